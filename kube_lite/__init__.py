@@ -1,0 +1,22 @@
+"""An embedded, lightweight, Kubernetes-compatible cluster. Names are resolved when used: importing costs nothing."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kube_lite.cluster.compose import Cluster as Cluster
+    from kube_lite.cluster.config import Config as Config
+
+__version__ = "0.1.0"
+__all__ = ["Cluster", "Config", "__version__"]
+
+
+def __getattr__(name: str) -> object:
+    if name == "Cluster":
+        from kube_lite.cluster.compose import Cluster
+
+        return Cluster
+    if name == "Config":
+        from kube_lite.cluster.config import Config
+
+        return Config
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

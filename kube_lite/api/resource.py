@@ -1,0 +1,118 @@
+"""One row of the API, and the table of rows.
+
+A ``Resource`` says where objects live (group, version, plural), what they are (kind, schema) and how they
+behave (strategy). The ``Registry`` finds rows by the three ways requests name them. Rows may come and go
+while the server runs, so whoever caches something derived from the table compares ``generation``.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from .identity import GroupResource, GroupVersion, GroupVersionKind, GroupVersionResource
+from .strategy import Strategy
+
+ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+
+
+@dataclass(frozen=True, slots=True)
+class Subresource:
+    """A path below an object: ``status``, ``scale``, ``binding``.
+
+    ``group``, ``version`` and ``kind`` are those of the body where they differ from the parent's (``Scale``).
+    """
+
+    name: str
+    verbs: tuple[str, ...]
+    kind: str
+    group: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One row of the API."""
+
+    group: str
+    version: str
+    plural: str
+    singular: str
+    kind: str
+    namespaced: bool
+    verbs: tuple[str, ...] = ALL_VERBS
+    short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    subresources: tuple[Subresource, ...] = ()
+    schema: str = ""
+    """Name of the OpenAPI definition, ``io.k8s.api.apps.v1.Deployment``."""
+    storage_version: str = ""
+    """The version in which objects are stored, where several are served; empty: this one."""
+    strategy: Strategy = field(default_factory=Strategy, compare=False)
+
+    @property
+    def api_version(self) -> str:
+        """The text of the ``apiVersion`` field."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def gvr(self) -> GroupVersionResource:
+        """Where requests for it go."""
+        return GroupVersionResource(self.group, self.version, self.plural)
+
+    @property
+    def gvk(self) -> GroupVersionKind:
+        """What its objects say they are."""
+        return GroupVersionKind(self.group, self.version, self.kind)
+
+    @property
+    def group_resource(self) -> GroupResource:
+        """Its name in error messages."""
+        return GroupResource(self.group, self.plural)
+
+    def subresource(self, name: str) -> Subresource | None:
+        """The subresource of that name, or None."""
+        return next((sub for sub in self.subresources if sub.name == name), None)
+
+
+class Registry:
+    """The table of rows; order of insertion is the order of discovery."""
+
+    def __init__(self, resources: Iterable[Resource] = ()) -> None:
+        self._by_gvr: dict[GroupVersionResource, Resource] = {}
+        self._by_gvk: dict[GroupVersionKind, Resource] = {}
+        self.generation = 0
+        for resource in resources:
+            self.add(resource)
+
+    def add(self, resource: Resource) -> None:
+        """Serve the row from now on; a row of the same name is replaced."""
+        self._by_gvr[resource.gvr] = resource
+        if resource.verbs or resource.gvk not in self._by_gvk:
+            self._by_gvk[resource.gvk] = resource
+        self.generation += 1
+
+    def remove(self, gvr: GroupVersionResource) -> None:
+        """Stop serving the row; unknown ones are no error."""
+        resource = self._by_gvr.pop(gvr, None)
+        if resource is not None and self._by_gvk.get(resource.gvk) is resource:
+            del self._by_gvk[resource.gvk]
+        self.generation += 1
+
+    def __iter__(self) -> Iterator[Resource]:
+        """Every row, in order."""
+        return iter(list(self._by_gvr.values()))
+
+    def by_gvr(self, gvr: GroupVersionResource) -> Resource | None:
+        """The row that serves the path, or None."""
+        return self._by_gvr.get(gvr)
+
+    def by_gvk(self, gvk: GroupVersionKind) -> Resource | None:
+        """The row whose objects have that kind, or None."""
+        return self._by_gvk.get(gvk)
+
+    def of_group_resource(self, name: GroupResource) -> list[Resource]:
+        """The rows of all served versions of one resource."""
+        return [row for row in self._by_gvr.values() if row.group_resource == name]
+
+    def group_versions(self) -> list[GroupVersion]:
+        """Every group and version that has a row, in order of insertion."""
+        return list(dict.fromkeys(GroupVersion(row.group, row.version) for row in self._by_gvr.values()))

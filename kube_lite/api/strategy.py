@@ -1,0 +1,103 @@
+"""The hooks a kind may override, each with a working default; read top to bottom as the life of a write.
+
+Hooks are pure: they see objects, never the store. ``obj`` is a private copy that a hook may change in place;
+``old`` is shared and must not be changed.
+Source of the hooks' names and order: ``apiserver/pkg/registry/rest``.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from .errors import Cause
+from .identity import Json
+
+
+class Column(NamedTuple):
+    """A column of a table. ``priority`` 0 is always shown, 1 only with ``-o wide``."""
+
+    name: str
+    type: str = "string"
+    format: str = ""
+    description: str = ""
+    priority: int = 0
+
+
+class Strategy:
+    """What one kind does differently. This class is the behaviour of a kind without peculiarities."""
+
+    unconditional_update = True
+    """An update without resourceVersion overwrites whatever is there."""
+    create_on_update = False
+    """A PUT of a name that does not exist creates it."""
+    has_status = True
+    """Spec and status are written by different requests (where a status subresource exists)."""
+    has_generation = False
+    """``metadata.generation`` counts changes of the spec."""
+
+    def default(self, obj: Json) -> None:
+        """Fill in the defaults that the schema does not carry."""
+
+    def prepare_for_create(self, obj: Json) -> None:
+        """Drop what clients may not set on create, such as status. Called after ``default``."""
+
+    def prepare_for_update(self, obj: Json, old: Json) -> None:
+        """Carry over what this request may not change. Status and generation are dealt with already."""
+
+    def prepare_for_status_update(self, obj: Json, old: Json) -> None:
+        """The same for the status subresource; spec and most of metadata are carried over already."""
+
+    def validate(self, obj: Json) -> Sequence[Cause]:
+        """What is wrong with a new object, beyond what its schema says; every cause, in field order."""
+        return ()
+
+    def validate_update(self, obj: Json, old: Json) -> Sequence[Cause]:
+        """What is wrong with the change, ``validate`` apart."""
+        return ()
+
+    def warnings(self, obj: Json) -> Sequence[str]:
+        """Texts of the ``Warning`` headers that a create or update answers with."""
+        return ()
+
+    def default_grace_seconds(self, obj: Json) -> int | None:
+        """Seconds between a delete request and the end, None where objects of this kind go at once."""
+        return None
+
+    def default_propagation(self) -> str:
+        """What a delete without a policy does with dependents: ``Background`` or ``Orphan``."""
+        return "Background"
+
+    def selectable_fields(self, obj: Json) -> Mapping[str, str]:
+        """Field selector labels besides ``metadata.name`` and ``metadata.namespace`` → their values."""
+        return {}
+
+    def field_labels(self) -> Sequence[str]:
+        """The field selector labels that this kind knows besides the two of every kind."""
+        return ()
+
+    def columns(self) -> Sequence[Column]:
+        """The columns of a table, ``Name`` first."""
+        return DEFAULT_COLUMNS
+
+    def cells(self, obj: Json, now: float) -> list[object]:
+        """One row: a value per column. ``now`` is in seconds since the epoch, for ages."""
+        from .table import age  # the default row is the one place where a strategy needs the clock
+
+        metadata = obj["metadata"]
+        return [metadata["name"], age(metadata.get("creationTimestamp"), now)]
+
+
+NAME_DESCRIPTION = (
+    "Name must be unique within a namespace. Is required when creating resources, although some resources may "
+    "allow a client to request the generation of an appropriate name automatically. Name is primarily intended "
+    "for creation idempotence and configuration definition. Cannot be updated. More info: "
+    "https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names"
+)
+CREATED_DESCRIPTION = (
+    "CreationTimestamp is a timestamp representing the server time when this object was created. It is not "
+    "guaranteed to be set in happens-before order across separate operations. Clients may not set this value. "
+    "It is represented in RFC3339 form and is in UTC.\n\nPopulated by the system. Read-only. Null for lists. "
+    "More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata"
+)
+NAME = Column("Name", format="name", description=NAME_DESCRIPTION)
+AGE = Column("Age", description=CREATED_DESCRIPTION)
+DEFAULT_COLUMNS: tuple[Column, ...] = (NAME, Column("Created At", "date", description=CREATED_DESCRIPTION))

@@ -1,0 +1,1 @@
+"""Fixtures for test suites that want a cluster; imports the rest only inside them."""

@@ -1,0 +1,82 @@
+"""One request, whatever brought it: the words in which HTTP and in-process callers speak to the pipeline."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from kube_lite.api.identity import Json
+from kube_lite.api.resource import Resource
+from kube_lite.auth.user import User
+from kube_lite.registry.stored import Stored
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What somebody wants.
+
+    Attributes:
+        verb: ``get list watch create update patch delete deletecollection`` (``connect`` for streams).
+        resource: the row of the API that the path names.
+        namespace: empty for cluster-scoped resources and lists over all namespaces.
+        name: empty for collections.
+        subresource: ``""`` or its name.
+        query: the query parameters by their wire names (``labelSelector``, ``resourceVersion``, ``dryRun`` …);
+            a repeated parameter keeps its first value.
+        body: the raw bytes as they came, or an object from an in-process caller (owned by the pipeline from now on:
+            the caller must not touch it again). For a delete it is the DeleteOptions or None.
+        content_type: media type of a bytes body, parameters included; for a patch its patch type.
+        user_agent: what the client calls itself; the default field manager is its first word up to ``/``.
+    """
+
+    verb: str
+    resource: Resource
+    user: User
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | Json | list[Json] | None = None
+    content_type: str = "application/json"
+    user_agent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of a request for one object.
+
+    ``stored`` is set when the answer is an object of the store (its bytes can be sent as they are), ``object``
+    when it was made for this request (a Scale, a Status, a review, a dry run). Exactly one of them is set.
+    """
+
+    code: int
+    stored: Stored | None = None
+    object: Json | None = None
+    warnings: tuple[str, ...] = ()
+
+    def as_object(self) -> Json:
+        """The answer as a dict; shared with others when it comes from the store, so do not change it."""
+        if self.stored is not None:
+            return self.stored.object
+        assert self.object is not None  # one of the two is set
+        return self.object
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What came of a list request: the objects, and the fields of ``ListMeta``."""
+
+    items: list[Stored]
+    resource_version: str
+    continue_token: str = ""
+    remaining: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One watch event. ``type`` is ``ADDED MODIFIED DELETED BOOKMARK``.
+
+    For a bookmark ``stored`` is a made-up object of the watched kind with nothing but metadata.
+    The same ``Change`` object goes to every watcher of the same event, so an encoded form may be kept with it.
+    """
+
+    type: str
+    stored: Stored
