@@ -16,7 +16,6 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from .files import write_private
@@ -86,7 +85,7 @@ class Authority:
             if hosts:
                 names = x509.SubjectAlternativeName([_general_name(host) for host in hosts])
                 builder = builder.add_extension(names, critical=False)
-            _save(files, self._sign(builder, self._certificate.public_key(), self._key), key)
+            _save(files, self._sign(builder, self._key), key)
         return files
 
     def _create_root(self, name: str) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
@@ -98,7 +97,7 @@ class Authority:
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .add_extension(_key_usage(signs_certificates=True), critical=True)
         )
-        certificate = self._sign(builder, key.public_key(), key)
+        certificate = self._sign(builder, key)
         _save(self.files, certificate, key)
         return certificate, key
 
@@ -117,13 +116,9 @@ class Authority:
         )
 
     @staticmethod
-    def _sign(
-        builder: x509.CertificateBuilder,
-        issuer: CertificateIssuerPublicKeyTypes,
-        key: ec.EllipticCurvePrivateKey,
-    ) -> x509.Certificate:
-        identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer)
-        return builder.add_extension(identifier, critical=False).sign(key, hashes.SHA256())
+    def _sign(builder: x509.CertificateBuilder, issuer_key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+        identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())
+        return builder.add_extension(identifier, critical=False).sign(issuer_key, hashes.SHA256())
 
     def _is_still_good(self, certificate: x509.Certificate, subject: x509.Name, hosts: Sequence[str]) -> bool:
         if certificate.subject != subject or _hosts_of(certificate) != sorted(hosts):
