@@ -7,7 +7,7 @@ or two. Where nothing can be written the same bytes are used from memory.
 
 A cache file is a line of JSON, the index, and then the pieces it points to, each a JSON text:
 
-    {"definitions": {"io.k8s.api.core.v1.Pod": [0, 812], …}, "descriptions": {…}, "kinds": {"/v1/Pod": "io…"}}\\n
+    {"definitions": {"io.k8s.api.core.v1.Pod": [0, 812], …}, "descriptions": {…}, "kinds": {…}}\\n
     {"type":"object","properties":{…}}{"type":…}…{"": "Pod is a collection of …", "spec": "…"}…
 
 It is written beside its name and moved there, so a reader sees a whole file or none; its name changes with

@@ -255,8 +255,8 @@ def _fill_extensions(schema: Schema, document: Json, otherwise: Schema) -> None:
 
 _KNOWN = frozenset({
     "$ref", "type", "format", "properties", "items", "additionalProperties", "required", "enum", "default",
-    "nullable", "description", "x-kubernetes-patch-strategy", "x-kubernetes-patch-merge-key", "x-kubernetes-list-type",
-    "x-kubernetes-list-map-keys", "x-kubernetes-map-type", "x-kubernetes-int-or-string",
-    "x-kubernetes-preserve-unknown-fields", "x-kubernetes-embedded-resource",
+    "nullable", "description", "x-kubernetes-patch-strategy", "x-kubernetes-patch-merge-key",
+    "x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-map-type",
+    "x-kubernetes-int-or-string", "x-kubernetes-preserve-unknown-fields", "x-kubernetes-embedded-resource",
     "x-kubernetes-group-version-kind",
 })  # fmt: skip
