@@ -6,7 +6,7 @@ back are shared with other readers: copy before you change one. Every failure is
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
-from enum import Enum
+from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from kube_lite.api.identity import GroupVersionResource, Json
@@ -20,7 +20,7 @@ class ObjectList(NamedTuple):
     continue_token: str = ""
 
 
-class EventType(str, Enum):
+class EventType(StrEnum):
     """What a watch event tells."""
 
     ADDED = "ADDED"
@@ -36,7 +36,7 @@ class WatchEvent(NamedTuple):
     object: Json
 
 
-class PatchType(str, Enum):
+class PatchType(StrEnum):
     """The media types of patches."""
 
     JSON = "application/json-patch+json"
@@ -76,7 +76,7 @@ class Client(Protocol):
         name: str = "",
         subresource: str = "",
     ) -> Json:
-        """Make a new object; ``name`` and ``subresource`` are for creations below one (``binding``, ``eviction``).
+        """Make a new object; ``name`` and ``subresource`` are for ones below another (``binding``, …).
 
         Raises ``AlreadyExists``, ``Invalid``, ``Forbidden``.
         """

@@ -1,0 +1,121 @@
+"""A key waits once, is worked on by one, and comes back if it changed meanwhile.
+
+Three sets make that work: ``dirty`` holds keys that must be looked at, ``processing`` those that somebody is
+looking at, and the queue says in which order the dirty ones that nobody holds are handed out. A key that is
+added while it is being worked on becomes dirty but is queued only by ``done``, so two workers never hold the
+same key and no change is missed. The number of keys bounds the size.
+
+Source of the model: client-go's ``util/workqueue``.
+"""
+
+import asyncio
+from types import TracebackType
+from typing import Generic, TypeVar
+
+from .backoff import Backoff
+from .clock import Clock
+
+K = TypeVar("K")
+
+
+class WorkQueue(Generic[K]):
+    """Keys that need attention, unique, in order of arrival.
+
+    Keys may be added at any time; delays run while the queue is entered as an async context manager.
+    A worker calls ``get``, works, and calls ``done`` in any case; besides, ``forget`` after success or
+    ``add_rate_limited`` after failure.
+    """
+
+    def __init__(self, clock: Clock, backoff: Backoff | None = None) -> None:
+        self._clock = clock
+        self._backoff = backoff or Backoff()
+        self._dirty: set[K] = set()
+        self._processing: set[K] = set()
+        self._queue: asyncio.Queue[K] = asyncio.Queue()
+        self._due: dict[K, float] = {}
+        self._timers: dict[K, asyncio.Task[None]] = {}
+        self._group: asyncio.TaskGroup | None = None
+
+    async def __aenter__(self) -> "WorkQueue[K]":
+        """Begin to count down delays, those asked for before included."""
+        self._group = await asyncio.TaskGroup().__aenter__()
+        for key in list(self._due):
+            self._start_timer(key)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Drop every delay that still runs."""
+        group, self._group = self._group, None
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        if group is not None:
+            await group.__aexit__(kind, error, traceback)
+
+    def __len__(self) -> int:
+        """How many keys wait to be handed out."""
+        return self._queue.qsize()
+
+    @property
+    def idle(self) -> bool:
+        """Nothing waits and nothing is being worked on; delays may still run."""
+        return not self._dirty and not self._processing
+
+    def add(self, key: K) -> None:
+        """Somebody should look at ``key`` soon."""
+        if key in self._dirty:
+            return
+        self._dirty.add(key)
+        if key not in self._processing:
+            self._queue.put_nowait(key)
+
+    def add_after(self, key: K, seconds: float) -> None:
+        """Add ``key`` when that much time has passed; of several delays of one key the earliest counts."""
+        if seconds <= 0:
+            self.add(key)
+            return
+        due = self._clock.monotonic() + seconds
+        if key in self._due and self._due[key] <= due:
+            return
+        self._due[key] = due
+        if self._group is not None:
+            self._start_timer(key)
+
+    def add_rate_limited(self, key: K) -> None:
+        """Add ``key`` after a delay that grows from failure to failure."""
+        self.add_after(key, self._backoff.next(key))
+
+    def failures(self, key: K) -> int:
+        """How often ``key`` has been added by ``add_rate_limited`` since it was last forgotten."""
+        return self._backoff.failures(key)
+
+    def forget(self, key: K) -> None:
+        """``key`` has succeeded: the next failure is a first one."""
+        self._backoff.forget(key)
+
+    async def get(self) -> K:
+        """Wait for a key and take it; ``done`` must follow."""
+        key = await self._queue.get()
+        self._dirty.discard(key)
+        self._processing.add(key)
+        return key
+
+    def done(self, key: K) -> None:
+        """Give ``key`` back; if it was added meanwhile it is queued again."""
+        self._processing.discard(key)
+        if key in self._dirty:
+            self._queue.put_nowait(key)
+
+    def _start_timer(self, key: K) -> None:
+        assert self._group is not None  # both callers have looked
+        earlier = self._timers.pop(key, None)
+        if earlier is not None:
+            earlier.cancel()
+        self._timers[key] = self._group.create_task(self._add_when_due(key))
+
+    async def _add_when_due(self, key: K) -> None:
+        await self._clock.sleep(self._due[key] - self._clock.monotonic())
+        del self._timers[key], self._due[key]
+        self.add(key)
