@@ -43,7 +43,7 @@ class ApiError(Exception):
         details = dict(self.details or {})
         if self.retry_after is not None:
             details["retryAfterSeconds"] = self.retry_after
-        if details:
+        if details or self.details is not None:  # some answers carry details that are empty
             status["details"] = details
         status["code"] = self.code
         return status
@@ -219,6 +219,7 @@ def invalid(group: str, kind: str, name: str, causes: Sequence[Cause]) -> Invali
 def from_status(status: Json) -> ApiError:
     """The error that a ``metav1.Status`` tells of; the class follows ``reason``, unknown ones are ``ApiError``."""
     kind = REASONS.get(status.get("reason", ""), ApiError)
-    details = status.get("details") or {}
-    error = kind(status.get("message", ""), details=details, retry_after=details.get("retryAfterSeconds"))
+    details = status.get("details")
+    retry_after = (details or {}).get("retryAfterSeconds")
+    error = kind(status.get("message", ""), details=details, retry_after=retry_after)
     return error
