@@ -1,4 +1,4 @@
-"""The parts of ``metadata`` and ``status`` that have rules of their own: owners, finalizers, conditions, deletion.
+"""The parts of ``metadata`` and ``status`` with rules of their own: owners, finalizers, conditions, deletion.
 
 Functions that only look take shared objects; those that change say so and want a private copy.
 """

@@ -25,7 +25,10 @@ _CONFIG_KEY = re.compile(CONFIG_KEY)
 _WILDCARD = re.compile(WILDCARD)
 
 LABEL_MAX, SUBDOMAIN_MAX = 63, 253
-QUALIFIED_TEXT = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
+QUALIFIED_TEXT = (
+    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
+    "alphanumeric character"
+)
 
 GENERATED_LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # no vowels and no look-alikes, so that no words appear
 GENERATED_LENGTH = 5
@@ -58,8 +61,8 @@ def check_label(value: str) -> list[str]:
             found.append("must not contain dots")
         else:
             found.append(regex_error(
-                "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must "
-                "start and end with an alphanumeric character", LABEL, "my-name", "123-abc",
+                "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', "
+                "and must start and end with an alphanumeric character", LABEL, "my-name", "123-abc",
             ))  # fmt: skip
     return found
 
@@ -69,8 +72,8 @@ def check_subdomain(value: str) -> list[str]:
     found = _too_long(value, SUBDOMAIN_MAX)
     if not _SUBDOMAIN.fullmatch(value):
         found.append(regex_error(
-            "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must "
-            "start and end with an alphanumeric character", SUBDOMAIN, "example.com",
+            "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', "
+            "and must start and end with an alphanumeric character", SUBDOMAIN, "example.com",
         ))  # fmt: skip
     return found
 
@@ -91,8 +94,9 @@ def check_wildcard_subdomain(value: str) -> list[str]:
     found = _too_long(value, SUBDOMAIN_MAX)
     if not _WILDCARD.fullmatch(value):
         found.append(regex_error(
-            "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must "
-            "consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character",
+            "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which "
+            "must consist of lower case alphanumeric characters, '-' or '.' and end with an "
+            "alphanumeric character",
             WILDCARD, "*.example.com",
         ))  # fmt: skip
     return found
@@ -138,8 +142,9 @@ def check_label_value(value: str) -> list[str]:
         found.append(f"must be no more than {LABEL_MAX} bytes")
     if not _LABEL_VALUE.fullmatch(value):
         found.append(regex_error(
-            "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must "
-            "start and end with an alphanumeric character", LABEL_VALUE, "MyValue", "my_value", "12345",
+            "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', "
+            "and must start and end with an alphanumeric character",
+            LABEL_VALUE, "MyValue", "my_value", "12345",
         ))  # fmt: skip
     return found
 

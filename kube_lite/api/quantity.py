@@ -1,8 +1,8 @@
 """Amounts such as ``500m``, ``2Gi`` or ``1e3``: exact arithmetic, and the one canonical way to write each.
 
-An amount is a whole number of billionths, which is the finest the API knows; what is finer is rounded away from
-zero. Beside it stands the family of suffixes that its writer chose, because ``1024`` and ``1Ki`` are equal but
-stay written as they were.
+An amount is a whole number of billionths, which is the finest the API knows; what is finer is rounded away
+from zero. Beside it stands the family of suffixes that its writer chose, because ``1024`` and ``1Ki`` are
+equal but stay written as they were.
 Source: ``apimachinery/pkg/api/resource/quantity.go``.
 """
 
@@ -108,7 +108,8 @@ class Quantity:
     def __str__(self) -> str:
         """The canonical form: as few digits as a suffix of its family allows, without losing any.
 
-        ``1024Ki`` is ``1Mi``; ``0.1`` is ``100m``; ``1500m`` stays; ``1.5Gi`` is ``1536Mi``; ``2000`` is ``2k``.
+        ``1024Ki`` is ``1Mi``, ``0.1`` is ``100m``, ``1500m`` stays, ``1.5Gi`` is ``1536Mi``,
+        ``2000`` is ``2k``.
         """
         if self.nanos == 0:
             return "0"
@@ -173,11 +174,11 @@ def _parse_suffix(suffix: str) -> tuple[int, int, str]:
 
 def _scaled(mantissa: int, base: int, exponent: int, fraction_digits: int) -> int:
     """The amount in billionths, rounded up."""
-    numerator, denominator = mantissa * NANO, 10**fraction_digits
+    numerator, denominator = mantissa * NANO, int(10**fraction_digits)
     if exponent >= 0:
-        numerator *= base**exponent
+        numerator *= int(base**exponent)
     else:
-        denominator *= base**-exponent
+        denominator *= int(base**-exponent)
     return -(-numerator // denominator)
 
 

@@ -1,7 +1,7 @@
 """Label and field selectors: read, match, print.
 
-Both are conjunctions of requirements. The query form (``a=b,c in (d,e),!f``) and the object form (``matchLabels``,
-``matchExpressions``) of label selectors end in the same ``LabelSelector``.
+Both are conjunctions of requirements. The query form (``a=b,c in (d,e),!f``) and the object form
+(``matchLabels``, ``matchExpressions``) of label selectors end in the same ``LabelSelector``.
 Source: ``apimachinery/pkg/labels/selector.go``, ``fields/selector.go``; the texts of errors are theirs.
 """
 
@@ -166,7 +166,7 @@ def _tokens(text: str) -> list[_Token]:
 
 
 class _Parser:
-    """Reads tokens by the grammar in the reference's ``Parser``; every message stands where it stands there."""
+    """Reads tokens by the grammar of the reference's ``Parser``; every message stands where it does there."""
 
     def __init__(self, tokens: list[_Token]) -> None:
         self.tokens = tokens

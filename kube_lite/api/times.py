@@ -35,7 +35,7 @@ def parse_time(text: str) -> float:
 
 
 def parse_moment(text: str) -> datetime:
-    """RFC 3339 → an aware ``datetime`` in the zone that was written (digits past microseconds are cut off)."""
+    """RFC 3339 → an aware ``datetime`` in the zone that was written; digits past microseconds are cut off."""
     found = MOMENT.fullmatch(text)
     if found is None:
         raise ValueError(time_error(text, "2006-01-02T15:04:05Z07:00"))
@@ -73,7 +73,7 @@ def time_error(text: str, layout: str) -> str:
         if part == "Z07:00":
             fits = re.match(r"Z|[+-]\d\d:\d\d", rest)
         elif part[0].isdigit():
-            pattern = r"\d{2}(?:\.\d+)?" if part.startswith("05") else r"\d{%d}" % len(part)
+            pattern = r"\d{2}(?:\.\d+)?" if part.startswith("05") else rf"\d{{{len(part)}}}"
             fits = re.match(pattern, rest, re.ASCII)
         else:
             fits = re.match(re.escape(part), rest)
