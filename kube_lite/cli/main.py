@@ -1,0 +1,139 @@
+"""The command line: arguments → command.
+
+Every command is a module with a ``run(options) -> int``, imported when it is asked for.
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from kube_lite.cluster.config import RELEASES, RUNTIMES
+
+from .failure import Failure
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line that says where help is."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the line and leave with 2."""
+        self.exit(2, f"kube-lite: {message} (see '{self.prog} --help')\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Carry out one command line. Returns the exit code."""
+    options = parser().parse_args(arguments)
+    if options.module is None:
+        parser().print_help()
+        return 2
+    try:
+        code: int = importlib.import_module(f"kube_lite.cli.{options.module}").run(options)
+    except Failure as failure:
+        print(f"kube-lite: {failure}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return 1
+    return code
+
+
+def parser() -> Parser:
+    """The whole grammar. ``--data-dir`` may stand before or after the command."""
+    root = Parser(prog="kube-lite", description="A Kubernetes cluster in one process, on this machine.")
+    root.add_argument("--data-dir", type=Path, metavar="DIR", default=None, help=DATA_DIR_HELP)
+    root.set_defaults(module=None)
+    common = Parser(add_help=False)
+    common.add_argument("--data-dir", type=Path, metavar="DIR", default=argparse.SUPPRESS, help=DATA_DIR_HELP)
+    commands = root.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
+
+    up = commands.add_parser("up", parents=[common], help="start a cluster, in the foreground until Ctrl-C")
+    up.set_defaults(module="serve")
+    up.add_argument(
+        "--listen", metavar="HOST:PORT", help="where the API listens; port 0 picks one (127.0.0.1:6443)"
+    )
+    up.add_argument(
+        "--kubeconfig",
+        type=Path,
+        metavar="FILE",
+        help="where the kubeconfig is written (in the data directory)",
+    )
+    up.add_argument(
+        "--kubernetes-version",
+        metavar="X.Y",
+        help=f"the release to be, {RELEASES[0]} to {RELEASES[-1]} (1.36)",
+    )
+    up.add_argument("--runtime", choices=RUNTIMES, help="how Pods run (auto: the best this host allows)")
+    up.add_argument("--node-name", metavar="N", help="name of the node (the host's name)")
+    up.add_argument("--parts", metavar="LIST", help="all, or some of api,controllers,scheduler,node (all)")
+    up.add_argument(
+        "--service-cidr", metavar="CIDR", help="addresses of Services (10.96.0.0/16, or the next free one)"
+    )
+    up.add_argument(
+        "--pod-cidr", metavar="CIDR", help="addresses of Pods (10.244.0.0/24, or the next free one)"
+    )
+    up.add_argument(
+        "--cluster-domain", metavar="DOMAIN", help="the end of every name in the cluster (cluster.local)"
+    )
+    up.add_argument(
+        "--durable",
+        metavar="BOOL",
+        help="false: acknowledge writes before they are on the disk; for tests (true)",
+    )
+    up.add_argument(
+        "--log-level", choices=("debug", "info", "warning", "error"), help="how much is logged (warning)"
+    )
+    up.add_argument(
+        "--config", type=Path, metavar="FILE", help="YAML file with any of these settings, in camel case"
+    )
+    up.add_argument("--detach", action="store_true", help="start in the background and return when ready")
+
+    down = commands.add_parser(
+        "down", parents=[common], help="stop the cluster, and clean up after one that died"
+    )
+    down.set_defaults(module="down")
+
+    status = commands.add_parser(
+        "status", parents=[common], help="what runs, where, and what this host allows"
+    )
+    status.set_defaults(module="status")
+
+    kubeconfig = commands.add_parser(
+        "kubeconfig", parents=[common], help="print the kubeconfig, or merge it into your own"
+    )
+    kubeconfig.set_defaults(module="kubeconfig")
+    kubeconfig.add_argument(
+        "--merge", action="store_true", help="add it to $KUBECONFIG or ~/.kube/config and make it current"
+    )
+
+    add_image_commands(commands, common)
+
+    version = commands.add_parser(
+        "version", parents=[common], help="version of this program and of the API it serves"
+    )
+    version.set_defaults(module="version")
+    return root
+
+
+def add_image_commands(commands: "argparse._SubParsersAction[Parser]", common: Parser) -> None:
+    """``kube-lite image import|list``."""
+    image = commands.add_parser("image", help="images on this node")
+    image.set_defaults(module="image", action=None)
+    actions = image.add_subparsers(title="actions", metavar="ACTION", parser_class=Parser)
+    load = actions.add_parser(
+        "import", parents=[common], help="make an image of a directory or a tar archive of a root file system"
+    )
+    load.set_defaults(action="import")
+    load.add_argument(
+        "source", type=Path, metavar="PATH", help="a directory, or a .tar, .tar.gz, .tar.xz archive"
+    )
+    load.add_argument("names", nargs="+", metavar="NAME", help="what Pods call it, such as busybox:1.36")
+    load.add_argument("--cmd", nargs="*", metavar="WORD", default=[], help="the default command")
+    listing = actions.add_parser("list", parents=[common], help="which images are there")
+    listing.set_defaults(action="list")
+
+
+DATA_DIR_HELP = "where the cluster is kept (kube-lite in your state directory)"

@@ -1,0 +1,159 @@
+"""The objects that are there from the start: made again when somebody deleted them, else left alone."""
+
+import asyncio
+import ipaddress
+from collections.abc import Iterator
+from typing import Any
+
+from kube_lite.api.errors import AlreadyExists, NotFound
+from kube_lite.api.identity import GroupVersionResource, Json
+from kube_lite.api.resource import Registry
+from kube_lite.client.protocol import Client
+
+NAMESPACES = GroupVersionResource("", "v1", "namespaces")
+SERVICES = GroupVersionResource("", "v1", "services")
+ENDPOINTS = GroupVersionResource("", "v1", "endpoints")
+ENDPOINT_SLICES = GroupVersionResource("discovery.k8s.io", "v1", "endpointslices")
+PRIORITY_CLASSES = GroupVersionResource("scheduling.k8s.io", "v1", "priorityclasses")
+SERVICE_CIDRS = GroupVersionResource("networking.k8s.io", "v1", "servicecidrs")
+
+# Source: kubernetes/pkg/apis/scheduling/v1/helpers.go.
+SYSTEM_PRIORITIES = {
+    "system-node-critical": (
+        2_000_001_000,
+        "Used for system critical pods that must not be moved from their current node.",
+    ),
+    "system-cluster-critical": (
+        2_000_000_000,
+        "Used for system critical pods that must run in the cluster, "
+        "but can be moved to another node if necessary.",
+    ),
+}
+
+
+def plan_objects(
+    registry: Registry, *, service_cidr: str, api_address: str, api_port: int
+) -> Iterator[tuple[GroupVersionResource, Json]]:
+    """The objects besides the namespaces, of the kinds that this release serves.
+
+    Args:
+        registry: the rows that are served.
+        service_cidr: the range of Service addresses; its first one is the API's.
+        api_address: where Pods reach the API server.
+        api_port: the port there.
+    """
+    objects: list[tuple[GroupVersionResource, Json]] = [
+        (PRIORITY_CLASSES, _priority_class(name, value, text))
+        for name, (value, text) in SYSTEM_PRIORITIES.items()
+    ]
+    objects += [
+        (
+            SERVICE_CIDRS,
+            _object("networking.k8s.io/v1", "ServiceCIDR", "kubernetes", spec={"cidrs": [service_cidr]}),
+        ),
+        (SERVICES, api_service(str(ipaddress.ip_network(service_cidr)[1]), api_port)),
+        (ENDPOINTS, _api_endpoints(api_address, api_port)),
+        (ENDPOINT_SLICES, _api_endpoint_slice(api_address, api_port)),
+    ]
+    for resource, obj in objects:
+        if registry.by_gvr(resource) is not None:
+            yield resource, obj
+
+
+async def bootstrap(
+    client: Client, registry: Registry, *, service_cidr: str, api_address: str, api_port: int
+) -> None:
+    """Make what is missing, and let ``default/kubernetes`` lead to the API server of this run."""
+    objects = list(
+        plan_objects(registry, service_cidr=service_cidr, api_address=api_address, api_port=api_port)
+    )
+    namespaces = ("default", "kube-node-lease", "kube-public", "kube-system")
+    async with asyncio.TaskGroup() as group:  # together, so that they share a commit
+        for name in namespaces:
+            group.create_task(_ensure(client, NAMESPACES, _object("v1", "Namespace", name)))
+    async with asyncio.TaskGroup() as group:
+        for resource, obj in objects:
+            group.create_task(_ensure(client, resource, obj))
+
+
+async def _ensure(client: Client, resource: GroupVersionResource, obj: Json) -> None:
+    name, namespace = obj["metadata"]["name"], obj["metadata"].get("namespace", "")
+    try:
+        found = await client.get(resource, name, namespace=namespace)
+    except NotFound:
+        try:
+            await client.create(resource, obj, namespace=namespace)
+        except AlreadyExists:
+            return
+        if resource == SERVICE_CIDRS:
+            await _mark_ready(client, name)
+        return
+    fields = {field: obj[field] for field in ("subsets", "endpoints", "ports") if field in obj}
+    if any(found.get(field) != value for field, value in fields.items()):  # the API moved to another port
+        await client.update(resource, {**found, **fields}, namespace=namespace)
+
+
+async def _mark_ready(client: Client, name: str) -> None:
+    found = await client.get(SERVICE_CIDRS, name)
+    condition = {
+        "type": "Ready",
+        "status": "True",
+        "reason": "",
+        "message": "Kubernetes default Service CIDR is ready",
+        "lastTransitionTime": found["metadata"]["creationTimestamp"],
+    }
+    status = {**found, "status": {"conditions": [condition]}}
+    await client.update(SERVICE_CIDRS, status, subresource="status")
+
+
+def _object(api_version: str, kind: str, name: str, *, namespace: str = "", **fields: Any) -> Json:
+    metadata = {"name": name, "namespace": namespace} if namespace else {"name": name}
+    metadata_fields = fields.pop("metadata", {})
+    return {"apiVersion": api_version, "kind": kind, "metadata": {**metadata, **metadata_fields}, **fields}
+
+
+def _priority_class(name: str, value: int, description: str) -> Json:
+    return _object("scheduling.k8s.io/v1", "PriorityClass", name, value=value, description=description)
+
+
+def api_service(address: str, target_port: int) -> Json:
+    """The Service ``default/kubernetes``."""
+    return _object(
+        "v1",
+        "Service",
+        "kubernetes",
+        namespace="default",
+        metadata={"labels": {"component": "apiserver", "provider": "kubernetes"}},
+        spec={
+            "clusterIP": address,
+            "ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": target_port}],
+            "sessionAffinity": "None",
+            "type": "ClusterIP",
+        },
+    )
+
+
+def _api_endpoints(address: str, port: int) -> Json:
+    return _object(
+        "v1",
+        "Endpoints",
+        "kubernetes",
+        namespace="default",
+        metadata={"labels": {"endpointslice.kubernetes.io/skip-mirror": "true"}},
+        subsets=[
+            {"addresses": [{"ip": address}], "ports": [{"name": "https", "port": port, "protocol": "TCP"}]}
+        ],
+    )
+
+
+def _api_endpoint_slice(address: str, port: int) -> Json:
+    return _object(
+        "discovery.k8s.io/v1",
+        "EndpointSlice",
+        "kubernetes",
+        namespace="default",
+        metadata={"labels": {"kubernetes.io/service-name": "kubernetes"}},
+        addressType="IPv4",
+        endpoints=[{"addresses": [address], "conditions": {"ready": True}}],
+        ports=[{"name": "https", "port": port, "protocol": "TCP"}],
+    )

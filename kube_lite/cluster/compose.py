@@ -1,0 +1,331 @@
+"""The composition root: build the parts, start them in order, stop them in reverse.
+
+Every part is entered when the ones it needs are ready, one line per part, and left after those that need it.
+A part that crashes cancels the block that holds the cluster, and its exception comes out of that block as
+itself. Leaving ends everything this run made on the host; only a process that was killed leaves its
+containers behind, and the next run on the same data directory adopts them.
+"""
+
+import os
+import shutil
+import socket
+import ssl
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from kube_lite_storage import Store
+
+from kube_lite import __version__, kinds
+from kube_lite.admission.chain import default_chain
+from kube_lite.api.identity import GroupVersionResource
+from kube_lite.auth.authenticate import default_authenticator
+from kube_lite.auth.authorize import default_authorizer
+from kube_lite.auth.service_accounts import TokenIssuer
+from kube_lite.auth.user import AUTHENTICATED, MASTERS, User
+from kube_lite.client.kubeconfig import write_kubeconfig
+from kube_lite.client.protocol import Client
+from kube_lite.http.app import ApiServer
+from kube_lite.kit import pki
+from kube_lite.kit.clock import Clock, RealClock
+from kube_lite.kit.service import Service, running
+from kube_lite.verbs.local import LocalClient
+from kube_lite.verbs.pipeline import Pipeline
+
+from . import runfile
+from .addresses import Addresses, claimed
+from .bootstrap import bootstrap
+from .config import Config, configure
+
+if TYPE_CHECKING:
+    from kube_lite_runtime.driver import Driver
+
+    from kube_lite.client.informers import Informers
+
+ADDRESSES_FILE = "addresses.json"
+NODES = GroupVersionResource("", "v1", "nodes")
+
+
+class Cluster:
+    """A cluster in this process: ready when entered, gone when left.
+
+        async with kube_lite.Cluster() as cluster:
+            pods = await cluster.client.list(PODS, namespace="default")
+
+    Without a ``data_dir`` everything is in a temporary directory that goes with the cluster, and the API
+    listens on a free port of 127.0.0.1. It must be left by the task that entered it.
+
+    Args:
+        config: the settings; fields may also be given by name, ``Cluster(parts="api")``.
+        clock: the time of every part; None: the operating system's.
+        on_part: called with a part's name, a few words about it and the seconds it took, when it is ready.
+
+    Raises:
+        ConfigError: a setting makes no sense.
+        StoreLocked: another process has the data directory.
+        AddressesTaken: another cluster on this host has this one's addresses.
+    """
+
+    def __init__(
+        self,
+        config: Config | None = None,
+        *,
+        clock: Clock | None = None,
+        on_part: Callable[[str, str, float], None] | None = None,
+        **settings: Any,
+    ) -> None:
+        base = (
+            {name: getattr(config, name) for name in Config.__slots__}
+            if config
+            else {"listen": "127.0.0.1:0"}
+        )
+        self.config = configure(base, settings)
+        self.clock: Clock = clock or RealClock()
+        self._on_part = on_part or (lambda name, words, seconds: None)
+        self._stack = AsyncExitStack()
+        self._began = 0.0
+        self._informers: Informers | None = None
+        self.started_at = 0.0
+        self.abilities: dict[str, Any] = {}
+
+    async def __aenter__(self) -> "Cluster":
+        """Start every part; what was started is stopped again when one fails."""
+        self.started_at = self.clock.now()
+        async with AsyncExitStack() as stack:
+            await self._start(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        """Stop every part, the last started first."""
+        return await self._stack.__aexit__(kind, error, traceback)
+
+    @property
+    def url(self) -> str:
+        """Where the API listens."""
+        host = "127.0.0.1" if self.config.host in ("0.0.0.0", "::") else self.config.host
+        return f"https://[{host}]:{self.server.port}" if ":" in host else f"https://{host}:{self.server.port}"
+
+    @property
+    def client(self) -> Client:
+        """The administrator's client, without a socket in between."""
+        return self.client_for("kube-lite-admin")
+
+    def client_for(self, name: str) -> Client:
+        """A client with an administrator's rights under another name."""
+        return LocalClient(self.pipeline, User(name, groups=(MASTERS, AUTHENTICATED)))
+
+    async def _start(self, stack: AsyncExitStack) -> None:
+        self.directory = self._data_directory(stack)
+        await self._start_store(stack)
+        self._start_addresses(stack)
+        await self._start_api(stack)
+        parts = self.config.parts
+        if "controllers" in parts:
+            await self._start_controllers(stack)
+        if "scheduler" in parts:
+            await self._start_scheduler(stack)
+        if "node" in parts:
+            await self._start_node(stack)
+        runfile.write(self.directory, self._note())
+        stack.callback(runfile.remove, self.directory)
+
+    def _data_directory(self, stack: AsyncExitStack) -> Path:
+        if self.config.data_dir is not None:
+            self.config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return self.config.data_dir.resolve()
+        directory = Path(tempfile.mkdtemp(prefix="kube-lite-"))
+        stack.callback(shutil.rmtree, directory, ignore_errors=True)
+        return directory
+
+    async def _start_store(self, stack: AsyncExitStack) -> None:
+        self._begin()
+        self.store = await stack.enter_async_context(
+            Store.open(self.directory / "store", durable=self.config.durable)
+        )
+        self._ready("store", f"revision {self.store.revision}")
+
+    def _start_addresses(self, stack: AsyncExitStack) -> None:
+        has_network = "node" in self.config.parts and self.config.runtime != "fake" and os.geteuid() == 0
+        self.addresses: Addresses = stack.enter_context(
+            claimed(
+                self.directory / ADDRESSES_FILE,
+                pod_cidr=self.config.pod_cidr,
+                service_cidr=self.config.service_cidr,
+                exclusive=has_network,
+            )
+        )
+        self._pod_facing = self.addresses.gateway if has_network else None
+
+    async def _start_api(self, stack: AsyncExitStack) -> None:
+        self._begin()
+        version, clock = self.config.kubernetes_version, self.clock
+        self.registry = kinds.builtin(version)
+        definitions = kinds.schemas.definitions(version)
+        self.authority = pki.Authority(self.directory / "pki", "ca", clock.now)
+        issuer = TokenIssuer.open(self.directory / "pki" / "service-account.key", clock)
+        authorizer = default_authorizer()
+        self.pipeline = Pipeline(
+            store=self.store,
+            registry=self.registry,
+            definitions=definitions,
+            clock=clock,
+            authorizer=authorizer,
+            admission=default_chain(),
+            service_cidr=self.addresses.service_cidr,
+            tokens=issuer,
+        )
+        node_client = self.authority.client(
+            "apiserver-kubelet-client", "kube-apiserver-kubelet-client", [MASTERS]
+        )
+        self.server = ApiServer(
+            self.pipeline,
+            self.registry,
+            definitions,
+            default_authenticator(issuer),
+            authorizer,
+            tls=self._serving_tls(),
+            host=self.config.host,
+            port=self.config.port,
+            also_on=[self._pod_facing] if self._pod_facing else [],
+            version=version,
+            clock=clock,
+            node_credentials=lambda: pki.client_context(self.authority.files.certificate, node_client),
+        )
+        await stack.enter_async_context(running(self.server))
+        await bootstrap(
+            self.client_for("system:apiserver"),
+            self.registry,
+            service_cidr=self.addresses.service_cidr,
+            api_address=self._pod_facing or _reachable_address(self.config.host),
+            api_port=self.server.port,
+        )
+        self._write_kubeconfig()
+        self._ready("api", self.url)
+
+    def _serving_tls(self) -> ssl.SSLContext:
+        names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc"]
+        names += [f"kubernetes.default.svc.{self.config.cluster_domain}", "localhost", "127.0.0.1", "::1"]
+        names += [self.addresses.first_service, self.addresses.gateway, _reachable_address(self.config.host)]
+        if self.config.host not in ("0.0.0.0", "::"):
+            names.append(self.config.host)
+        pair = self.authority.serving("apiserver", names)
+        return pki.server_context(pair, self.authority.files.certificate)
+
+    def _write_kubeconfig(self) -> None:
+        admin = self.authority.client("admin", "kubernetes-admin", [MASTERS])
+        self.kubeconfig = self.config.kubeconfig or self.directory / "kubeconfig"
+        write_kubeconfig(
+            self.kubeconfig,
+            self.url,
+            self.authority.certificate_pem,
+            admin.certificate.read_bytes(),
+            admin.key.read_bytes(),
+            name="kube-lite",
+        )
+
+    async def _shared_informers(self, stack: AsyncExitStack) -> "Informers":
+        from kube_lite.client.informers import Informers
+
+        if self._informers is None:
+            self._informers = Informers(self.client_for("system:kube-controller-manager"), self.clock)
+            await stack.enter_async_context(running(self._informers))
+        return self._informers
+
+    async def _start_controllers(self, stack: AsyncExitStack) -> None:
+        self._begin()
+        from kube_lite.controllers import controllers
+
+        services = controllers(
+            self.client_for("system:kube-controller-manager"),
+            await self._shared_informers(stack),
+            self.clock,
+            resources=list(self.registry),
+            ca_pem=self.authority.certificate_pem.decode(),
+        )
+        for service in services:
+            await stack.enter_async_context(running(service))
+        self._ready("controllers", ", ".join(service.name for service in services))
+
+    async def _start_scheduler(self, stack: AsyncExitStack) -> None:
+        self._begin()
+        from kube_lite.client.recorder import Recorder
+        from kube_lite.scheduler.scheduler import Scheduler
+
+        client = self.client_for("system:kube-scheduler")
+        recorder = Recorder(client, self.clock, "default-scheduler")
+        await stack.enter_async_context(running(recorder))
+        scheduler = Scheduler(client, await self._shared_informers(stack), self.clock, recorder)
+        await stack.enter_async_context(running(scheduler))
+        self._ready("scheduler", "")
+
+    async def _start_node(self, stack: AsyncExitStack) -> None:
+        self._begin()
+        from .node import start_node
+
+        self.driver: Driver = await start_node(self, stack, await self._shared_informers(stack))
+        self.abilities = asdict(self.driver.abilities())
+        self._ready("node", f"{self.node_name}, {describe(self.abilities)}")
+
+    @property
+    def node_name(self) -> str:
+        """The name of this process's node."""
+        return self.config.effective_node_name()
+
+    async def start_services(self, stack: AsyncExitStack, services: Sequence[Service]) -> None:
+        """Start parts in order, each after the one before is ready."""
+        for service in services:
+            await stack.enter_async_context(running(service))
+
+    def _note(self) -> runfile.Running:
+        return runfile.Running(
+            pid=os.getpid(),
+            process_started=runfile.process_started(os.getpid()),
+            url=self.url,
+            kubeconfig=str(self.kubeconfig),
+            version=self.server.git_version,
+            program=__version__,
+            started_at=self.started_at,
+            parts=list(self.config.parts),
+            node=self.node_name if "node" in self.config.parts else "",
+            abilities=self.abilities,
+        )
+
+    def _begin(self) -> None:
+        self._began = time.monotonic()
+
+    def _ready(self, part: str, words: str) -> None:
+        self._on_part(part, words, time.monotonic() - self._began)
+
+
+def describe(abilities: dict[str, Any]) -> str:
+    """``Abilities`` as a few words: ``process driver; isolation, pod network, limits``."""
+    can = [name.replace("_", " ") for name in ("isolation", "pod_network", "limits") if abilities[name]]
+    lacks = [name.replace("_", " ") for name in ("isolation", "pod_network", "limits") if not abilities[name]]
+    words = f"{abilities['driver']} driver; {', '.join(can) or 'nothing isolated'}"
+    return f"{words}; without {', '.join(lacks)}" if lacks else words
+
+
+def _reachable_address(listen: str) -> str:
+    """The address that others on this host's network would use; loopback when there is no other.
+
+    Connecting a datagram socket sends nothing, it only asks the kernel which address it would send from.
+    """
+    if listen not in ("0.0.0.0", "::", "localhost") and not listen.startswith("127.") and listen != "::1":
+        return listen
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])
