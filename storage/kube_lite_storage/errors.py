@@ -45,7 +45,10 @@ class FutureRevision(StoreError):
 
 
 class CompareFailed(StoreError):
-    """A transaction's condition does not hold, so nothing was written. ``found`` is the key's revision, 0 if absent."""
+    """A transaction's condition does not hold, so nothing was written.
+
+    ``found`` is the key's revision, 0 if absent.
+    """
 
     def __init__(self, key: bytes, expected: int, found: int) -> None:
         super().__init__(f"{key!r}: expected revision {expected}, found {found}")
@@ -64,6 +67,14 @@ class KeyMissing(CompareFailed):
 
 class RevisionMismatch(CompareFailed):
     """A key is there, at another revision than expected."""
+
+
+class KeyTooLong(StoreError):
+    """A key is empty, or longer than the tables can hold."""
+
+    def __init__(self, key: bytes) -> None:
+        super().__init__(f"a key of {len(key)} bytes cannot be stored: {key[:64]!r}")
+        self.key = key
 
 
 class StoreFull(StoreError):

@@ -37,7 +37,7 @@ class Range(NamedTuple):
 
 
 class Page(NamedTuple):
-    """What a range read gives: items in key order as of ``revision``; ``more`` says that a limit cut it short."""
+    """What a range read gives: items in key order as of ``revision``; ``more`` if a limit cut it short."""
 
     items: Sequence[KeyValue]
     revision: int

@@ -1,0 +1,101 @@
+"""What a group of transactions changes in the tables: decided here, written by ``writer``.
+
+All keys a group mentions are read beforehand, so each transaction is either refused whole, by its conditions,
+or cannot fail any more. Later ones in the group see what earlier ones did.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from . import layout
+from .errors import CompareFailed, KeyExists, KeyMissing, RevisionMismatch
+from .layout import Change, Touched
+from .types import Compare, Delete, Event, KeyValue, Put, Txn
+
+
+class Commit(NamedTuple):
+    """One revision and all it changed, for the watchers."""
+
+    revision: int
+    events: Sequence[Event]
+
+
+class Batch:
+    """Rows to write after ``apply`` was called for each transaction of a group, in order."""
+
+    def __init__(self, revision: int, present: dict[bytes, bytes | None]) -> None:
+        """``present`` has the raw version, or None, of every key that is mentioned; it is taken over."""
+        self.revision = revision
+        self.commits: list[Commit] = []
+        self.changed: set[bytes] = set()
+        """Keys whose row in ``now`` differs from what was found; ``present`` has their new content."""
+        self.past: list[tuple[bytes, bytes]] = []
+        self.log: list[tuple[bytes, bytes]] = []
+        self.present = present
+
+    def apply(self, txn: Txn) -> int:
+        """Add one transaction; its revision, or the current one when it changes nothing.
+
+        Raises ``KeyExists``, ``KeyMissing``, ``RevisionMismatch``; then nothing was added.
+        """
+        for compare in txn.compares:
+            self._check(compare)
+        revision = self.revision + 1
+        touched: list[Touched] = []
+        events: list[Event] = []
+        for write in txn.writes:
+            previous = self.present[write.key]
+            if type(write) is Put:
+                change, event = self._put(revision, write, previous)
+            elif previous is not None:
+                change, event = self._delete(revision, write.key, previous)
+            else:
+                continue
+            self.changed.add(write.key)
+            if previous is not None:
+                self.past.append((layout.past_row(write.key, revision), previous))
+            touched.append(Touched(change, write.key))
+            events.append(event)
+        if events:
+            self.revision = revision
+            self.log.append((layout.as_number(revision), layout.as_log_row(touched)))
+            self.commits.append(Commit(revision, events))
+        return self.revision
+
+    def _check(self, compare: Compare) -> None:
+        raw = self.present[compare.key]
+        found = 0 if raw is None else layout.version_revision(raw)
+        if found != compare.revision:
+            failure: type[CompareFailed] = RevisionMismatch
+            if compare.revision == 0:
+                failure = KeyExists
+            elif raw is None:
+                failure = KeyMissing
+            raise failure(compare.key, compare.revision, found)
+
+    def _put(self, revision: int, put: Put, previous: bytes | None) -> tuple[Change, Event]:
+        key, value, header, splice = put
+        if splice >= 0:
+            value = b"%b%d%b" % (value[:splice], revision, value[splice:])
+        created = revision if previous is None else layout.version_created(previous)
+        self.present[key] = layout.as_version(created, revision, header, value)
+        current = KeyValue(key, value, header, created, revision)
+        if previous is None:
+            return Change.CREATED, Event(revision, key, current, None)
+        return Change.REPLACED, Event(revision, key, current, layout.parse_version(key, previous))
+
+    def _delete(self, revision: int, key: bytes, previous: bytes) -> tuple[Change, Event]:
+        self.present[key] = None
+        return Change.DELETED, Event(revision, key, None, layout.parse_version(key, previous))
+
+
+def keys_of(txns: Sequence[Txn]) -> list[bytes]:
+    """Every key these transactions mention, sorted, once."""
+    keys = {compare.key for txn in txns for compare in txn.compares}
+    keys.update(write.key for txn in txns for write in txn.writes)
+    return sorted(keys)
+
+
+def has_puts(txn: Txn) -> bool:
+    """Whether it needs more room than it frees."""
+    return any(not isinstance(write, Delete) for write in txn.writes)

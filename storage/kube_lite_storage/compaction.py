@@ -1,0 +1,63 @@
+"""What may be forgotten, and forgetting it in small batches.
+
+A compaction first says, durably, from which revision on the store may be read; what lies before is then
+removed a few hundred revisions at a time, with waiting writers served in between. Whoever dies in the middle
+goes on where he was: ``forgotten`` in the ``meta`` table says how far it got.
+"""
+
+from collections import deque
+from typing import NamedTuple
+
+from . import layout
+from .environment import Environment, Transaction
+
+BATCH_REVISIONS = 256
+"""Removed in one transaction; about a millisecond's work, so no writer is held up for longer."""
+
+
+class Sample(NamedTuple):
+    """The revision that was the newest at a moment."""
+
+    moment: float
+    revision: int
+
+
+def plan_compaction(samples: deque[Sample], now: float, keep_seconds: float) -> int:
+    """The newest revision that was already the newest ``keep_seconds`` ago; 0 when none is known.
+
+    Samples before it are dropped from the left.
+    """
+    revision = 0
+    while samples and samples[0].moment <= now - keep_seconds:
+        revision = samples.popleft().revision
+    return revision
+
+
+class Forgotten(NamedTuple):
+    """One batch's result: bytes of values removed, and whether more is left to remove."""
+
+    value_bytes: int
+    more: bool
+
+
+def forget_batch(environment: Environment, txn: Transaction, limit: int = BATCH_REVISIONS) -> Forgotten:
+    """Remove up to ``limit`` revisions that lie before ``compacted``, with the versions they ended."""
+    compacted = environment.number(txn, layout.COMPACTED_ROW)
+    value_bytes, last = 0, 0
+    cursor = txn.cursor(environment.log)
+    found = cursor.first()
+    for _ in range(limit):
+        if not found or layout.parse_number(cursor.key()) >= compacted:
+            break
+        last = layout.parse_number(cursor.key())
+        for _change, key in layout.parse_log_row(cursor.value()):
+            old = txn.pop(layout.past_row(key, last), db=environment.past)
+            if old is not None:
+                value_bytes += len(layout.parse_version(key, old).value)
+        found = cursor.delete()
+    else:
+        if found and layout.parse_number(cursor.key()) < compacted:
+            txn.put(layout.FORGOTTEN_ROW, layout.as_number(last + 1), db=environment.meta)
+            return Forgotten(value_bytes, True)
+    txn.put(layout.FORGOTTEN_ROW, layout.as_number(compacted), db=environment.meta)
+    return Forgotten(value_bytes, False)

@@ -1,0 +1,145 @@
+"""Tables and byte encodings: the only file that knows what a stored byte means.
+
+``now`` holds the newest version of every key that exists. When a write at revision R replaces or deletes a
+version, the old one moves to ``past`` under the key and R, the revision that *ended* it; ``log`` says for
+each revision which keys it touched. So each value lies in the file once, a list of the present walks one
+table, and forgetting revision R means removing ``log[R]`` and the few ``past[key, R]`` it names: nothing else
+refers to them. With ``a`` written at 2 and 4, and deleted at 6::
+
+    now                past                       log
+    (nothing)          (a, 4) → a as of 2         2 → created a
+                       (a, 6) → a as of 4         4 → replaced a
+                                                  6 → deleted a
+
+``a`` at revision 5 is the first row of ``past`` for ``a`` that ended after 5, if it was written by then; when
+there is none it is ``now[a]``, on the same condition.
+"""
+
+import struct
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import NamedTuple
+
+import msgpack
+
+from .types import KeyValue
+
+FORMAT = 1
+"""Number of this encoding; a program refuses data with a number above its own."""
+
+META, NOW, PAST, LOG = b"meta", b"now", b"past", b"log"
+TABLES = (META, NOW, PAST, LOG)
+
+# Rows of ``meta``; each is one number.
+FORMAT_ROW = b"format"
+REVISION_ROW = b"revision"
+"""The newest revision."""
+COMPACTED_ROW = b"compacted"
+"""The oldest revision that may be read."""
+FORGOTTEN_ROW = b"forgotten"
+"""Revisions below this one have left the tables; behind ``compacted`` while a compaction is under way."""
+
+FIRST_REVISION = 1
+"""Of an empty store. Not 0, because Kubernetes gives the resourceVersion ``"0"`` a meaning of its own."""
+
+_NUMBER = struct.Struct(">Q")
+_HEAD = struct.Struct(">QQI")
+_END_OF_KEY = b"\0\0"
+_KEY_LIMIT = 511  # of LMDB as it is built everywhere
+
+
+class Change(IntEnum):
+    """What a revision did to a key."""
+
+    CREATED = 0
+    REPLACED = 1
+    DELETED = 2
+
+
+class Touched(NamedTuple):
+    """One key of a log row."""
+
+    change: Change
+    key: bytes
+
+
+def as_number(value: int) -> bytes:
+    """Eight bytes that sort as the number does."""
+    return _NUMBER.pack(value)
+
+
+def parse_number(raw: bytes) -> int:
+    """The reverse of ``as_number``."""
+    number: int = _NUMBER.unpack(raw)[0]
+    return number
+
+
+def as_version(created: int, revision: int, header: bytes, value: bytes) -> bytes:
+    """One version as it lies in ``now`` and ``past``: created, revision, header's length, header, value."""
+    return b"".join((_HEAD.pack(created, revision, len(header)), header, value))
+
+
+def parse_version(key: bytes, raw: bytes) -> KeyValue:
+    """The reverse of ``as_version``."""
+    created, revision, length = _HEAD.unpack_from(raw)
+    middle = 20 + length
+    # Not KeyValue(...): a named tuple's own constructor is a third of the cost of a long list.
+    return tuple.__new__(KeyValue, (key, raw[middle:], raw[20:middle], created, revision))
+
+
+def version_revision(raw: bytes) -> int:
+    """The revision that wrote a version."""
+    revision: int = _NUMBER.unpack_from(raw, 8)[0]
+    return revision
+
+
+def version_created(raw: bytes) -> int:
+    """The revision at which its key came into being."""
+    created: int = _NUMBER.unpack_from(raw)[0]
+    return created
+
+
+def past_stem(key: bytes) -> bytes:
+    """What all rows of ``past`` for this key begin with, and no other's.
+
+    A zero byte in the key is followed by 0xff and the key ended by two zeros, which keeps the order of keys.
+    """
+    return (key.replace(b"\0", b"\0\xff") if b"\0" in key else key) + _END_OF_KEY
+
+
+def past_row(key: bytes, ended: int) -> bytes:
+    """Where the version of ``key`` that revision ``ended`` replaced or deleted lies in ``past``."""
+    return past_stem(key) + _NUMBER.pack(ended)
+
+
+def past_bound(key: bytes) -> bytes:
+    """The place in ``past`` before the first row of ``key`` and of every greater key."""
+    return key.replace(b"\0", b"\0\xff") if b"\0" in key else key
+
+
+def after_stem(stem: bytes) -> bytes:
+    """The place in ``past`` after the last row of the key with this stem."""
+    return stem[:-1] + b"\x01"
+
+
+def parse_past_row(row: bytes) -> tuple[bytes, int]:
+    """The key and the revision that ended the version."""
+    stem = row[:-10]
+    return stem.replace(b"\0\xff", b"\0") if b"\0" in stem else stem, parse_number(row[-8:])
+
+
+def as_log_row(touched: Sequence[Touched]) -> bytes:
+    """What one revision did, flat: change, key, change, key, …"""
+    packed: bytes = msgpack.packb([part for change, key in touched for part in (int(change), key)])
+    return packed
+
+
+def parse_log_row(raw: bytes) -> list[Touched]:
+    """The reverse of ``as_log_row``."""
+    flat = iter(msgpack.unpackb(raw))
+    return [Touched(Change(change), key) for change, key in zip(flat, flat, strict=True)]
+
+
+def fits_as_key(key: bytes) -> bool:
+    """Whether every table can hold it."""
+    return 0 < len(key) <= _KEY_LIMIT - 10 - key.count(0)

@@ -1,0 +1,168 @@
+"""The store: every version of every key under one global revision, over a reader, a writer and the watchers.
+
+Reads are answered at once in the caller's thread, which is the event loop's; writes are awaited until they
+are durable. A read sees the newest commit, also one whose writer has not yet been told.
+"""
+
+import builtins
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from . import check, layout
+from .environment import INITIAL_MAP_BYTES, MAX_MAP_BYTES, Environment
+from .errors import FutureRevision, KeyTooLong, StoreClosed
+from .history import History
+from .reader import Reader
+from .types import Compare, Delete, KeyValue, Page, Put, Range, Txn
+from .watch import Hub, Watch
+from .writer import Writer
+
+KEEP_SECONDS = 300.0
+"""How long a replaced version can still be read by default; as long as upstream's API server keeps it."""
+
+
+class Store:
+    """An open store; made by ``Store.open``. Belongs to the event loop, and the thread, that opened it."""
+
+    def __init__(self, environment: Environment, *, keep_seconds: float | None) -> None:
+        self._environment = environment
+        self._reader = Reader(environment)
+        self._history = History(environment)
+        self._hub = Hub(self._reader.bounds().revision)
+        self._writer = Writer(environment, self._hub.publish, self._hub.close, keep_seconds=keep_seconds)
+        self._is_open = True
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        path: Path,
+        *,
+        durable: bool = True,
+        keep_seconds: float | None = KEEP_SECONDS,
+        initial_bytes: int = INITIAL_MAP_BYTES,
+        max_bytes: int = MAX_MAP_BYTES,
+    ) -> AsyncIterator["Store"]:
+        """Open, or make, the store in directory ``path`` for the length of the block.
+
+        Args:
+            path: made with mode 0700 if it is not there.
+            durable: False leaves writing back to the operating system: for tests, or data nobody will miss.
+            keep_seconds: replaced versions are forgotten by themselves after this time; None keeps them until
+                ``compact``.
+            initial_bytes: address space to begin with; it grows by itself.
+            max_bytes: beyond this size a put raises ``StoreFull``.
+
+        Raises:
+            StoreLocked: another process (or this one) has it open.
+            StoreDamaged: what lies there is not a sound store.
+            FormatUnknown: a newer program wrote it.
+        """
+        environment = Environment(path, durable=durable, initial_bytes=initial_bytes, max_bytes=max_bytes)
+        try:
+            store = cls(environment, keep_seconds=keep_seconds)
+            store._writer.start()
+            try:
+                yield store
+            finally:
+                store._is_open = False
+                await store._writer.close()
+        finally:
+            environment.close()
+
+    @property
+    def revision(self) -> int:
+        """The newest revision; 1 for an empty store."""
+        return self._read().bounds().revision
+
+    @property
+    def compacted(self) -> int:
+        """The oldest revision that can still be read; 0 before the first compaction."""
+        return self._read().bounds().compacted
+
+    def get(self, key: bytes, *, at: int | None = None) -> KeyValue | None:
+        """The version of ``key`` at a revision, by default the newest.
+
+        Raises ``Compacted``, ``FutureRevision``.
+        """
+        return self._read().get(key, at)
+
+    def list(self, wanted: Range, *, at: int | None = None, limit: int = 0) -> Page:
+        """The keys of a range in byte order, at most ``limit`` of them unless it is 0.
+
+        To go on after a page that was cut short, ask for what follows its last key, ``at`` its revision.
+        Raises ``Compacted``, ``FutureRevision``.
+        """
+        return self._read().list(wanted, at, limit)
+
+    def count(self, wanted: Range, *, at: int | None = None) -> int:
+        """How many keys the range has at a revision. Raises ``Compacted``, ``FutureRevision``."""
+        return self._read().count(wanted, at)
+
+    async def commit(self, txn: Txn) -> int:
+        """Do all writes of ``txn``, or none, and return its revision once it is durable.
+
+        A transaction that changes nothing makes no revision; the current one is returned. A caller that is
+        cancelled cannot know whether it was done.
+
+        Raises:
+            KeyExists, KeyMissing, RevisionMismatch: the first condition that fails; nothing was written.
+            StoreFull: there is no room; deletes still work.
+            KeyTooLong: no key may be empty or longer than about 500 bytes.
+        """
+        _check_keys(txn)
+        return await self._writer.submit(txn)
+
+    def watch(self, wanted: Range, *, after: int) -> Watch:
+        """Every change of the range after a revision, without gap or repeat, then each as it is committed.
+
+        Entering raises ``Compacted`` when events after that revision are forgotten already, and
+        ``FutureRevision`` when the revision has not happened yet.
+        """
+        return Watch(self._hub, self._history, wanted, after)
+
+    async def compact(self, revision: int) -> int:
+        """Forget every version that a newer one had already replaced before ``revision``, and its events.
+
+        With ``a`` written at 2 and 4, and deleted at 6:
+
+            compact(3)  keeps a@2, a@4, a@6     (a@2 is still what revision 3 shows)
+            compact(4)  keeps a@4, a@6
+            compact(6)  keeps a@6               (a watch from 6 must still hear of the deletion)
+            compact(7)  keeps nothing of a
+
+        Events of ``revision`` itself keep what they replaced, as their ``previous``, until they go. Reads and
+        watches that ask for less than ``revision`` raise ``Compacted`` from now on. Calling it again, or with
+        less, changes nothing.
+
+        Returns:
+            bytes of values forgotten. The file keeps its size; LMDB reuses the pages.
+
+        Raises:
+            FutureRevision: ``revision`` has not happened yet.
+
+        Source: etcd's rule, by example in etcd server/storage/mvcc/key_index.go (type keyIndex).
+        """
+        if revision > self.revision:
+            raise FutureRevision(revision, self.revision)
+        return await self._writer.compact(revision)
+
+    def check(self) -> builtins.list[str]:
+        """Walk every table; each broken invariant in words. Empty when the store is sound."""
+        self._read()
+        return check.broken_invariants(self._environment)
+
+    def _read(self) -> Reader:
+        if not self._is_open:
+            raise StoreClosed("the store is closed")
+        return self._reader
+
+
+def _check_keys(txn: Txn) -> None:
+    if len(txn.writes) > 1 and len({write.key for write in txn.writes}) < len(txn.writes):
+        raise ValueError("a transaction may write each key once")
+    entry: Compare | Put | Delete
+    for entry in (*txn.compares, *txn.writes):
+        if not layout.fits_as_key(entry.key):
+            raise KeyTooLong(entry.key)

@@ -1,0 +1,327 @@
+"""The one writer thread: queued transactions, group commit, answers back to the event loop.
+
+While one group is being made durable the next one gathers, so concurrent writers share an fsync without
+anybody waiting for company. All answers of a group and its events travel to the loop in one call. A group
+that does not fit into the map is rolled back, the map is doubled by the loop's thread (which has no read open
+between two callbacks), and the group is done again.
+"""
+
+import asyncio
+import logging
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future as ThreadFuture
+from typing import NamedTuple
+
+import lmdb
+
+from . import layout
+from .batch import Batch, Commit, has_puts, keys_of
+from .compaction import Sample, forget_batch, plan_compaction
+from .environment import Environment, Transaction
+from .errors import FutureRevision, StoreClosed, StoreError, StoreFull
+from .types import Txn
+
+log = logging.getLogger(__name__)
+
+GROUP_TXNS = 512
+"""Most transactions of one commit; their answers wait for the last of them."""
+QUEUE_TXNS = 8192
+"""Most transactions that wait for the writer; beyond that ``submit`` waits for room."""
+
+Answer = tuple["asyncio.Future[int]", int | StoreError]
+
+
+class _Pending(NamedTuple):
+    txn: Txn
+    answer: "asyncio.Future[int]"
+
+
+class _Compact(NamedTuple):
+    revision: int
+    answer: "asyncio.Future[int]"
+
+
+class _Stop(NamedTuple):
+    pass
+
+
+class Writer:
+    """Owns all writing. Its methods are called from the event loop; those below ``_run`` are the thread's."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        publish: Callable[[Sequence[Commit]], None],
+        ended: Callable[[StoreClosed], None],
+        *,
+        keep_seconds: float | None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._environment = environment
+        self._publish = publish
+        self._ended = ended
+        self._loop = asyncio.get_running_loop()
+        self._closed: StoreClosed | None = None
+        self._gone = self._loop.create_future()
+        self._room = asyncio.Event()
+        self._waiting: set[asyncio.Future[int]] = set()
+        self._queue: queue.SimpleQueue[_Pending | _Compact | _Stop] = queue.SimpleQueue()
+        self._housekeeping = _Housekeeping(environment, keep_seconds, monotonic)
+        self._thread = threading.Thread(target=self._run, name="kube-lite-store-writer", daemon=True)
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    async def submit(self, txn: Txn) -> int:
+        """Queue a transaction and wait until it is durable. Whoever is cancelled cannot know its outcome."""
+        while self._closed is None and self._queue.qsize() >= QUEUE_TXNS:
+            self._room.clear()
+            await self._room.wait()
+        return await self._ask(lambda answer: _Pending(txn, answer))
+
+    async def compact(self, revision: int) -> int:
+        """Forget, and wait until it is done; bytes of values forgotten."""
+        return await self._ask(lambda answer: _Compact(revision, answer))
+
+    async def close(self) -> None:
+        """Write what is queued and end. Waits even when cancelled, for the file is about to be closed."""
+        if self._closed is None:
+            self._queue.put(_Stop())
+        cancelled: asyncio.CancelledError | None = None
+        while not self._gone.done():
+            try:
+                await asyncio.shield(self._gone)
+            except asyncio.CancelledError as error:
+                cancelled = error
+        self._thread.join()
+        if cancelled is not None:
+            raise cancelled
+
+    async def _ask(self, order: Callable[["asyncio.Future[int]"], _Pending | _Compact]) -> int:
+        if self._closed is not None:
+            raise StoreClosed(str(self._closed)) from self._closed
+        answer: asyncio.Future[int] = self._loop.create_future()
+        self._waiting.add(answer)
+        answer.add_done_callback(self._waiting.discard)
+        self._queue.put(order(answer))
+        return await answer
+
+    def _deliver(self, answers: Sequence[Answer], commits: Sequence[Commit]) -> None:
+        self._publish(commits)
+        for answer, outcome in answers:
+            if answer.done():
+                continue  # its caller was cancelled
+            if isinstance(outcome, int):
+                answer.set_result(outcome)
+            else:
+                answer.set_exception(outcome)
+        self._room.set()
+
+    def _finish(self, reason: StoreClosed) -> None:
+        self._closed = reason
+        self._room.set()
+        for answer in list(self._waiting):
+            if not answer.done():
+                answer.set_exception(reason)
+        self._ended(reason)
+        self._gone.set_result(None)
+
+    # From here on in the writer's thread.
+
+    def _run(self) -> None:
+        reason = StoreClosed("the store's writer has failed")
+        try:
+            self._serve()
+            reason = StoreClosed("the store is closed")
+        except (lmdb.Error, OSError, StoreError) as error:
+            log.error("the store's writer has failed", exc_info=error)
+            reason = StoreClosed(f"the store's writer has failed: {error}")
+            reason.__cause__ = error
+        finally:
+            self._loop.call_soon_threadsafe(self._finish, reason)
+
+    def _serve(self) -> None:
+        housekeeping = self._housekeeping
+        while True:
+            txns, compactions, is_last = self._take_group(housekeeping.timeout())
+            if txns:
+                answers, commits = self._commit(txns)
+                self._loop.call_soon_threadsafe(self._deliver, answers, commits)
+            for order in compactions:
+                self._compact(order)
+            answers = self._retry(housekeeping.step)
+            if answers:
+                self._loop.call_soon_threadsafe(self._deliver, answers, ())
+            if is_last:
+                return
+
+    def _take_group(self, timeout: float | None) -> tuple[list[_Pending], list[_Compact], bool]:
+        txns: list[_Pending] = []
+        compactions: list[_Compact] = []
+        try:
+            order = self._queue.get(timeout=timeout) if timeout != 0 else self._queue.get_nowait()
+            while True:
+                if isinstance(order, _Pending):
+                    txns.append(order)
+                elif isinstance(order, _Compact):
+                    compactions.append(order)
+                else:
+                    return txns, compactions, True
+                if len(txns) >= GROUP_TXNS:
+                    break
+                order = self._queue.get_nowait()
+        except queue.Empty:
+            pass
+        return txns, compactions, False
+
+    def _commit(self, group: list[_Pending]) -> tuple[list[Answer], Sequence[Commit]]:
+        refused: list[Answer] = []
+        while True:
+            try:
+                answers, commits = self._write(group)
+                return refused + answers, commits
+            except lmdb.MapFullError:
+                if not self._grow(into_reserve=not any(has_puts(pending.txn) for pending in group)):
+                    group = self._refuse_puts(group, refused)
+            except lmdb.DiskError:  # no space left on the device
+                group = self._refuse_puts(group, refused)
+
+    @staticmethod
+    def _refuse_puts(group: list[_Pending], refused: list[Answer]) -> list[_Pending]:
+        """Refuse what needs room; when nothing does, refuse all, for then there is no way left."""
+        greedy = [pending for pending in group if has_puts(pending.txn)] or group
+        refused.extend((pending.answer, StoreFull("the store is full")) for pending in greedy)
+        return [pending for pending in group if pending not in greedy]
+
+    def _write(self, group: list[_Pending]) -> tuple[list[Answer], Sequence[Commit]]:
+        if not group:
+            return [], ()
+        environment = self._environment
+        keys = keys_of([pending.txn for pending in group])
+        with environment.lmdb.begin(write=True) as txn:
+            # Few calls with many rows: each call lets the interpreter go, and must win it back from the loop.
+            present: dict[bytes, bytes | None] = dict.fromkeys(keys)
+            present.update(txn.cursor(environment.now).getmulti(keys))
+            batch = Batch(environment.number(txn, layout.REVISION_ROW), present)
+            answers: list[Answer] = []
+            for pending in group:
+                try:
+                    answers.append((pending.answer, batch.apply(pending.txn)))
+                except StoreError as error:
+                    answers.append((pending.answer, error))
+            if batch.commits:
+                self._write_batch(txn, batch)
+        return answers, batch.commits
+
+    def _write_batch(self, txn: Transaction, batch: Batch) -> None:
+        environment = self._environment
+        puts = []
+        for key in sorted(batch.changed):
+            raw = batch.present[key]
+            if raw is not None:
+                puts.append((key, raw))
+            else:
+                txn.delete(key, db=environment.now)
+        txn.cursor(environment.now).putmulti(puts)
+        txn.cursor(environment.past).putmulti(batch.past)
+        txn.cursor(environment.log).putmulti(batch.log, append=True)
+        txn.put(layout.REVISION_ROW, layout.as_number(batch.revision), db=environment.meta)
+
+    def _compact(self, order: _Compact) -> None:
+        try:
+            self._retry(lambda: self._housekeeping.begin(order))
+        except FutureRevision as error:
+            self._loop.call_soon_threadsafe(self._deliver, [(order.answer, error)], ())
+
+    def _retry(self, work: Callable[[], list[Answer]]) -> list[Answer]:
+        while True:
+            try:
+                return work()
+            except lmdb.MapFullError:
+                if not self._grow(into_reserve=True):
+                    raise
+
+    def _grow(self, *, into_reserve: bool) -> bool:
+        """Have the loop's thread enlarge the map while this one holds no transaction."""
+        answer: ThreadFuture[bool] = ThreadFuture()
+
+        def grow() -> None:
+            try:
+                answer.set_result(self._environment.grow(into_reserve=into_reserve))
+            except lmdb.Error as error:
+                answer.set_exception(error)
+
+        self._loop.call_soon_threadsafe(grow)
+        return answer.result()
+
+
+class _Housekeeping:
+    """Compaction as the writer's thread does it between two groups: on request, and by age."""
+
+    def __init__(
+        self, environment: Environment, keep_seconds: float | None, monotonic: Callable[[], float]
+    ) -> None:
+        self._environment = environment
+        self._keep_seconds = keep_seconds
+        self._monotonic = monotonic
+        self._interval = None if keep_seconds is None else min(max(keep_seconds / 10, 0.05), 30.0)
+        self._next_sample = monotonic()
+        self._samples: deque[Sample] = deque()
+        self._answers: list[asyncio.Future[int]] = []
+        self._value_bytes = 0
+        self._has_more = True  # perhaps: whoever had the file before may have died half way
+
+    def timeout(self) -> float | None:
+        """How long to wait for work before ``step`` is due: seconds, None for ever."""
+        return 0.0 if self._has_more else self._interval
+
+    def begin(self, order: _Compact) -> list[Answer]:
+        """Say durably what may no longer be read. Raises ``FutureRevision``."""
+        environment = self._environment
+        with environment.lmdb.begin(write=True) as txn:
+            revision = environment.number(txn, layout.REVISION_ROW)
+            if order.revision > revision:
+                raise FutureRevision(order.revision, revision)
+            if order.revision > environment.number(txn, layout.COMPACTED_ROW):
+                txn.put(layout.COMPACTED_ROW, layout.as_number(order.revision), db=environment.meta)
+        self._answers.append(order.answer)
+        self._has_more = True
+        return []
+
+    def step(self) -> list[Answer]:
+        """Forget one batch if there is something to forget; the answers of those who waited for the last."""
+        if not self._has_more:
+            self._sample()
+        if not self._has_more:
+            return []
+        with self._environment.lmdb.begin(write=True) as txn:
+            forgotten = forget_batch(self._environment, txn)
+        self._value_bytes += forgotten.value_bytes
+        self._has_more = forgotten.more
+        if self._has_more:
+            return []
+        answers: list[Answer] = [(answer, self._value_bytes) for answer in self._answers]
+        self._answers, self._value_bytes = [], 0
+        return answers
+
+    def _sample(self) -> None:
+        now = self._monotonic()
+        if self._keep_seconds is None or self._interval is None or now < self._next_sample:
+            return
+        self._next_sample = now + self._interval
+        environment = self._environment
+        with environment.lmdb.begin() as txn:
+            revision = environment.number(txn, layout.REVISION_ROW)
+            compacted = environment.number(txn, layout.COMPACTED_ROW)
+        if not self._samples or self._samples[-1].revision != revision:
+            self._samples.append(Sample(now, revision))
+        target = plan_compaction(self._samples, now, self._keep_seconds)
+        if target > compacted:
+            with environment.lmdb.begin(write=True) as txn:
+                txn.put(layout.COMPACTED_ROW, layout.as_number(target), db=environment.meta)
+            self._has_more = True
