@@ -1,0 +1,165 @@
+"""JSON patch, RFC 6902, as the library of the reference reads it.
+
+It is laxer than the RFC, and clients have come to rely on that: ``replace`` sets a key that is missing, negative
+ indexes count from the end, the text before the first slash of a path is ignored.
+Source: ``evanphx/json-patch`` v4, ``apiserver/pkg/endpoints/handlers/patch.go``.
+"""
+
+from typing import Any, NoReturn
+
+import orjson
+
+from kube_lite.api.errors import Invalid, RequestEntityTooLarge
+from kube_lite.api.identity import Json
+from kube_lite.api.meta import copy
+from kube_lite.api.schema.load import Schema
+
+from . import read, wrong_type
+
+MAX_OPERATIONS = 10_000
+MAX_COPIED_BYTES = (
+    3 * 1024 * 1024
+)  # what ``copy`` may add up to; without it a small patch makes a huge object
+
+DECODING = "error decoding patch: "
+
+
+def parse(body: bytes) -> list[Json]:
+    """The operations of a patch body.
+
+    Raises:
+        BadRequest: it is not a list of objects.
+        RequestEntityTooLarge: too many operations.
+    """
+    patch = read(body, DECODING)
+    if not isinstance(patch, list):
+        if patch is None:
+            return []
+        raise wrong_type(patch, "[]handlers.jsonPatchOp", DECODING)
+    for operation in patch:
+        if not isinstance(operation, dict):
+            raise wrong_type(operation, "handlers.jsonPatchOp", DECODING)
+    if len(patch) > MAX_OPERATIONS:
+        raise RequestEntityTooLarge(
+            f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(patch)}"
+        )
+    return patch
+
+
+def apply(obj: Json, patch: list[Json], schema: Schema | None = None) -> Json:
+    """A new object; neither argument is changed. ``schema`` does not matter to this kind of patch.
+
+    Raises:
+        Invalid: an operation does not apply.
+    """
+    document: Any = copy(obj)
+    copied = 0
+    for operation in patch:
+        path = operation.get("path")
+        if not isinstance(path, str):
+            _fail()
+        if operation.get("op") == "copy":
+            value = copy(_at(document, operation.get("from")))
+            copied += len(orjson.dumps(value))
+            if copied > MAX_COPIED_BYTES:
+                _fail()
+            _add(document, path, value)
+        else:
+            document = _perform(document, operation, path)
+    if not isinstance(document, dict):
+        _fail()
+    return document
+
+
+def _perform(document: Any, operation: Json, path: str) -> Any:
+    """Do one operation on the private document, which is another one when the root is replaced."""
+    kind = operation.get("op")
+    if kind == "add":
+        _add(document, path, copy(operation.get("value")))
+    elif kind == "remove":
+        _remove(document, path)
+    elif kind == "replace":
+        return _replace(document, path, copy(operation.get("value")))
+    elif kind == "move":
+        _add(document, path, _remove(document, operation.get("from")))
+    elif kind == "test":
+        _test(document, path, operation.get("value"))
+    else:
+        _fail()
+    return document
+
+
+def _fail() -> NoReturn:
+    """The reference does not say which operation failed, nor why."""
+    raise Invalid("the server rejected our request due to an error in our request", details={})
+
+
+def _parent(document: Any, path: Any) -> tuple[Any, str]:
+    """The container that a path points into, and the last key."""
+    if not isinstance(path, str) or "/" not in path:
+        _fail()
+    parts = [part.replace("~1", "/").replace("~0", "~") for part in path.split("/")]
+    container = document
+    for part in parts[1:-1]:
+        if isinstance(container, dict):
+            container = container.get(part)
+        elif isinstance(container, list):
+            container = container[_index(part, len(container))]
+        if not isinstance(container, (dict, list)):
+            _fail()
+    return container, parts[-1]
+
+
+def _index(key: str, length: int) -> int:
+    """A place in a list; negative ones count from the end."""
+    digits = key[1:] if key[:1] in ("-", "+") else key
+    if not (digits.isascii() and digits.isdigit()):
+        _fail()
+    position = int(key)
+    if not -length <= position < length:
+        _fail()
+    return position % length
+
+
+def _at(document: Any, path: Any) -> Any:
+    if path == "":
+        return document
+    container, key = _parent(document, path)
+    return container[_index(key, len(container))] if isinstance(container, list) else container.get(key)
+
+
+def _add(document: Any, path: str, value: Any) -> None:
+    container, key = _parent(document, path)
+    if isinstance(container, dict):
+        container[key] = value
+    elif key == "-":
+        container.append(value)
+    else:
+        container.insert(_index(key, len(container) + 1), value)
+
+
+def _remove(document: Any, path: Any) -> Any:
+    container, key = _parent(document, path)
+    if isinstance(container, list):
+        return container.pop(_index(key, len(container)))
+    if key not in container:
+        _fail()
+    return container.pop(key)
+
+
+def _replace(document: Any, path: str, value: Any) -> Any:
+    if path == "":
+        return value
+    container, key = _parent(document, path)
+    if isinstance(container, list):
+        container[_index(key, len(container))] = value
+    else:
+        container[key] = value
+    return document
+
+
+def _test(document: Any, path: str, value: Any) -> None:
+    # Python finds 1, 1.0 and True equal; their JSON tells them apart
+    found = orjson.dumps(_at(document, path), option=orjson.OPT_SORT_KEYS)
+    if found != orjson.dumps(value, option=orjson.OPT_SORT_KEYS):
+        _fail()

@@ -1,0 +1,61 @@
+"""JSON merge patch, RFC 7386: a partial object in which null removes a field and lists replace lists."""
+
+from typing import Any
+
+from kube_lite.api.errors import BadRequest
+from kube_lite.api.identity import Json
+from kube_lite.api.meta import copy
+from kube_lite.api.schema.load import Schema
+
+from . import MAP_TYPE, read, wrong_type
+
+DECODING = "error decoding patch: "
+
+
+def parse(body: bytes) -> Json:
+    """The partial object of a patch body.
+
+    Raises:
+        BadRequest: it is not an object.
+    """
+    patch = read(body, DECODING)
+    if patch is None:
+        raise BadRequest("Invalid JSON Patch")
+    if not isinstance(patch, dict):
+        raise wrong_type(patch, MAP_TYPE, DECODING)
+    return patch
+
+
+def apply(obj: Json, patch: Json, schema: Schema | None = None) -> Json:
+    """A new object; neither argument is changed. ``schema`` does not matter to this kind of patch."""
+    result: Json = copy(obj)
+    merge_into(result, patch)
+    return result
+
+
+def merge_into(target: Json, patch: Json) -> None:
+    """Change ``target``; what comes from the patch is copied."""
+    for key, value in patch.items():
+        if value is None:
+            target.pop(key, None)
+        elif isinstance(value, dict):
+            below = target.get(key)
+            if not isinstance(below, dict):
+                below = target[key] = {}
+            merge_into(below, value)
+        else:
+            target[key] = copy(value)
+
+
+def diff(old: Any, new: Any) -> Json:
+    """The merge patch that turns ``old`` into ``new``; empty when they are equal."""
+    changes: Json = {key: None for key in old if key not in new}
+    for key, value in new.items():
+        before = old.get(key)
+        if isinstance(value, dict) and isinstance(before, dict):
+            below = diff(before, value)
+            if below:
+                changes[key] = below
+        elif key not in old or value != before or type(value) is not type(before):
+            changes[key] = copy(value)
+    return changes
