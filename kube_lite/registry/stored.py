@@ -1,22 +1,61 @@
 """One version of one object as it lies in the store: bytes first, decoded when somebody must look inside.
 
-The bytes are the final JSON that clients read. The decoded form is made once per version and shared by all
+The bytes are the final JSON that clients read. They begin with ``kind``, ``apiVersion`` and ``metadata``, in
+this order, and only the store knows the ``resourceVersion``, so it is left empty when an object is encoded and
+the store inserts the digits:
+
+    {"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"a","namespace":"x","uid":"…","resourceVersion":"|",…
+                                                                                                splice offset  ^
+
+Beside them lies a header, msgpack of ``[splice, namespace, name, labels, fields]``: all that selectors and
+deletion events need, so neither decodes the object. The decoded form is made once per version and shared by all
 who ask, so it must never be changed.
 """
 
+from collections.abc import Mapping
 from functools import cached_property
+from typing import Any, NamedTuple
 
+import msgpack
 import orjson
 
-from kube_lite.api.identity import Json
+from kube_lite.api.identity import Json, ObjectKey
+
+VERSION_HOLE = b'"resourceVersion":""'
+METADATA_ORDER = (
+    "name", "generateName", "namespace", "selfLink", "uid", "resourceVersion", "generation", "creationTimestamp",
+    "deletionTimestamp", "deletionGracePeriodSeconds", "labels", "annotations", "ownerReferences", "finalizers",
+    "managedFields",
+)  # fmt: skip
+"""The order in which a real server prints them; everything before resourceVersion is a plain text."""
+SORTED_MAPS = ("labels", "annotations")
+
+
+class Facts(NamedTuple):
+    """What the header tells of an object. ``fields`` are those beside ``metadata.name`` and ``.namespace``."""
+
+    splice: int
+    namespace: str
+    name: str
+    labels: Mapping[str, str]
+    fields: Mapping[str, str]
+
+
+class Encoded(NamedTuple):
+    """An object as it goes to the store; ``splice`` is where its resourceVersion belongs in ``value``."""
+
+    value: bytes
+    header: bytes
+    splice: int
 
 
 class Stored:
     """An object's JSON, and the revision that is its ``resourceVersion``."""
 
-    def __init__(self, raw: bytes, revision: int) -> None:
+    def __init__(self, raw: bytes, revision: int, header: bytes = b"") -> None:
         self.raw = raw
         self.revision = revision
+        self.header = header
 
     @cached_property
     def object(self) -> Json:
@@ -24,7 +63,103 @@ class Stored:
         decoded: Json = orjson.loads(self.raw)
         return decoded
 
+    @cached_property
+    def facts(self) -> Facts:
+        """What selectors look at, without decoding the object where it came with a header."""
+        if self.header:
+            return Facts(*msgpack.unpackb(self.header))
+        metadata = self.object["metadata"]
+        return Facts(
+            -1, metadata.get("namespace", ""), metadata.get("name", ""), metadata.get("labels") or {}, {}
+        )
+
+    @property
+    def key(self) -> ObjectKey:
+        """Which object of its resource."""
+        return ObjectKey(self.facts.namespace, self.facts.name)
+
+    @property
+    def selectable(self) -> dict[str, str]:
+        """Every field selector label → value."""
+        _, namespace, name, _, fields = self.facts
+        return {"metadata.name": name, "metadata.namespace": namespace, **fields}
+
     @property
     def resource_version(self) -> str:
         """The text clients see."""
         return str(self.revision)
+
+    @property
+    def item(self) -> bytes:
+        """The JSON as an item of a list, where kind and apiVersion are left out."""
+        return b"{" + self.raw[self.raw.index(b'"metadata":') :]
+
+    def at_revision(self, revision: int) -> "Stored":
+        """The same state under another ``resourceVersion``, as the event of its deletion shows it."""
+        splice = self.facts.splice
+        if splice < 0:
+            obj = {**self.object, "metadata": {**self.object["metadata"], "resourceVersion": str(revision)}}
+            return Stored(orjson.dumps(obj), revision)
+        rest = splice + len(str(self.revision))
+        return Stored(self.raw[:splice] + b"%d" % revision + self.raw[rest:], revision, self.header)
+
+
+def encode(obj: Json, fields: Mapping[str, str]) -> Encoded:
+    """Make the bytes to be stored; whatever ``resourceVersion`` the object carries is left out.
+
+    Args:
+        obj: complete with kind, apiVersion and metadata; not changed.
+        fields: what the kind's field selectors see.
+    """
+    metadata = canonical_metadata(obj["metadata"])
+    value = orjson.dumps(in_order(obj, metadata))
+    splice = value.index(VERSION_HOLE) + len(VERSION_HOLE) - 1
+    header: bytes = msgpack.packb(
+        [splice, metadata.get("namespace", ""), metadata["name"], metadata.get("labels", {}), fields]
+    )
+    return Encoded(value, header, splice)
+
+
+def as_stored(encoded: Encoded, revision: int, obj: Json) -> Stored:
+    """What the store holds after ``encoded`` of ``obj`` was committed at ``revision``, without reading it again."""
+    value, header, splice = encoded
+    stored = Stored(value[:splice] + b"%d" % revision + value[splice:], revision, header)
+    metadata = canonical_metadata(obj["metadata"])
+    metadata["resourceVersion"] = str(revision)
+    stored.__dict__["object"] = in_order(
+        obj, metadata
+    )  # fills the cached property: no need to decode it again
+    return stored
+
+
+def canonical_metadata(metadata: Json) -> Json:
+    """The fields in a real server's order, with an empty ``resourceVersion``; absent and empty ones left out."""
+    ordered: Json = {}
+    for field in METADATA_ORDER:
+        if field == "resourceVersion":
+            ordered[field] = ""
+            continue
+        value = metadata.get(field)
+        if value is None or value == "" or value == [] or value == {}:
+            continue
+        ordered[field] = dict(sorted(value.items())) if field in SORTED_MAPS else value
+    for field, value in metadata.items():
+        if field not in ordered and value is not None and field not in METADATA_ORDER:
+            ordered[field] = value
+    return ordered
+
+
+def in_order(obj: Json, metadata: Json) -> Json:
+    """The object with kind, apiVersion and the given metadata in front."""
+    ordered: dict[str, Any] = {"kind": obj["kind"], "apiVersion": obj["apiVersion"], "metadata": metadata}
+    for field, value in obj.items():
+        if field not in ordered:
+            ordered[field] = value
+    return ordered
+
+
+def made_up(obj: Json, revision: int) -> Stored:
+    """A ``Stored`` for an object that lies in no store, such as a bookmark's."""
+    stored = Stored(orjson.dumps(obj), revision)
+    stored.__dict__["object"] = obj
+    return stored

@@ -7,6 +7,9 @@ from kube_lite.api.identity import Json
 from kube_lite.api.resource import Resource
 from kube_lite.auth.user import User
 from kube_lite.registry.stored import Stored
+from kube_lite.registry.watching import Change
+
+__all__ = ["Answer", "Change", "Listing", "Request"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +71,3 @@ class Listing:
     resource_version: str
     continue_token: str = ""
     remaining: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One watch event. ``type`` is ``ADDED MODIFIED DELETED BOOKMARK``.
-
-    For a bookmark ``stored`` is a made-up object of the watched kind with nothing but metadata.
-    The same ``Change`` object goes to every watcher of the same event, so an encoded form may be kept with it.
-    """
-
-    type: str
-    stored: Stored

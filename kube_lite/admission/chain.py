@@ -1,0 +1,134 @@
+"""What may change or refuse a write after it was understood: first everybody mutates, then everybody validates.
+
+A plugin says once which requests it handles, so a request meets only its own plugins. Plugins look things up in the
+store directly (``attempt.objects``), as of now.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from kube_lite.api.errors import Cause, Forbidden, details_of, forbidden
+from kube_lite.api.identity import GroupResource, Json
+from kube_lite.api.resource import Resource
+from kube_lite.auth.user import User
+from kube_lite.registry.objects import Objects
+
+CREATE, UPDATE, DELETE, CONNECT = "CREATE", "UPDATE", "DELETE", "CONNECT"
+PODS = GroupResource("", "pods")
+
+
+@dataclass(slots=True)
+class Attempt:
+    """A write that somebody attempts.
+
+    Attributes:
+        operation: ``CREATE UPDATE DELETE CONNECT``.
+        obj: what is to be written, a private copy that mutating plugins may change in place; for DELETE what goes.
+        old: what is there now, shared; None for CREATE.
+        source: randomness.
+        warnings: texts that the answer will carry.
+    """
+
+    operation: str
+    resource: Resource
+    subresource: str
+    namespace: str
+    name: str
+    obj: Json
+    old: Json | None
+    user: User
+    objects: Objects
+    source: random.Random
+    dry_run: bool = False
+    warnings: list[str] = field(default_factory=list)
+
+    def refuse(self, why: str, causes: Sequence[Cause] = ()) -> Forbidden:
+        """The error to raise: ``pods "web" is forbidden: <why>``; a name yet to be generated shows as its prefix."""
+        metadata = self.obj.get("metadata") or {}
+        name = self.name or metadata.get("name") or metadata.get("generateName") or "Unknown"
+        error = forbidden(self.resource.group_resource, name, why)
+        if causes:
+            error.details = details_of(self.resource.group_resource, name, causes)
+        return error
+
+
+class Plugin(Protocol):
+    """One rule."""
+
+    def handles(self, operation: str, resource: GroupResource, subresource: str) -> bool:
+        """Whether requests of this sort concern it; asked once for each sort."""
+        ...
+
+    async def mutate(self, attempt: Attempt) -> None:
+        """Change ``attempt.obj`` in place, or raise an ``ApiError``."""
+        ...
+
+    async def validate(self, attempt: Attempt) -> None:
+        """Raise an ``ApiError``, or let it pass."""
+        ...
+
+
+class Rule:
+    """A plugin that does nothing, to be built upon."""
+
+    def handles(self, operation: str, resource: GroupResource, subresource: str) -> bool:
+        """Nothing."""
+        return False
+
+    async def mutate(self, attempt: Attempt) -> None:
+        """Change nothing."""
+
+    async def validate(self, attempt: Attempt) -> None:
+        """Let everything pass."""
+
+
+class Chain:
+    """Plugins in order."""
+
+    def __init__(self, plugins: Sequence[Plugin] = ()) -> None:
+        self._plugins = tuple(plugins)
+        self._concerned: dict[tuple[str, GroupResource, str], tuple[Plugin, ...]] = {}
+
+    def concerned(self, operation: str, resource: GroupResource, subresource: str = "") -> tuple[Plugin, ...]:
+        """The plugins that handle requests of this sort."""
+        key = (operation, resource, subresource)
+        plugins = self._concerned.get(key)
+        if plugins is None:
+            plugins = self._concerned[key] = tuple(p for p in self._plugins if p.handles(*key))
+        return plugins
+
+    async def mutate(self, attempt: Attempt) -> None:
+        """Let every concerned plugin change what is to be written."""
+        for plugin in self._of(attempt):
+            await plugin.mutate(attempt)
+
+    async def validate(self, attempt: Attempt) -> None:
+        """Let every concerned plugin refuse it."""
+        for plugin in self._of(attempt):
+            await plugin.validate(attempt)
+
+    def _of(self, attempt: Attempt) -> tuple[Plugin, ...]:
+        return self.concerned(attempt.operation, attempt.resource.group_resource, attempt.subresource)
+
+
+def default_chain() -> Chain:
+    """The plugins that are always on, in upstream's order (``pkg/kubeapiserver/options/plugins.go``)."""
+    from .namespaces import NamespaceLifecycle
+    from .priority import Priority
+    from .service_accounts import ServiceAccounts
+    from .storage_classes import DefaultStorageClass
+    from .tolerations import DefaultTolerations
+
+    return Chain(
+        [NamespaceLifecycle(), ServiceAccounts(), Priority(), DefaultTolerations(), DefaultStorageClass()]
+    )
+
+
+def all_containers(spec: Json) -> Iterator[Json]:
+    """The init and ordinary containers of a Pod spec, in this order; malformed entries are left out."""
+    for name in ("initContainers", "containers"):
+        with suppress(TypeError):
+            yield from (entry for entry in spec.get(name) or () if isinstance(entry, dict))

@@ -1,0 +1,273 @@
+"""Tokens of ServiceAccounts: signed for an audience and a time, bound to objects that must still be there.
+
+A token is a JWT signed with a key that lies in the data directory. Whoever presents it is the account, as long as
+the account (and the Pod, Secret or Node it is bound to) exists with the uid that the token names. Verified tokens
+are remembered until shortly after, because checking a signature costs more than a whole GET; that the objects still
+exist is looked up each time.
+Source: ``pkg/serviceaccount/claims.go``.
+"""
+
+import hashlib
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kube_lite.api.errors import Unauthorized
+from kube_lite.api.identity import Json, ObjectKey
+
+from .authenticate import Credentials
+from .user import User
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+ALGORITHM = "RS256"
+KEY_BITS = 2048
+LEEWAY_SECONDS = 60.0
+REMEMBERED = 1024
+USER_PREFIX = "system:serviceaccount:"
+CLAIM = "kubernetes.io"
+CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
+
+Lookup = Callable[[str, ObjectKey], Json | None]
+"""``pods`` or ``serviceaccounts`` or ``secrets`` or ``nodes``, and which one → the object, or None."""
+
+
+class Bound(NamedTuple):
+    """The object a token dies with."""
+
+    kind: str
+    name: str
+    uid: str
+
+
+class Issued(NamedTuple):
+    """A token, and when it ends, in seconds since the epoch."""
+
+    token: str
+    expires: float
+
+
+class Verified(NamedTuple):
+    """What a good token says."""
+
+    namespace: str
+    name: str
+    uid: str
+    audiences: tuple[str, ...]
+    expires: float
+    credential_id: str
+    bound: tuple[Bound, ...]
+
+
+class InvalidToken(Exception):
+    """A token of ours that is no good; the message may be told."""
+
+
+def user_name(namespace: str, name: str) -> str:
+    """``system:serviceaccount:default:web``."""
+    return f"{USER_PREFIX}{namespace}:{name}"
+
+
+def account_groups(namespace: str) -> tuple[str, str]:
+    """The groups every account of the namespace is in."""
+    return ("system:serviceaccounts", f"system:serviceaccounts:{namespace}")
+
+
+class SigningKey:
+    """The key that signs tokens, made when the directory has none; the file is readable by its owner alone."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._private: RSAPrivateKey | None = None
+
+    @property
+    def private(self) -> "RSAPrivateKey":
+        """The key, loaded or made when it is first needed (making one takes a tenth of a second)."""
+        if self._private is None:
+            self._private = _load_or_make(self._path)
+        return self._private
+
+    def public_document(self) -> Json:
+        """The public key as an entry of a JSON Web Key Set."""
+        from jwt.algorithms import RSAAlgorithm
+
+        document: Json = RSAAlgorithm.to_jwk(self.private.public_key(), as_dict=True)
+        return {**document, "use": "sig", "alg": ALGORITHM, "kid": self.identity}
+
+    @property
+    def identity(self) -> str:
+        """A name for the key that follows from it."""
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+        der = self.private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return hashlib.sha256(der).hexdigest()[:32]
+
+
+class ServiceAccountTokens:
+    """Issues and verifies tokens; an authenticator for those presented to this server.
+
+    Args:
+        issuer: who signs, as tokens and reviews name it.
+        audiences: whom tokens are for that do not say otherwise; a token presented here must be for one of them.
+        now: seconds since the epoch.
+    """
+
+    def __init__(
+        self, key: SigningKey, issuer: str, audiences: Sequence[str], lookup: Lookup, now: Callable[[], float]
+    ) -> None:
+        self.issuer = issuer
+        self.audiences = tuple(audiences)
+        self._key = key
+        self._lookup = lookup
+        self._now = now
+        self._known: OrderedDict[str, Verified] = OrderedDict()
+
+    def issue(
+        self, account: Json, audiences: Sequence[str], seconds: float, bound: Sequence[Bound] = ()
+    ) -> Issued:
+        """Sign a token for an account.
+
+        Args:
+            audiences: whom it is for; none means this server.
+            bound: objects it dies with.
+        """
+        import jwt
+
+        metadata, now = account["metadata"], self._now()
+        claims: Json = {
+            "aud": list(audiences or self.audiences),
+            "exp": int(now + seconds),
+            "iat": int(now),
+            "iss": self.issuer,
+            "jti": str(uuid.uuid4()),
+            "nbf": int(now),
+            "sub": user_name(metadata["namespace"], metadata["name"]),
+            CLAIM: {
+                "namespace": metadata["namespace"],
+                "serviceaccount": {"name": metadata["name"], "uid": metadata["uid"]},
+                **{entry.kind: {"name": entry.name, "uid": entry.uid} for entry in bound},
+            },
+        }
+        token = jwt.encode(claims, self._key.private, ALGORITHM, headers={"kid": self._key.identity})
+        return Issued(token, now + seconds)
+
+    def authenticate(self, credentials: Credentials) -> User | None:
+        """The account whose token it is; None for anything that is no token of ours.
+
+        Raises:
+            Unauthorized: it is one of ours, and no good here and now.
+        """
+        token = credentials.bearer_token
+        if token is None or token.count(".") != 2:
+            return None
+        try:
+            return self.user_of(self.verify(token, self.audiences))
+        except InvalidToken as error:
+            raise Unauthorized("Unauthorized") from error
+
+    def verify(self, token: str, audiences: Sequence[str]) -> Verified:
+        """Check signature, time, audience, and that everything the token is bound to exists.
+
+        Raises:
+            InvalidToken: it is no good.
+        """
+        verified = self._known.get(token) or self._read(token)
+        if verified.expires + LEEWAY_SECONDS < self._now():
+            self._known.pop(token, None)
+            raise InvalidToken("service account token has expired")
+        if not set(audiences) & set(verified.audiences):
+            raise InvalidToken(
+                f"token audiences {_go_list(verified.audiences)} is invalid for the target audiences "
+                f"{_go_list(audiences)}"
+            )
+        self._check_alive(verified)
+        return verified
+
+    def user_of(self, verified: Verified) -> User:
+        """The user that a good token stands for."""
+        extra = {CREDENTIAL_ID: (f"JTI={verified.credential_id}",)}
+        for entry in verified.bound:
+            if entry.kind in ("pod", "node"):
+                extra[f"authentication.kubernetes.io/{entry.kind}-name"] = (entry.name,)
+                extra[f"authentication.kubernetes.io/{entry.kind}-uid"] = (entry.uid,)
+        name = user_name(verified.namespace, verified.name)
+        return User(name, verified.uid, account_groups(verified.namespace), extra)
+
+    def _read(self, token: str) -> Verified:
+        import jwt
+
+        try:
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                self._key.private.public_key(),
+                [ALGORITHM],
+                issuer=self.issuer,
+                # Time is ours to judge, because it comes from the clock; the audience depends on who asks.
+                options={"verify_exp": False, "verify_nbf": False, "verify_iat": False, "verify_aud": False},
+            )
+            verified = _verified(claims)
+        except (jwt.PyJWTError, KeyError, TypeError, ValueError) as error:
+            raise InvalidToken("invalid bearer token") from error
+        self._known[token] = verified
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+        return verified
+
+    def _check_alive(self, verified: Verified) -> None:
+        account = self._lookup("serviceaccounts", ObjectKey(verified.namespace, verified.name))
+        if account is None or account["metadata"]["uid"] != verified.uid:
+            raise InvalidToken("service account token has been invalidated")
+        for entry in verified.bound:
+            namespace = "" if entry.kind == "node" else verified.namespace
+            obj = self._lookup(f"{entry.kind}s", ObjectKey(namespace, entry.name))
+            if obj is None or obj["metadata"]["uid"] != entry.uid:
+                raise InvalidToken("service account token has been invalidated")
+
+
+def _verified(claims: Json) -> Verified:
+    ours = claims[CLAIM]
+    account = ours["serviceaccount"]
+    audiences = claims["aud"]
+    return Verified(
+        namespace=ours["namespace"],
+        name=account["name"],
+        uid=account["uid"],
+        audiences=(audiences,) if isinstance(audiences, str) else tuple(audiences),
+        expires=float(claims["exp"]),
+        credential_id=claims.get("jti", ""),
+        bound=tuple(
+            Bound(kind, ours[kind]["name"], ours[kind]["uid"])
+            for kind in ("pod", "secret", "node")
+            if kind in ours
+        ),
+    )
+
+
+def _go_list(texts: Sequence[str]) -> str:
+    return "[" + " ".join(f'"{text}"' for text in texts) + "]"
+
+
+def _load_or_make(path: Path) -> "RSAPrivateKey":
+    from cryptography.hazmat.primitives.asymmetric import rsa
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        NoEncryption,
+        PrivateFormat,
+        load_pem_private_key,
+    )
+
+    if path.exists():
+        loaded = load_pem_private_key(path.read_bytes(), password=None)
+        if not isinstance(loaded, rsa.RSAPrivateKey):
+            raise ValueError(f"{path} holds no RSA key; remove it to have a new one made")
+        return loaded
+    key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(".new")
+    beside.touch(mode=0o600)
+    beside.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    beside.replace(path)
+    return key

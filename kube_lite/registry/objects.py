@@ -1,0 +1,155 @@
+"""Objects in the store: find, create, replace, remove; for any resource, without rules of the API.
+
+Whatever else must become true together with a write (an address that is taken, a port that is free again) goes
+into the same transaction as ``Also``, so there is nothing to repair after a crash.
+
+The versions that were just written are remembered for a moment, with their decoded form: the watchers of this
+process, which get them within milliseconds, all share that one object.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from kube_lite_storage.errors import KeyExists, StoreError
+from kube_lite_storage.types import Compare, Delete, KeyValue, Put, Txn
+
+from kube_lite.api.errors import not_found
+from kube_lite.api.identity import GroupResource, Json, ObjectKey, key_of
+from kube_lite.api.resource import Resource
+
+from . import keys
+from .faults import as_api_error
+from .stored import Stored, as_stored, encode
+
+if TYPE_CHECKING:
+    from kube_lite_storage import Store
+
+RECENT = 512  # versions remembered; enough for what is under way to watchers, a few MB at most
+
+
+class Also(NamedTuple):
+    """What is written in one transaction with an object; ``compares`` must hold as well."""
+
+    compares: Sequence[Compare] = ()
+    writes: Sequence[Put | Delete] = ()
+
+
+class Taken(Exception):
+    """Something an object wanted to claim in the same transaction was already claimed; ``key`` says what."""
+
+    def __init__(self, key: bytes) -> None:
+        super().__init__(f"{key!r} is taken")
+        self.key = key
+
+
+NOTHING_ELSE = Also()
+
+
+class Objects:
+    """The objects of every resource, in one store."""
+
+    def __init__(self, store: "Store") -> None:
+        self.store = store
+        self._recent: dict[tuple[bytes, int], Stored] = {}
+
+    def find(self, resource: Resource, key: ObjectKey) -> Stored | None:
+        """The object as it is now, or None."""
+        try:
+            found = self.store.get(keys.storage_key(resource.group_resource, key))
+        except StoreError as error:
+            raise as_api_error(error, resource.group_resource, key.name) from error
+        return None if found is None else self.of(found)
+
+    def get(self, resource: Resource, key: ObjectKey) -> Stored:
+        """The object as it is now. Raises ``NotFound``."""
+        found = self.find(resource, key)
+        if found is None:
+            raise not_found(resource.group_resource, key.name)
+        return found
+
+    def peek(self, resource: GroupResource, key: ObjectKey) -> Json | None:
+        """The object as it is now, decoded and shared, or None: for rules that look at other objects."""
+        item = self.store.get(keys.storage_key(resource, key))
+        return None if item is None else self.of(item).object
+
+    def all(self, resource: GroupResource, namespace: str = "") -> Iterator[Json]:
+        """Every object of a resource as it is now, decoded and shared: for kinds of which there are few."""
+        for item in self.store.list(keys.storage_range(resource, namespace)).items:
+            yield self.of(item).object
+
+    def of(self, item: KeyValue) -> Stored:
+        """A key's value as an object; the shared one if it was written a moment ago."""
+        recent = self._recent.get((item.key, item.revision))
+        return recent if recent is not None else Stored(item.value, item.revision, item.header)
+
+    def shared(self, item: KeyValue) -> Stored:
+        """As ``of``, and the same ``Stored`` for everybody who asks soon: for events, which go to many."""
+        recent = self._recent.get((item.key, item.revision))
+        if recent is None:
+            recent = Stored(item.value, item.revision, item.header)
+            self._remember(item.key, recent)
+        return recent
+
+    async def create(self, resource: Resource, obj: Json, also: Also = NOTHING_ELSE) -> Stored:
+        """Write a new object; ``obj`` belongs to the registry from now on.
+
+        Raises:
+            AlreadyExists: there is one of that name.
+            Taken: one of ``also.compares`` does not hold.
+        """
+        key = keys.storage_key(resource.group_resource, key_of(obj))
+        return await self._put(resource, key, 0, obj, also)
+
+    async def replace(self, resource: Resource, old: Stored, obj: Json, also: Also = NOTHING_ELSE) -> Stored:
+        """Write the next version of an object. ``old`` is the one it follows.
+
+        Raises:
+            Conflict: it is not the current one any more.
+            NotFound: the object is gone.
+            Taken: one of ``also.compares`` does not hold.
+        """
+        key = keys.storage_key(resource.group_resource, old.key)
+        return await self._put(resource, key, old.revision, obj, also)
+
+    async def remove(self, resource: Resource, old: Stored, also: Also = NOTHING_ELSE) -> Stored:
+        """Forget an object. ``old`` is its current version.
+
+        Returns:
+            its last state under the deletion's revision.
+
+        Raises:
+            Conflict: it is not the current one any more.
+            NotFound: the object is gone.
+        """
+        name = old.key.name
+        key = keys.storage_key(resource.group_resource, old.key)
+        transaction = Txn((Compare(key, old.revision), *also.compares), (Delete(key), *also.writes))
+        try:
+            revision = await self.store.commit(transaction)
+        except StoreError as error:
+            raise as_api_error(error, resource.group_resource, name) from error
+        return old.at_revision(revision)
+
+    async def _put(self, resource: Resource, key: bytes, expected: int, obj: Json, also: Also) -> Stored:
+        encoded = encode(obj, resource.strategy.selectable_fields(obj))
+        put = Put(key, encoded.value, encoded.header, encoded.splice)
+        transaction = Txn((Compare(key, expected), *also.compares), (put, *also.writes))
+        try:
+            revision = await self.store.commit(transaction)
+        except StoreError as error:
+            if isinstance(error, KeyExists) and error.key != key:
+                raise Taken(error.key) from error
+            raise as_api_error(error, resource.group_resource, obj["metadata"]["name"]) from error
+        stored = as_stored(encoded, revision, obj)
+        told = self._recent.get((key, revision))
+        if told is not None:  # watchers heard of it first: one object for all
+            told.__dict__.setdefault("object", stored.object)
+            return told
+        self._remember(key, stored)
+        return stored
+
+    def _remember(self, key: bytes, stored: Stored) -> None:
+        recent = self._recent
+        recent[key, stored.revision] = stored
+        if len(recent) > RECENT:
+            del recent[next(iter(recent))]

@@ -1,0 +1,68 @@
+"""Change an object that others may be changing too: read, work out the next version, write, again on conflict.
+
+How the next version comes about (a patch, a new status, a binding) is the caller's; it is asked anew for every
+version it would have to follow. A next version that says the same as the last is not written.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from kube_lite.api.errors import Conflict
+from kube_lite.api.identity import Json, ObjectKey
+from kube_lite.api.resource import Resource
+
+from .deleting import goes_with_update
+from .objects import NOTHING_ELSE, Also, Objects
+from .stored import Stored, made_up
+
+ATTEMPTS = 50  # losing as many races in a row means that somebody writes without pause
+
+Change = Callable[[Stored], Awaitable[Json]]
+Accompany = Callable[[Json, Json], Also]
+
+
+def nothing_else(_new: Json, _old: Json) -> Also:
+    """For kinds whose updates touch nothing but the object."""
+    return NOTHING_ELSE
+
+
+async def change_object(
+    objects: Objects,
+    resource: Resource,
+    key: ObjectKey,
+    change: Change,
+    *,
+    accompany: Accompany = nothing_else,
+    dry_run: bool = False,
+    retry: bool = True,
+) -> Stored:
+    """Write what ``change`` makes of the current version.
+
+    Args:
+        change: current version → the next, a private dict; raises what stands against it.
+        accompany: what is written with it, from the next version and the current one.
+        retry: follow a newer version when a race was lost; False tells the loser.
+
+    Returns:
+        the version that is now stored; the old one if nothing changed. An object whose last finalizer was taken off
+        while it was being deleted is gone: then its last state.
+
+    Raises:
+        NotFound, Conflict, and what ``change`` raises.
+    """
+    for attempt in range(ATTEMPTS):
+        old = objects.get(resource, key)
+        new = await change(old)
+        new["metadata"]["resourceVersion"] = old.resource_version
+        if new == old.object:
+            return old
+        if dry_run:
+            return made_up(new, old.revision)
+        try:
+            if goes_with_update(new, old.object):
+                await objects.remove(resource, old, accompany(new, old.object))
+                return made_up(new, old.revision)
+            return await objects.replace(resource, old, new, accompany(new, old.object))
+        except Conflict:
+            if not retry or attempt == ATTEMPTS - 1:
+                raise
+    raise AssertionError("unreachable: the last attempt returns or raises")

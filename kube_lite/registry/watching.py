@@ -1,0 +1,189 @@
+"""Watches: committed events → what a client is told, in order, without gap or repeat.
+
+What does not depend on the watcher is worked out once per event and shared: the object before and after, decoded
+at most once, and the ``Change`` that tells of it, beside which an encoded form may be kept. Only the question
+whether selectors match before and after is each watcher's own; an object that begins to match is told as
+added, one that ceases to as deleted. Deletions show the last state under the deletion's revision.
+Source: ``convertToWatchEvent`` in ``apiserver/pkg/storage/cacher/cache_watcher.go``.
+
+A watcher that hears nothing is told every minute how far it is (a bookmark), so that it can come back there when
+older history has been forgotten.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from kube_lite_storage.errors import Compacted, StoreError
+from kube_lite_storage.types import Event
+
+from kube_lite.api.identity import Json
+from kube_lite.api.resource import Resource
+
+from .faults import as_api_error, too_old_version
+from .listing import Found, Matcher, Scope, check_not_future, list_objects
+from .objects import Objects
+from .stored import Stored, made_up
+
+if TYPE_CHECKING:
+    from kube_lite_storage import Watch
+
+ADDED, MODIFIED, DELETED, BOOKMARK = "ADDED", "MODIFIED", "DELETED", "BOOKMARK"
+BOOKMARK_SECONDS = 60.0  # upstream's interval
+RECENT = 512
+INITIAL_EVENTS_END = "k8s.io/initial-events-end"
+
+
+@dataclass(slots=True)
+class Change:
+    """One watch event. ``type`` is ``ADDED MODIFIED DELETED BOOKMARK``.
+
+    For a bookmark ``stored`` is a made-up object of the watched kind with nothing but metadata.
+    The same ``Change`` goes to every watcher of the same event, so encoded forms may be kept in ``encoded``, by
+    whatever key their maker chooses.
+    """
+
+    type: str
+    stored: Stored
+    encoded: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False)
+
+
+class Happening:
+    """One event of the store as all watchers share it."""
+
+    def __init__(self, event: Event, objects: Objects) -> None:
+        self.revision = event.revision
+        self.current = objects.shared(event.current) if event.current is not None else None
+        self.previous = objects.of(event.previous) if event.previous is not None else None
+        self._changes: dict[str, Change] = {}
+
+    def change(self, matches: Matcher | None) -> Change | None:
+        """What a watcher is told whose selectors are ``matches``; None if it is none of its business."""
+        now = self.current is not None and (matches is None or matches(self.current))
+        before = self.previous is not None and (matches is None or matches(self.previous))
+        if now:
+            return self._change(MODIFIED if before else ADDED)
+        return self._change(DELETED) if before else None
+
+    def _change(self, kind: str) -> Change:
+        change = self._changes.get(kind)
+        if change is None:
+            stored = self.current
+            if kind == DELETED and self.previous is not None:
+                stored = self.previous.at_revision(self.revision)
+            assert stored is not None  # an event has a state before or after
+            change = self._changes[kind] = Change(kind, stored)
+        return change
+
+
+@dataclass(frozen=True, slots=True)
+class WatchOptions:
+    """Where a watch begins, and what it is told beside changes.
+
+    Attributes:
+        revision: begin after it; 0 begins with what is there now.
+        initial_events: tell what is there now as added, however ``revision`` is set; None leaves it to ``revision``.
+        bookmarks: send them.
+    """
+
+    revision: int = 0
+    initial_events: bool | None = None
+    bookmarks: bool = False
+
+
+class Watching:
+    """All watches on one store."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+        self._recent: dict[tuple[bytes, int], Happening] = {}
+
+    @asynccontextmanager
+    async def watch(self, scope: Scope, options: WatchOptions) -> AsyncIterator[AsyncIterator[Change]]:
+        """Changes of the objects in ``scope``, for the length of the block.
+
+        Raises:
+            Expired: on entering or from the iterator: what is wanted has been forgotten.
+            Timeout: initial events are wanted from a revision still to come.
+        """
+        store, first = self._objects.store, None
+        after = options.revision
+        if self._begins_with_all(options):
+            if options.initial_events:
+                check_not_future(self._objects, options.revision)
+            first = list_objects(self._objects, scope)
+            after = first.revision
+        elif after == 0:
+            after = store.revision
+        known = min(after, store.revision)  # of a revision still to come nothing is told until it has been
+        try:
+            with store.watch(scope.range, after=known) as source:
+                async with aclosing(self._changes(scope, options, source, first, after)) as changes:
+                    yield changes
+        except Compacted as error:
+            raise too_old_version(after, error.compacted) from error
+        except StoreError as error:
+            raise as_api_error(error, scope.resource.group_resource) from error
+
+    def _begins_with_all(self, options: WatchOptions) -> bool:
+        return options.revision == 0 if options.initial_events is None else options.initial_events
+
+    async def _changes(
+        self, scope: Scope, options: WatchOptions, source: "Watch", first: Found | None, after: int
+    ) -> AsyncGenerator[Change, None]:
+        if first is not None:
+            for change in initial_changes(scope.resource, options, first):
+                yield change
+        events = aiter(source)
+        try:
+            while True:
+                try:
+                    async with asyncio.timeout(BOOKMARK_SECONDS if options.bookmarks else None):
+                        batch = await anext(events)
+                except TimeoutError:
+                    if source.progress > after:
+                        yield bookmark(scope.resource, source.progress)
+                    continue
+                except StopAsyncIteration:
+                    return
+                for change in self._told(batch, scope.matches, after):
+                    yield change
+        except Compacted as error:
+            raise too_old_version(after, error.compacted) from error
+        except StoreError as error:
+            raise as_api_error(error, scope.resource.group_resource) from error
+
+    def _told(self, batch: Sequence[Event], matches: Matcher | None, after: int) -> Iterator[Change]:
+        for event in batch:
+            if event.revision > after:
+                change = self._happening(event).change(matches)
+                if change is not None:
+                    yield change
+
+    def _happening(self, event: Event) -> Happening:
+        key = (event.key, event.revision)
+        happening = self._recent.get(key)
+        if happening is None:
+            happening = self._recent[key] = Happening(event, self._objects)
+            if len(self._recent) > RECENT:
+                del self._recent[next(iter(self._recent))]
+        return happening
+
+
+def initial_changes(resource: Resource, options: WatchOptions, first: Found) -> Iterator[Change]:
+    """What was there when the watch began, and the bookmark that ends it where it was asked for."""
+    for stored in first.items:
+        yield Change(ADDED, stored)
+    if options.initial_events and options.bookmarks:
+        yield bookmark(resource, first.revision, {INITIAL_EVENTS_END: "true"})
+
+
+def bookmark(resource: Resource, revision: int, annotations: Json | None = None) -> Change:
+    """How far a watch is: an object of the watched kind that has nothing but a resourceVersion."""
+    metadata: Json = {"resourceVersion": str(revision)}
+    if annotations:
+        metadata["annotations"] = annotations
+    obj = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": metadata}
+    return Change(BOOKMARK, made_up(obj, revision))
