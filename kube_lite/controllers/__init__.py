@@ -1,0 +1,32 @@
+"""Everything that turns what is asked for into what is there, except placing and running Pods."""
+
+from collections.abc import Iterable
+
+from kube_lite.api.resource import Resource
+from kube_lite.client.informers import Informers
+from kube_lite.client.protocol import Client
+from kube_lite.kit.clock import Clock
+from kube_lite.kit.service import Service
+
+
+def controllers(
+    client: Client, informers: Informers, clock: Clock, *, resources: Iterable[Resource], ca_pem: str
+) -> list[Service]:
+    """The controllers of a cluster, in the order in which to start them.
+
+    Args:
+        resources: the rows that are served; iterated anew whenever it matters, so it may change.
+        ca_pem: whom Pods should trust when they talk to the API.
+    """
+    from kube_lite.client.recorder import Recorder
+
+    from .deployment import Deployments
+    from .replicaset import REPLICATION_CONTROLLER_KIND, ReplicaSets
+
+    recorder = Recorder(client, clock, "controllers")
+    return [
+        recorder,
+        ReplicaSets(client, informers, clock, recorder),
+        ReplicaSets(client, informers, clock, recorder, REPLICATION_CONTROLLER_KIND),
+        Deployments(client, informers, clock, recorder),
+    ]

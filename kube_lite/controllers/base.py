@@ -1,0 +1,110 @@
+"""The loop that every controller is: events become keys, keys are reconciled until nothing is left to do.
+
+A controller says with ``watch`` which informers concern it and which keys an event touches, and implements
+``reconcile``, which compares what should be with what is and takes a step. There are three outcomes: it
+returns, and the key rests until something happens; it returns ``RequeueAfter``, and the key comes back by
+itself; it raises, and the key comes back after a delay that grows. Events say only *that* something changed,
+never what, so a controller that was killed begins again where the objects stand. While nothing happens
+nothing runs.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from kube_lite.api.errors import ApiError, Conflict
+from kube_lite.api.identity import Json, ObjectKey, key_of
+from kube_lite.client.informer import Informer
+from kube_lite.client.protocol import EventType
+from kube_lite.kit.clock import Clock
+from kube_lite.kit.workqueue import WorkQueue
+
+log = logging.getLogger(__name__)
+
+Keys = Callable[[EventType, Json | None, Json | None], Iterable[ObjectKey]]
+"""Which keys an event touches; arguments as for an informer's handler."""
+
+
+class RequeueAfter(NamedTuple):
+    """The key should be looked at again when that many seconds have passed, whatever happens."""
+
+    seconds: float
+
+
+class Controller:
+    """Service that reconciles keys. Subclasses watch informers in ``__init__`` and implement ``reconcile``.
+
+    Args:
+        name: for logs and status screens.
+        workers: how many keys may be worked on at once; never the same one twice.
+    """
+
+    def __init__(self, name: str, clock: Clock, *, workers: int = 4) -> None:
+        self.name = name
+        self.clock = clock
+        self.queue: WorkQueue[ObjectKey] = WorkQueue(clock)
+        self._workers = workers
+        self._informers: list[Informer] = []
+
+    async def reconcile(self, key: ObjectKey) -> RequeueAfter | None:
+        """Bring what is closer to what should be. Must be safe to call at any time and twice."""
+        raise NotImplementedError
+
+    def watch(self, informer: Informer, keys: Keys | None = None) -> None:
+        """Queue the keys of every event, by default the object's own; work waits until it synced."""
+        find = keys or _own_key
+
+        def handler(event: EventType, old: Json | None, new: Json | None) -> None:
+            try:
+                for key in find(event, old, new):
+                    self.queue.add(key)
+            except Exception:  # an odd object must not end the informer, which others share
+                log.exception("cannot judge an event", extra={"controller": self.name})
+
+        if informer not in self._informers:
+            self._informers.append(informer)
+        informer.add_handler(handler)
+
+    def needs(self, informer: Informer) -> None:
+        """Only wait until it has synced before working."""
+        if informer not in self._informers:
+            self._informers.append(informer)
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Work until cancelled. Ready at once: work begins when the informers have synced."""
+        async with self.queue:
+            ready()
+            for informer in self._informers:
+                await informer.synced()
+            async with asyncio.TaskGroup() as group:
+                for number in range(self._workers):
+                    group.create_task(self._work(), name=f"{self.name} worker {number}")
+
+    async def _work(self) -> None:
+        while True:
+            key = await self.queue.get()
+            try:
+                after = await self.reconcile(key)
+            except Conflict as error:  # another writer was faster: what it wrote will be seen in a moment
+                log.debug(
+                    "lost a race", extra={"controller": self.name, "key": str(key), "why": error.message}
+                )
+                self.queue.add_rate_limited(key)
+            except ApiError as error:
+                log.warning("refused", extra={"controller": self.name, "key": str(key), "why": error.message})
+                self.queue.add_rate_limited(key)
+            except Exception:
+                log.exception("cannot reconcile", extra={"controller": self.name, "key": str(key)})
+                self.queue.add_rate_limited(key)
+            else:
+                self.queue.forget(key)
+                if after is not None:
+                    self.queue.add_after(key, after.seconds)
+            finally:
+                self.queue.done(key)
+
+
+def _own_key(event: EventType, old: Json | None, new: Json | None) -> Iterable[ObjectKey]:
+    obj = new or old
+    return [key_of(obj)] if obj is not None else []
