@@ -37,8 +37,7 @@ class _Walk:
 
     def problems(self) -> Iterator[str]:
         if not self.forgotten <= self.compacted <= self.revision:
-            found = (self.forgotten, self.compacted, self.revision)
-            yield "forgotten %d, compacted %d and newest %d are not in order" % found
+            yield f"forgotten {self.forgotten}, compacted {self.compacted}, newest {self.revision}: no order"
         yield from self._log()
         yield from self._past()
         yield from self._now()

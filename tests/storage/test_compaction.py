@@ -1,0 +1,114 @@
+"""What compaction keeps and what it forgets."""
+
+import asyncio
+from collections import deque
+from pathlib import Path
+
+import pytest
+from kube_lite_storage import Delete, FutureRevision, Put, Range, Store, Txn, environment, layout
+from kube_lite_storage.compaction import BATCH_REVISIONS, Sample, forget_batch, plan_compaction
+
+ALL = Range(b"\0", b"\xff")
+
+
+async def with_example(store: Store) -> None:
+    """``a`` written at 2 and 4 and deleted at 6, ``b`` in between."""
+    for write in (
+        Put(b"a", b"1"),
+        Put(b"b", b""),
+        Put(b"a", b"22"),
+        Put(b"b", b""),
+        Delete(b"a"),
+        Put(b"b", b""),
+    ):
+        await store.commit(Txn([], [write]))
+
+
+@pytest.mark.parametrize(
+    ("compacted", "shown", "heard"),
+    [
+        pytest.param(3, [b"1", b"22", b"22", None, None], [4, 6], id="what revision 3 shows is kept"),
+        pytest.param(4, [b"22", b"22", None, None], [4, 6], id="a version replaced before is not"),
+        pytest.param(6, [None, None], [6], id="a watch from 6 still hears of the deletion"),
+        pytest.param(7, [None], [], id="nothing of a is left"),
+    ],
+)
+async def test_compaction_keeps_what_can_still_be_asked_for(
+    store: Store, compacted: int, shown: list[bytes | None], heard: list[int]
+) -> None:
+    await with_example(store)
+    await store.compact(compacted)
+    assert store.compacted == compacted
+    found = [store.get(b"a", at=at) for at in range(compacted, 8)]
+    assert [version and version.value for version in found] == shown
+    with store.watch(ALL, after=compacted - 1) as watch:
+        events = await anext(watch)
+    assert [event.revision for event in events if event.key == b"a"] == heard
+
+
+async def test_it_answers_how_much_it_forgot_and_the_second_time_nothing(store: Store) -> None:
+    await with_example(store)
+    assert await store.compact(7) == 3
+    assert await store.compact(7) == 0
+    assert await store.compact(3) == 0
+    assert store.compacted == 7
+
+
+async def test_the_future_cannot_be_compacted(store: Store) -> None:
+    with pytest.raises(FutureRevision):
+        await store.compact(2)
+
+
+async def test_writers_are_served_between_the_batches_of_a_long_compaction(store: Store) -> None:
+    await write_many(store, 10 * BATCH_REVISIONS)
+    compaction = asyncio.ensure_future(store.compact(store.revision))
+    served = 0
+    while not compaction.done():
+        await store.commit(Txn([], [Put(b"other", b"")]))
+        served += 1
+    assert served > 1
+    assert await compaction > 0
+
+
+async def test_a_compaction_that_died_half_way_is_finished_when_the_store_is_opened(tmp_path: Path) -> None:
+    async with Store.open(tmp_path, durable=False, keep_seconds=None) as store:
+        await write_many(store, 3 * BATCH_REVISIONS)
+        newest = store.revision
+    opened = environment.Environment(tmp_path, durable=False)
+    with opened.lmdb.begin(write=True) as txn:
+        txn.put(layout.COMPACTED_ROW, layout.as_number(newest), db=opened.meta)
+        assert forget_batch(opened, txn).more
+    opened.close()
+    async with Store.open(tmp_path, durable=False, keep_seconds=None) as store:
+        assert store.check() == []
+        await store.compact(newest)
+        assert store.check() == []
+    opened = environment.Environment(tmp_path, durable=False)
+    with opened.lmdb.begin() as txn:
+        assert opened.number(txn, layout.FORGOTTEN_ROW) == newest
+        assert txn.stat(opened.past)["entries"] == txn.stat(opened.log)["entries"] == 1
+    opened.close()
+
+
+async def test_old_versions_go_by_themselves(tmp_path: Path) -> None:
+    async with (
+        Store.open(tmp_path, durable=False, keep_seconds=0.05) as store,
+        asyncio.timeout(10),
+    ):
+        while store.compacted < 10:
+            await store.commit(Txn([], [Put(b"a", b"")]))
+        assert store.check() == []
+
+
+def test_the_plan_keeps_what_is_young() -> None:
+    samples = deque([Sample(0, 5), Sample(10, 8), Sample(20, 9)])
+    assert plan_compaction(samples, now=29, keep_seconds=30) == 0
+    assert plan_compaction(samples, now=45, keep_seconds=30) == 8
+    assert plan_compaction(samples, now=46, keep_seconds=30) == 0
+    assert plan_compaction(samples, now=60, keep_seconds=30) == 9
+
+
+async def write_many(store: Store, count: int) -> None:
+    async with asyncio.TaskGroup() as group:
+        for number in range(count):
+            group.create_task(store.commit(Txn([], [Put(b"a", b"%d" % number)])))
