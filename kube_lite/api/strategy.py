@@ -74,16 +74,20 @@ class Strategy:
         """The field selector labels that this kind knows besides the two of every kind."""
         return ()
 
+    def field_label_error(self, label: str) -> str:
+        """What a client is told that selects by a field label which this kind does not know."""
+        if self.field_labels():
+            return f"field label not supported: {label}"
+        return f'"{label}" is not a known field selector: only "metadata.name", "metadata.namespace"'
+
     def columns(self) -> Sequence[Column]:
         """The columns of a table, ``Name`` first."""
         return DEFAULT_COLUMNS
 
     def cells(self, obj: Json, now: float) -> list[object]:
         """One row: a value per column. ``now`` is in seconds since the epoch, for ages."""
-        from .table import age  # the default row is the one place where a strategy needs the clock
-
         metadata = obj["metadata"]
-        return [metadata["name"], age(metadata.get("creationTimestamp"), now)]
+        return [metadata["name"], metadata.get("creationTimestamp")]
 
 
 NAME_DESCRIPTION = (

@@ -1,0 +1,109 @@
+"""Every kind that is built in. To add one, write its row in the file of its group.
+
+The order is that of discovery: the core group first, the others as upstream ranks them.
+"""
+
+from kube_lite.api.identity import GroupVersion
+from kube_lite.api.resource import Registry, Resource
+
+from .base import Row
+
+__all__ = ["builtin", "rows", "scale_resource"]
+
+
+def rows() -> dict[GroupVersion, tuple[Row, ...]]:
+    """Every group and version with its rows, in the order of discovery."""
+    from . import (
+        admission,
+        aggregation,
+        apps,
+        autoscaling,
+        batch,
+        certificates,
+        claims,
+        coordination,
+        endpoints,
+        events,
+        extensions,
+        flowcontrol,
+        networking,
+        nodes,
+        policy,
+        rbac,
+        reviews,
+        scheduling,
+        volumes,
+    )
+
+    return {
+        GroupVersion("", "v1"): _core(),
+        GroupVersion("apiregistration.k8s.io", "v1"): aggregation.AGGREGATION,
+        GroupVersion("apps", "v1"): apps.APPS,
+        GroupVersion("events.k8s.io", "v1"): (events.EVENT,),
+        GroupVersion("authentication.k8s.io", "v1"): reviews.AUTHENTICATION,
+        GroupVersion("authorization.k8s.io", "v1"): reviews.AUTHORIZATION,
+        GroupVersion("autoscaling", "v2"): autoscaling.AUTOSCALING_V2,
+        GroupVersion("autoscaling", "v1"): autoscaling.AUTOSCALING_V1,
+        GroupVersion("batch", "v1"): batch.BATCH,
+        GroupVersion("certificates.k8s.io", "v1"): certificates.CERTIFICATES,
+        GroupVersion("networking.k8s.io", "v1"): networking.NETWORKING,
+        GroupVersion("policy", "v1"): policy.POLICY,
+        GroupVersion("rbac.authorization.k8s.io", "v1"): rbac.RBAC,
+        GroupVersion("storage.k8s.io", "v1"): volumes.STORAGE,
+        GroupVersion("admissionregistration.k8s.io", "v1"): admission.ADMISSION,
+        GroupVersion("apiextensions.k8s.io", "v1"): extensions.EXTENSIONS,
+        GroupVersion("scheduling.k8s.io", "v1"): scheduling.SCHEDULING,
+        GroupVersion("coordination.k8s.io", "v1"): coordination.COORDINATION,
+        GroupVersion("node.k8s.io", "v1"): (nodes.RUNTIME_CLASS,),
+        GroupVersion("discovery.k8s.io", "v1"): (endpoints.ENDPOINT_SLICE,),
+        GroupVersion("resource.k8s.io", "v1"): claims.CLAIMS,
+        GroupVersion("flowcontrol.apiserver.k8s.io", "v1"): flowcontrol.FLOW_CONTROL,
+    }
+
+
+def _core() -> tuple[Row, ...]:
+    from . import apps, config, endpoints, events, namespaces, nodes, pods, quotas, reviews, services, volumes
+
+    return (
+        pods.BINDING,
+        reviews.COMPONENT_STATUS,
+        config.CONFIG_MAP,
+        endpoints.ENDPOINTS,
+        events.EVENT,
+        quotas.LIMIT_RANGE,
+        namespaces.NAMESPACE,
+        nodes.NODE,
+        volumes.PERSISTENT_VOLUME_CLAIM,
+        volumes.PERSISTENT_VOLUME,
+        pods.POD,
+        pods.POD_TEMPLATE,
+        apps.REPLICATION_CONTROLLER,
+        quotas.RESOURCE_QUOTA,
+        config.SECRET,
+        config.SERVICE_ACCOUNT,
+        services.SERVICE,
+    )
+
+
+def builtin(version: str = "1.36") -> Registry:
+    """A new table of the kinds that a release serves.
+
+    Raises:
+        ReleaseUnknown: there are no definitions for the release.
+    """
+    from .schemas import definitions
+
+    known = definitions(version)
+    return Registry(
+        resource
+        for group_version, group_rows in rows().items()
+        for row in group_rows
+        if (resource := row.resource(*group_version, version)).schema in known
+    )
+
+
+def scale_resource(version: str = "1.36") -> Resource:
+    """The kind of ``scale`` subresources; it has columns like any other and no path of its own."""
+    from .autoscaling import SCALE
+
+    return SCALE.resource("autoscaling", "v1", version)

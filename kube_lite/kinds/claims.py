@@ -1,0 +1,79 @@
+"""resource.k8s.io: ResourceClaim, ResourceClaimTemplate, DeviceClass, ResourceSlice."""
+
+from collections.abc import Mapping
+
+from kube_lite.api.identity import Json
+from kube_lite.api.strategy import AGE, NAME, Column
+
+from .base import Described, Kind, NameAndAge, Row, age_of
+
+
+class DeviceClassStrategy(NameAndAge):
+    """A kind of device that can be claimed."""
+
+    has_generation = True
+
+
+class ResourceClaimStrategy(Kind):
+    """Devices that somebody wants."""
+
+    initial_status = "{}"
+    table = (
+        NAME,
+        Column("State", description="A summary of the current state (allocated, pending, reserved, etc.)."),
+        AGE,
+    )
+
+    def cells(self, obj: Json, now: float) -> list[object]:
+        """Whether there are devices, and whether they are used."""
+        status = obj.get("status", {})
+        states = ["deleted"] if "deletionTimestamp" in obj["metadata"] else []
+        if status.get("allocation"):
+            states.append("allocated")
+            if status.get("reservedFor"):
+                states.append("reserved")
+        elif not states:
+            states.append("pending")
+        return [obj["metadata"]["name"], ",".join(states), age_of(obj, now)]
+
+
+class ResourceSliceStrategy(Kind):
+    """Devices that there are."""
+
+    has_generation = True
+    labels = ("spec.nodeName", "spec.driver")
+    table = (
+        NAME,
+        Described("Node", "resource.v1.ResourceSliceSpec", "nodeName"),
+        Described("Driver", "resource.v1.ResourceSliceSpec", "driver"),
+        Described("Pool", "resource.v1.ResourcePool", "name"),
+        AGE,
+    )
+
+    def selectable_fields(self, obj: Json) -> Mapping[str, str]:
+        """Where they are and whose they are."""
+        spec = obj["spec"]
+        return {"spec.nodeName": spec.get("nodeName") or "", "spec.driver": spec.get("driver", "")}
+
+    def field_label_error(self, label: str) -> str:
+        """In words of its own."""
+        return f"field label not supported for {self.gvk}: {label}"
+
+    def cells(self, obj: Json, now: float) -> list[object]:
+        """Node, driver and pool."""
+        spec = obj["spec"]
+        return [
+            obj["metadata"]["name"],
+            spec.get("nodeName") or "",
+            spec.get("driver", ""),
+            spec.get("pool", {}).get("name", ""),
+            age_of(obj, now),
+        ]
+
+
+CLAIMS = (
+    Row("DeviceClass", "deviceclasses", DeviceClassStrategy, namespaced=False),
+    Row("ResourceClaim", "resourceclaims", ResourceClaimStrategy, status=True),
+    Row("ResourceClaimTemplate", "resourceclaimtemplates", NameAndAge),
+    Row("ResourceSlice", "resourceslices", ResourceSliceStrategy, namespaced=False),
+)
