@@ -1,8 +1,8 @@
 """Directories and files of volumes on this host. Everything here blocks, so it runs on the volume thread.
 
 Files that come from the API are replaced together: they are written into a new directory beside the old
-one, and ``..data``, a symbolic link through which every visible name leads, is turned over in one step. So a
-reader sees either all old or all new files. Source of the layout: kubernetes/pkg/volume/util/atomic_writer.go.
+one, and ``..data``, a symbolic link through which every visible name leads, is turned over in one step. So
+a reader sees either all old or all new files. Source: kubernetes/pkg/volume/util/atomic_writer.go.
 """
 
 import os
@@ -106,7 +106,7 @@ def make_empty_directory(directory: Path, source: dict[str, object], group: int 
 
 
 def memory_directory(directory: Path) -> Path:
-    """Where a volume in memory lies: for ``…/<uid>/volumes/<volume>``, ``/dev/shm/kube-lite-<uid>-<volume>``."""
+    """Where ``…/<uid>/volumes/<volume>`` lies if it is in memory: ``/dev/shm/kube-lite-<uid>-<volume>``."""
     return MEMORY / f"kube-lite-{directory.parent.parent.name}-{directory.name}"
 
 

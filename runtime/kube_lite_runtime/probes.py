@@ -65,10 +65,10 @@ def _dial_error(host: str, port: int, error: OSError) -> str:
     return f"dial tcp {target}: connect: {why}"
 
 
-async def probe_tcp(host: str, port: int, timeout: float) -> ProbeResult:
+async def probe_tcp(host: str, port: int, within: float) -> ProbeResult:
     """Whether somebody takes a connection."""
     try:
-        async with asyncio.timeout(timeout), _connected(host, port):
+        async with asyncio.timeout(within), _connected(host, port):
             return ProbeResult(Outcome.SUCCESS)
     except TimeoutError:
         return ProbeResult(Outcome.FAILURE, f"dial tcp {host}:{port}: i/o timeout")
@@ -83,14 +83,14 @@ async def probe_http(
     path: str = "/",
     scheme: str = "http",
     headers: Sequence[tuple[str, str]] = (),
-    timeout: float = 1.0,
+    within: float = 1.0,
     user_agent: str = "kube-probe",
 ) -> ProbeResult:
     """Whether a GET is answered with a code from 200 to 399; certificates are not checked."""
     authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     url = f"{scheme}://{authority}{path if path.startswith('/') else '/' + path}"
     try:
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(within):
             return await _get_following(url, headers, user_agent)
     except TimeoutError:
         why = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
@@ -150,18 +150,18 @@ def _trusting() -> ssl.SSLContext:
 
 
 async def probe_exec(
-    driver: "Driver", container_id: str, command: Sequence[str], timeout: float
+    driver: "Driver", container_id: str, command: Sequence[str], within: float
 ) -> ProbeResult:
     """Whether a command in the container ends with 0; what it wrote is the message."""
     output = bytearray()
     try:
-        async with asyncio.timeout(timeout), await driver.exec(container_id, command) as session:
+        async with asyncio.timeout(within), await driver.exec(container_id, command) as session:
             async for chunk in session.output():
                 output += chunk.content[: MAX_OUTPUT - len(output)]
             status = await session.wait()
     except TimeoutError:
         quoted = " ".join(command)
-        return ProbeResult(Outcome.FAILURE, f'command timed out: "{quoted}" timed out after {timeout:g}s')
+        return ProbeResult(Outcome.FAILURE, f'command timed out: "{quoted}" timed out after {within:g}s')
     except ExecFailed as error:
         return ProbeResult(Outcome.FAILURE, str(error))
     except NotRunning as error:
@@ -178,15 +178,15 @@ SERVING = 1
 HEALTH_STATES = {0: "UNKNOWN", 1: "SERVING", 2: "NOT_SERVING", 3: "SERVICE_UNKNOWN"}
 
 
-async def probe_grpc(host: str, port: int, service: str, timeout: float) -> ProbeResult:
+async def probe_grpc(host: str, port: int, service: str, within: float) -> ProbeResult:
     """Whether the standard health service says SERVING."""
     target = f"{host}:{port}"
     try:
-        async with asyncio.timeout(timeout), _connected(host, port) as (reader, writer):
+        async with asyncio.timeout(within), _connected(host, port) as (reader, writer):
             writer.write(_health_request(target, service))
             state = await _health_answer(reader, writer)
     except TimeoutError:
-        why = f'timeout: failed to connect service "{target}" within {timeout:g}s: context deadline exceeded'
+        why = f'timeout: failed to connect service "{target}" within {within:g}s: context deadline exceeded'
         return ProbeResult(Outcome.FAILURE, why)
     except (OSError, asyncio.IncompleteReadError) as error:
         return ProbeResult(Outcome.FAILURE, f"error: health rpc probe failed: {error}")
