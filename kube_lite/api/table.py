@@ -1,7 +1,7 @@
 """Objects → rows for ``kubectl get``: the ``meta.k8s.io/v1`` Table.
 
-What a row says is a kind's business (``Strategy.columns`` and ``Strategy.cells``); here rows are put together and the
-objects that go with them are cut down to what the client asked for with ``includeObject``.
+What a row says is a kind's business (``Strategy.columns`` and ``Strategy.cells``); here rows are put
+together and the objects that go with them are cut down to what the client asked for with ``includeObject``.
 """
 
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ YEAR = 365 * DAY
 
 
 def age(text: str | None, now: float) -> str:
-    """How long ago a moment was: ``age("2024-05-01T10:00:00Z", …)`` → ``3m12s``; ``<unknown>`` without one."""
+    """How long ago a moment was: ``age("2024-05-01T10:00:00Z", …)`` → ``3m12s``, or ``<unknown>``."""
     if not text:
         return UNKNOWN
     return human_duration(now - _seconds(text))
@@ -35,7 +35,7 @@ def duration(start: str, end: str) -> str:
 
 
 def human_duration(seconds: float) -> str:
-    """A duration in at most two units, the more exact the shorter it is: ``119s``, ``3m12s``, ``7h5m``, ``2y3d``.
+    """A duration in at most two units, more exact where it is short: ``119s``, ``3m12s``, ``7h5m``, ``2y3d``.
 
     Source: ``HumanDuration`` in apimachinery's ``util/duration``.
     """

@@ -106,10 +106,10 @@ def _share(target: Json, current: Json) -> str:
 
 
 class ScaleStrategy(Kind):
-    """How many there are of something that can be scaled; answered by ``scale`` subresources, never stored."""
+    """How many there are of something; answered by ``scale`` subresources, never stored."""
 
     table = (
-        NAME,
+        NAME._replace(format=""),
         Described("Desired", "autoscaling.v1.ScaleSpec", "replicas", type="integer"),
         Described("Available", "autoscaling.v1.ScaleStatus", "replicas", type="integer"),
         AGE,

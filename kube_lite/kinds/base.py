@@ -1,7 +1,8 @@
 """What the kinds have in common: how a row of the API is written down, and a strategy that knows its place.
 
-A strategy here says what is particular about a kind's columns, deletion and system fields. Its defaults and checks are
-plain functions found by group and kind in ``kinds.defaults`` and ``kinds.checks``, loaded on the first write.
+A strategy here says what is particular about a kind's columns, deletion and system fields. Its defaults and
+checks are plain functions found by group and kind in ``kinds.defaults`` and ``kinds.checks``, loaded on the
+first write.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,11 +25,11 @@ _PACKAGES = {
     "apiextensions.k8s.io": "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions",
     "apiregistration.k8s.io": "io.k8s.kube-aggregator.pkg.apis.apiregistration",
 }
-"""Where the definitions of a group's kinds are; the other groups are below ``io.k8s.api`` by their first word."""
+"""Where the definitions of a group's kinds are; other groups' are in ``io.k8s.api`` by their first word."""
 
 
 class Described(NamedTuple):
-    """A column whose description is that of a field: ``Described("IP", "core.v1.PodStatus", "podIP", priority=1)``."""
+    """A column whose description is that of a field: ``Described("IP", "core.v1.PodStatus", "podIP")``."""
 
     name: str
     definition: str

@@ -29,7 +29,7 @@ def labels_text(labels: Mapping[str, str] | None) -> str:
 
 
 def selector_text(selector: Json | None, nothing: str = NONE) -> str:
-    """A label selector as kubectl takes it: ``app=web,tier in (a,b)``; ``nothing`` for one that selects all."""
+    """A label selector as kubectl takes it, ``app=web,tier in (a,b)``; ``nothing`` for one that takes all."""
     if selector and not selector.get("matchExpressions"):
         return labels_text(selector.get("matchLabels")) if selector.get("matchLabels") else nothing
     return str(label_selector(selector)) or nothing if selector else nothing

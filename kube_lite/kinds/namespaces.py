@@ -13,7 +13,7 @@ FINALIZER = "kubernetes"
 
 
 class NamespaceStrategy(Kind):
-    """A namespace lives until it has been emptied; only the ``finalize`` subresource says that it has been."""
+    """A namespace lives until it has been emptied; only its ``finalize`` subresource says when."""
 
     labels = ("status.phase",)
     table = (NAME, Described("Status", "core.v1.NamespaceStatus", "phase"), AGE)

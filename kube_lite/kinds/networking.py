@@ -16,7 +16,8 @@ class IngressStrategy(Kind):
         NAME,
         Column(
             "Class",
-            description="The name of the IngressClass resource that should be used for additional configuration",
+            description="The name of the IngressClass resource that should be used for additional "
+            "configuration",
         ),
         Column(
             "Hosts", description="Hosts that incoming requests are matched against before the ingress rule"

@@ -10,7 +10,7 @@ ZERO = Quantity.of(0)
 
 
 def quality_of_service(spec: Json) -> str:
-    """The class by which pods are chosen when a node runs short: ``Guaranteed``, ``Burstable`` or ``BestEffort``.
+    """By which pods are chosen when a node runs short: ``Guaranteed``, ``Burstable`` or ``BestEffort``.
 
     Guaranteed pods limit every container's cpu and memory to what it requests; best-effort pods name neither.
     Source: ``ComputePodQOS`` in kubernetes/pkg/apis/core/helper/qos.

@@ -28,8 +28,8 @@ class PodStrategy(Kind):
         Column("Status", description="The aggregate status of the containers in this pod."),
         Column(
             "Restarts",
-            description="The number of times the containers in this pod have been restarted and when the last "
-            "container in this pod has restarted.",
+            description="The number of times the containers in this pod have been restarted and when the "
+            "last container in this pod has restarted.",
         ),
         AGE,
         Described("IP", "core.v1.PodStatus", "podIP", priority=1),
@@ -111,7 +111,7 @@ class Summary:
     """What the READY, STATUS and RESTARTS columns say of a pod.
 
     Init containers are looked at first and in order: the first that has not done its part gives the reason
-    (``Init:1/3``, ``Init:CrashLoopBackOff``). Once all have, the last container that has something to tell does.
+    (``Init:1/3``, ``Init:CrashLoopBackOff``). Once all have, the last container with something to tell does.
     Source: ``printPod`` in kubernetes/pkg/printers/internalversion/printers.go.
     """
 

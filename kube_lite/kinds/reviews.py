@@ -1,4 +1,4 @@
-"""Questions that are answered and never stored: TokenReview, SubjectAccessReview and their like, ComponentStatus."""
+"""Questions that are answered and never stored: TokenReview, SubjectAccessReview, ComponentStatus."""
 
 from kube_lite.api.identity import Json
 from kube_lite.api.strategy import NAME, Column
