@@ -35,7 +35,7 @@ class Address(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """What the words of an API path are, whether or not there is such a thing. ``verb`` is for authorization."""
+    """The words of an API path, whether or not there is such a thing; ``verb`` is for authorization."""
 
     verb: str
     group: str
@@ -64,7 +64,7 @@ class UnknownPath(Exception):
 
 def parse_target(raw: str) -> Address:
     """Split the target of a request line. Empty values count: ``?watch`` is ``{"watch": ""}``."""
-    path, mark, raw_query = raw.partition("?")
+    path, _, raw_query = raw.partition("?")
     if "%" in path:
         path = unquote(path)
     if not raw_query:

@@ -2,7 +2,8 @@
 
 ``import aiohttp.web_server`` first runs ``aiohttp/__init__.py``, which imports the HTTP client and all that
 hangs on it: two thirds of the time, for a server that may never send a request. ``postpone("aiohttp")`` puts
-a package in its place whose ``__init__`` runs when somebody asks it for a name that is not one of its modules. Nobody can tell the difference but by the clock.
+a package in its place whose ``__init__`` runs when somebody asks it for a name that is not one of its
+modules. Nobody can tell the difference but by the clock.
 """
 
 import importlib
@@ -47,8 +48,8 @@ def _complete(package: ModuleType) -> None:
 def postpone(name: str) -> bool:
     """Have the ``__init__`` of a package run when it is needed; its modules can be imported at once.
 
-    ``__version__`` is there from the start, because packages ask themselves for it. A package that was imported
-    before, that does not say its version in a plain line, or that is not there at all, is left alone.
+    ``__version__`` is there from the start, because packages ask themselves for it. A package that was
+    imported before, that does not say its version in a plain line, or that is not there, is left alone.
 
     Returns:
         whether it is postponed now.

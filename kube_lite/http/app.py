@@ -1,0 +1,223 @@
+"""The API server: what happens to a request, in reading order.
+
+A request passes the middleware, which finds out who asks. Paths of resources become ``verbs.Request`` and are
+answered by the pipeline, the same that in-process components call; exec, logs and their like are streams of a
+node; everything else is a document about the API or the server's health. What the pipeline answers is written
+in the form that was negotiated, usually as the bytes that are stored.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from aiohttp.web_response import StreamResponse
+
+from kube_lite.api.errors import ApiError
+from kube_lite.api.resource import Registry
+from kube_lite.auth.authenticate import Authenticator
+from kube_lite.auth.authorize import Attributes, Authorizer, refusal
+from kube_lite.auth.user import AUTHENTICATED, MASTERS, User
+from kube_lite.kit.clock import Clock
+from kube_lite.kit.metrics import Metrics
+from kube_lite.verbs.request import Listing, Request
+
+from .call import Call
+from .documents import Documents
+from .health import Health
+from .listener import listening
+from .middleware import Limited, authenticated, bounded, counted, identified, recovered
+from .negotiate import negotiate, refuse_misfits, refuse_unknown_body
+from .parse import STREAMS, Asked, Target, UnknownPath, find_target
+from .represent import list_pieces, object_bytes, with_pretty
+from .respond import Responder, text_response
+from .versions import git_version
+from .watch import Framer, serve_watch
+
+if TYPE_CHECKING:
+    from kube_lite.api.schema.load import Definitions
+    from kube_lite.verbs.pipeline import Pipeline
+
+    from .proxy import NodeStreams
+
+METRICS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
+HEALTH_PATHS = ("/healthz", "/livez", "/readyz")
+BODY_METHODS = ("POST", "PUT", "PATCH", "DELETE")
+
+
+class ApiServer:
+    """The API over HTTPS; a ``kit.service.Service``.
+
+    Args:
+        tls: of the sockets, with the authority of client certificates loaded as optional; None serves plain
+            HTTP, on which nobody can be known by certificate.
+        host: the address to listen on; ``also_on`` are further ones, with the same port.
+        port: 0 picks a free one; ``self.port`` says which, once ready.
+        version: of Kubernetes, ``1.36``.
+        node_credentials: gives TLS for connections to nodes, with a certificate that nodes trust.
+    """
+
+    name = "apiserver"
+
+    def __init__(
+        self,
+        pipeline: "Pipeline",
+        registry: Registry,
+        definitions: "Definitions",
+        authenticator: Authenticator,
+        authorizer: Authorizer,
+        *,
+        tls: ssl.SSLContext | None,
+        host: str,
+        port: int,
+        version: str,
+        clock: Clock,
+        node_credentials: Callable[[], ssl.SSLContext],
+        also_on: Sequence[str] = (),
+    ) -> None:
+        self.port = port
+        self.git_version = git_version(version)
+        self._pipeline = pipeline
+        self._registry = registry
+        self._authorizer = authorizer
+        self._tls = tls
+        self._hosts = (host, *also_on)
+        self._clock = clock
+        self._node_credentials = node_credentials
+        self._user = User("system:apiserver", groups=(MASTERS, AUTHENTICATED))
+        self._documents = Documents(registry, definitions, version)
+        self._health = Health({"ping": self._ping, "etcd": self._reads_the_store})
+        self._metrics = Metrics()
+        self._streams: NodeStreams | None = None
+        self._limited = Limited(bounded(self._answer))
+        handler = authenticated(self._limited, authenticator)
+        self._handler = identified(counted(recovered(handler), self._metrics))
+        self._metrics.gauge(
+            "apiserver_current_inflight_requests",
+            "Requests being served, streams apart.",
+            (),
+            lambda: {(): float(self._limited.in_flight)},
+        )
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Serve until cancelled; ``CannotListen`` when an address cannot be had."""
+        self._responder = Responder()
+        try:
+            async with listening(self._handler, self._hosts, self.port, self._tls) as listener:
+                self.port = listener.port
+                self._documents.address = f"{self._hosts[0]}:{self.port}"
+                ready()
+                await asyncio.get_running_loop().create_future()  # until cancelled
+        finally:
+            self._responder.close()
+            if self._streams is not None:
+                await self._streams.close()
+                self._streams = None
+
+    async def _answer(self, call: Call) -> StreamResponse:
+        asked = call.asked
+        if asked is None:
+            return await self._answer_about_ourselves(call)
+        try:
+            target = find_target(asked, call.request.method, self._registry)
+        except (ApiError, UnknownPath):
+            self._authorize(attributes_of(call, asked))  # who may not look is not told what is there
+            raise
+        call.route = (target.verb, asked.group, asked.version, asked.resource, asked.subresource)
+        if target.subresource in STREAMS:
+            return await self._answer_with_stream(call, target)
+        return await self._answer_with_object(call, target)
+
+    async def _answer_with_object(self, call: Call, target: Target) -> StreamResponse:
+        headers, query, row = call.request.headers, call.address.query, target.resource
+        form = with_pretty(negotiate(headers.get("Accept", "")), query, headers.get("User-Agent", ""))
+        request = await self._request(call, target)
+        if target.verb == "watch":
+            framer = Framer(row, form, query, self._clock.now)
+            return await serve_watch(call, self._pipeline.watch(request), framer)
+        if form.kind:
+            refuse_misfits(form, row, is_list=target.verb == "list")
+        answer = await self._pipeline.handle(request)
+        if isinstance(answer, Listing):
+            pieces = list_pieces(answer, form, row, query, self._clock.now())
+            return await self._responder.send(call, 200, pieces, form.media_type)
+        body = object_bytes(answer, form, row, query, self._clock.now())
+        return await self._responder.send(call, answer.code, body, form.media_type, answer.warnings)
+
+    async def _request(self, call: Call, target: Target) -> Request:
+        http, query = call.request, call.address.query
+        body: bytes | None = None
+        content_type = http.headers.get("Content-Type", "")
+        if http.method in BODY_METHODS:
+            body = await http.read() or None
+            if http.method == "PATCH" or body is not None:
+                refuse_unknown_body(http.method, content_type)
+        if target.verb == "watch" and target.name:  # the old form of watching one object
+            query = {**query, "fieldSelector": f"metadata.name={target.name}"}
+        return Request(
+            verb=target.verb,
+            resource=target.resource,
+            user=call.user,
+            namespace=target.namespace,
+            name="" if target.verb == "watch" else target.name,
+            subresource=target.subresource,
+            query=query,
+            body=body,
+            content_type=content_type or "application/json",
+            user_agent=http.headers.get("User-Agent", ""),
+        )
+
+    async def _answer_with_stream(self, call: Call, target: Target) -> StreamResponse:
+        from .proxy import NodeStreams  # needs the HTTP client, which start-up does without
+
+        assert call.asked is not None  # or there would be no target
+        self._authorize(attributes_of(call, call.asked))
+        if self._streams is None:
+            self._streams = NodeStreams(self._pipeline, self._registry, self._user, self._node_credentials)
+        return await self._streams.serve(call, target)
+
+    async def _answer_about_ourselves(self, call: Call) -> StreamResponse:
+        path = call.address.path
+        self._authorize(Attributes(call.user, call.request.method.lower(), path=path))
+        if path.startswith(HEALTH_PATHS):
+            verdict = await self._health.judge(path, call.address.raw_query)
+            if verdict is None:
+                raise UnknownPath
+            return text_response(call, verdict.code, verdict.text)
+        if path == "/metrics":
+            body = self._metrics.text().encode()
+            return await self._responder.send(call, 200, body, METRICS_TEXT)
+        document = self._documents.find(call)
+        return await self._responder.send(
+            call, document.code, document.body, document.content_type, extra=document.headers
+        )
+
+    def _authorize(self, attributes: Attributes) -> None:
+        decision = self._authorizer.authorize(attributes)
+        if not decision.allowed:
+            raise refusal(attributes, decision.reason)
+
+    async def _ping(self) -> str:
+        return ""
+
+    async def _reads_the_store(self) -> str:
+        namespaces = next(row for row in self._registry if row.plural == "namespaces")
+        try:
+            await self._pipeline.handle(Request("list", namespaces, self._user, query={"limit": "1"}))
+        except ApiError as error:
+            return error.message
+        return ""
+
+
+def attributes_of(call: Call, asked: Asked) -> Attributes:
+    """What the words of a path mean for authorization."""
+    return Attributes(
+        call.user,
+        asked.verb,
+        group=asked.group,
+        version=asked.version,
+        resource=asked.resource,
+        subresource=asked.subresource,
+        namespace=asked.namespace,
+        name=asked.name,
+    )

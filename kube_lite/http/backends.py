@@ -1,0 +1,98 @@
+"""Where a stream of a Pod comes from: which container is meant, and at which address its node answers.
+
+Pure decisions over the Pod and the Node, in the words in which the real server refuses.
+Source: ``kubernetes/pkg/registry/core/pod/strategy.go`` (LogLocation, streamLocation) and
+``pkg/kubelet/client/kubelet_client.go``.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+from urllib.parse import quote
+
+from kube_lite.api.errors import BadRequest, InternalError
+from kube_lite.api.identity import Json
+
+KUBELET_PORT = 10250
+ADDRESS_TYPES = ("InternalIP", "ExternalIP", "InternalDNS", "ExternalDNS", "Hostname")
+ENDED = ("Succeeded", "Failed")
+
+
+class Backend(NamedTuple):
+    """A node's API. ``host`` is an address or a name."""
+
+    host: str
+    port: int
+
+    def url(self, path: str) -> str:
+        """The URL of an escaped path with its query."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"https://{host}:{self.port}{path}"
+
+
+def choose_container(pod: Json, wanted: str) -> str:
+    """The container whose stream is asked for; a Pod of one needs no name.
+
+    Raises:
+        BadRequest: there is none of that name, or several to choose from.
+    """
+    spec, name = pod["spec"], pod["metadata"]["name"]
+    names = [container["name"] for container in spec.get("containers") or ()]
+    init = [container["name"] for container in spec.get("initContainers") or ()]
+    ephemeral = [container["name"] for container in spec.get("ephemeralContainers") or ()]
+    if wanted:
+        if wanted not in (*names, *init, *ephemeral):
+            raise BadRequest(f"container {wanted} is not valid for pod {name}")
+        return wanted
+    if len(names) == 1:
+        return str(names[0])
+    if not names:
+        raise BadRequest(f"a container name must be specified for pod {name}")
+    choice = f"choose one of: [{' '.join(names)}]"
+    if init:
+        choice += f" or one of the init containers: [{' '.join(init)}]"
+    raise BadRequest(f"a container name must be specified for pod {name}, {choice}")
+
+
+def refuse_ended(pod: Json, action: str) -> None:
+    """Nothing can be run in a Pod that has ended.
+
+    Raises:
+        BadRequest: it has.
+    """
+    phase = (pod.get("status") or {}).get("phase", "")
+    if phase in ENDED:
+        raise BadRequest(f"cannot {action} a container in a completed pod; current phase is {phase}")
+
+
+def backend_of(node: Json) -> Backend:
+    """Where the node's API answers.
+
+    Raises:
+        InternalError: the node does not say.
+    """
+    status = node.get("status") or {}
+    port = (status.get("daemonEndpoints") or {}).get("kubeletEndpoint", {}).get("Port") or KUBELET_PORT
+    found = {entry["type"]: entry["address"] for entry in reversed(status.get("addresses") or [])}
+    for kind in ADDRESS_TYPES:
+        if kind in found:
+            return Backend(found[kind], port)
+    wanted = " ".join(ADDRESS_TYPES)
+    raise InternalError(f"Internal error occurred: no preferred addresses found; known addresses: {wanted}")
+
+
+def stream_path(action: str, pod: Json, container: str, raw_query: str) -> str:
+    """The path on the node's API: ``/exec/NAMESPACE/POD/CONTAINER?command=…``."""
+    metadata = pod["metadata"]
+    words = [action, metadata["namespace"], metadata["name"], container]
+    path = "".join(f"/{quote(word, safe='')}" for word in words)
+    return f"{path}?{raw_query}" if raw_query else path
+
+
+def wants_streams(query: Mapping[str, str]) -> None:
+    """Refuse to attach to nothing.
+
+    Raises:
+        BadRequest: none of the three streams is wanted.
+    """
+    if not any(query.get(name, "").lower() in ("true", "1") for name in ("stdin", "stdout", "stderr")):
+        raise BadRequest("you must specify at least 1 of stdin, stdout, stderr")

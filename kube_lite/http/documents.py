@@ -1,0 +1,210 @@
+"""What the API says about itself: ``/``, ``/api``, ``/apis``, ``/openapi`` and ``/version``.
+
+Documents are made when they are first asked for and kept as bytes until the table of resources changes.
+Discovery comes in the old form, one document per group and version, and in the aggregated form, two
+documents for everything, which ``Accept`` asks for by name. OpenAPI documents are large and change seldom:
+their address in ``/openapi/v3`` carries a hash and may be kept for good, and an ``ETag`` spares those who
+ask again.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+import orjson
+
+from kube_lite.api import discovery, openapi
+from kube_lite.api.errors import NotAcceptable
+from kube_lite.api.identity import GroupVersion, Json
+from kube_lite.api.resource import Registry
+
+from .call import Call
+from .negotiate import JSON, negotiate
+from .parse import UnknownPath, not_allowed, not_served
+from .represent import encode, with_pretty
+from .versions import version_document
+
+if TYPE_CHECKING:
+    from kube_lite.api.schema.load import Definitions
+
+Parts = tuple[str, ...]
+
+TEXT = "text/plain; charset=utf-8"
+AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+FOR_EVER = "public, max-age=31536000"
+OTHER_PATHS = (
+    "/.well-known/openid-configuration", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3",
+    "/readyz", "/version",
+)  # fmt: skip
+
+
+class Document(NamedTuple):
+    """An answer: what it says, and the headers that only such answers have."""
+
+    code: int
+    body: bytes
+    content_type: str
+    headers: Mapping[str, str]
+
+
+class Documents:
+    """Answers about the API as the table of resources has it now.
+
+    ``address`` is what ``/api`` tells clients to use; it is known only once the server listens.
+    """
+
+    def __init__(self, registry: Registry, definitions: "Definitions", version: str) -> None:
+        self.address = ""
+        self._registry = registry
+        self._definitions = definitions
+        self._version = version
+        self._made: dict[tuple[str, ...], bytes] = {}
+        self._generation = registry.generation
+
+    def find(self, call: Call) -> Document:
+        """The document that a path names.
+
+        Raises:
+            UnknownPath, NotFound, MethodNotAllowed, NotAcceptable: there is none, in various ways.
+        """
+        if self._generation != self._registry.generation:
+            self._made.clear()
+            self._generation = self._registry.generation
+        parts = tuple(part for part in call.address.path.split("/") if part)
+        makers: Mapping[str, Callable[[Call, Parts], Document]] = {
+            "": self._root,
+            "api": self._api,
+            "apis": self._apis,
+            "openapi": self._openapi,
+            "version": self._version_of,
+        }
+        maker = makers.get(parts[0] if parts else "")
+        if maker is None:
+            raise UnknownPath
+        if call.request.method not in ("GET", "HEAD"):
+            raise not_allowed()
+        return maker(call, parts)
+
+    def _root(self, call: Call, parts: Parts) -> Document:
+        groups = {path for gv in self._registry.group_versions() for path in paths_of(gv)}
+        return self._written(call, parts, lambda: {"paths": sorted(groups.union(OTHER_PATHS))})
+
+    def _version_of(self, call: Call, parts: Parts) -> Document:
+        if len(parts) > 1:
+            raise UnknownPath
+        return self._written(call, parts, lambda: version_document(self._version))
+
+    def _api(self, call: Call, parts: Parts) -> Document:
+        if len(parts) == 1:
+            if wants_aggregated(call):
+                return self._aggregated(parts)
+            return self._written(call, parts, self._core_versions)
+        return self._resources(call, parts, GroupVersion("", parts[1]), parts[2:])
+
+    def _apis(self, call: Call, parts: Parts) -> Document:
+        if len(parts) == 1:
+            if wants_aggregated(call):
+                return self._aggregated(parts)
+            return self._written(call, parts, lambda: discovery.group_list(self._registry))
+        if all(known.group != parts[1] for known in self._registry.group_versions()):
+            raise UnknownPath
+        if len(parts) == 2:
+            return self._written(call, parts, lambda: discovery.group(self._registry, parts[1]))
+        return self._resources(call, parts, GroupVersion(parts[1], parts[2]), parts[3:])
+
+    def _resources(self, call: Call, parts: Parts, wanted: GroupVersion, rest: Parts) -> Document:
+        if rest or wanted not in self._registry.group_versions():
+            raise not_served()
+        return self._written(call, parts, lambda: discovery.resource_list(self._registry, wanted))
+
+    def _aggregated(self, parts: Parts) -> Document:
+        core = parts[0] == "api"
+        body = self._bytes(
+            (*parts, "aggregated"), lambda: orjson.dumps(discovery.aggregated(self._registry, core=core))
+        )
+        return Document(200, body, AGGREGATED, {})
+
+    def _core_versions(self) -> Json:
+        versions = [gv.version for gv in self._registry.group_versions() if not gv.group]
+        where = [{"clientCIDR": "0.0.0.0/0", "serverAddress": self.address}]
+        return {"kind": "APIVersions", "versions": versions, "serverAddressByClientCIDRs": where}
+
+    def _openapi(self, call: Call, parts: Parts) -> Document:
+        if parts[1:] == ("v2",):
+            return self._tagged(call, parts, lambda: openapi.v2(self._registry, self._definitions))
+        if parts[1:] == ("v3",):
+            body = self._bytes(parts, lambda: orjson.dumps({"paths": self._openapi_paths()}))
+            return Document(200, body, TEXT, {})  # the real server says that this JSON is text, too
+        if parts[1:2] != ("v3",):
+            raise UnknownPath
+        wanted = group_version_of(parts[2:])
+        if wanted is None or wanted not in self._registry.group_versions():
+            return Document(404, b"", TEXT, {})
+        document = self._tagged(call, parts, lambda: openapi.v3(self._registry, self._definitions, wanted))
+        if "hash" in call.address.query:
+            return document._replace(headers={**document.headers, "Cache-Control": FOR_EVER})
+        return document
+
+    def _openapi_paths(self) -> Json:
+        return {
+            path: {"serverRelativeURL": f"/openapi/v3/{path}?hash={self._hash(gv)}"}
+            for gv in self._registry.group_versions()
+            for path in [paths_of(gv)[-1].lstrip("/")]
+        }
+
+    def _hash(self, wanted: GroupVersion) -> str:
+        """Of all that the group's document is made from, which is much less than the document."""
+        rows = [
+            (row.plural, row.kind, row.namespaced, row.verbs, row.subresources, row.schema)
+            for row in self._registry
+            if (row.group, row.version) == wanted
+        ]
+        return hashlib.sha256(repr((self._version, rows)).encode()).hexdigest().upper()
+
+    def _tagged(self, call: Call, parts: Parts, make: Callable[[], Json]) -> Document:
+        body = self._bytes(parts, lambda: orjson.dumps(make()))
+        tag = f'"{hashlib.sha256(body).hexdigest().upper()}"'
+        headers = {"Etag": tag, "Vary": "Accept"}
+        if call.request.headers.get("If-None-Match") == tag:
+            return Document(304, b"", JSON, headers)
+        return Document(200, body, JSON, headers)
+
+    def _written(self, call: Call, parts: Parts, make: Callable[[], Json]) -> Document:
+        form = negotiate(call.request.headers.get("Accept", ""))
+        if form.kind:
+            raise NotAcceptable(
+                "only the following media types are accepted: application/json, application/yaml"
+            )
+        form = with_pretty(form, call.address.query, call.request.headers.get("User-Agent", ""))
+        key = (*parts, form.media_type, str(form.pretty))
+        return Document(200, self._bytes(key, lambda: encode(make(), form)), form.media_type, {})
+
+    def _bytes(self, key: Parts, make: Callable[[], bytes]) -> bytes:
+        body = self._made.get(key)
+        if body is None:
+            body = self._made[key] = make()
+        return body
+
+
+def paths_of(group_version: GroupVersion) -> list[str]:
+    """Where a group and a version answer: ``/apis/apps``, ``/apis/apps/v1``."""
+    group, version = group_version
+    return [f"/apis/{group}", f"/apis/{group}/{version}"] if group else ["/api", f"/api/{version}"]
+
+
+def group_version_of(parts: Parts) -> GroupVersion | None:
+    """``api v1`` and ``apis apps v1`` → the group and version; None for anything else."""
+    if len(parts) == 2 and parts[0] == "api":
+        return GroupVersion("", parts[1])
+    if len(parts) == 3 and parts[0] == "apis":
+        return GroupVersion(parts[1], parts[2])
+    return None
+
+
+def wants_aggregated(call: Call) -> bool:
+    """Whether the aggregated form is among what is accepted; who names it prefers it."""
+    for clause in call.request.headers.get("Accept", "").split(","):
+        words = {word.strip() for word in clause.split(";")}
+        if {"as=APIGroupDiscoveryList", "v=v2", "g=apidiscovery.k8s.io", JSON} <= words:
+            return True
+    return False

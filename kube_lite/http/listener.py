@@ -1,0 +1,146 @@
+"""Sockets, TLS, and connections that can be ended.
+
+A connection remembers the certificate its client has shown, which TLS has checked, and the deadlines of the
+watches and streams that run on it. Ending a deadline early is how they are told that the client has gone or
+that the server stops: they leave as if their time were up, in order, with nothing cancelled from outside.
+"""
+
+import asyncio
+import errno
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+
+from aiohttp.web_protocol import RequestHandler
+from aiohttp.web_request import BaseRequest
+from aiohttp.web_response import StreamResponse
+from aiohttp.web_server import Server
+
+from kube_lite.auth.user import User
+
+MAX_LINE_BYTES = 64 * 1024  # label selectors in URLs and tokens in headers are longer than aiohttp's 8 KiB
+MAX_BODY_BYTES = 3 * 1024 * 1024  # upstream's limit for a request
+STOP_SECONDS = 3.0  # how long requests in flight may take to end when the server stops
+
+
+class CannotListen(Exception):
+    """The address cannot be had; the message says why."""
+
+
+class Connection(RequestHandler):
+    """One client's connection."""
+
+    __slots__ = ("certificate", "deadlines", "user")
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Note the certificate: it is the same for every request on the connection."""
+        tls = transport.get_extra_info("ssl_object")
+        self.certificate: bytes | None = tls.getpeercert(binary_form=True) if tls is not None else None
+        self.user: User | None = None
+        self.deadlines: set[asyncio.Timeout] = set()
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Nobody reads any more: watches need not go on."""
+        self.end_streams()
+        super().connection_lost(exc)
+
+    def end_streams(self) -> None:
+        """Let every watch and stream on this connection end now."""
+        now = asyncio.get_running_loop().time()
+        for deadline in self.deadlines:
+            deadline.reschedule(now)
+
+    @contextmanager
+    def stream(self, deadline: asyncio.Timeout) -> Iterator[None]:
+        """For the length of the block, ``deadline`` passes at once when the connection or the server ends."""
+        self.deadlines.add(deadline)
+        try:
+            yield
+        finally:
+            self.deadlines.discard(deadline)
+
+
+class Connections(Server):
+    """All connections of one server."""
+
+    def __call__(self) -> Connection:
+        """A new connection, for the event loop."""
+        return Connection(self, loop=self._loop, **self._kwargs)
+
+
+class Listener:
+    """Open sockets. ``port`` is the one really listened on."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+        self._servers: list[asyncio.Server] = []
+        self.port = 0
+
+    async def open(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
+        """Listen on one more address.
+
+        Raises:
+            CannotListen: the port is taken, the address is not this host's, or we may not.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            server = await loop.create_server(self._connections, host, port, ssl=tls, backlog=1024)
+        except OSError as error:
+            raise CannotListen(_explain(error, host, port)) from error
+        self._servers.append(server)
+        self.port = server.sockets[0].getsockname()[1]
+
+    async def close(self) -> None:
+        """Take no new connections, end the streams, let requests in flight finish, then close."""
+        for server in self._servers:
+            server.close()
+        for connection in self._connections.connections:
+            if isinstance(connection, Connection):  # they all are
+                connection.end_streams()
+        self._connections.pre_shutdown()
+        await self._connections.shutdown(STOP_SECONDS)
+
+
+@asynccontextmanager
+async def listening(
+    handler: Callable[[BaseRequest], Awaitable[StreamResponse]],
+    hosts: Sequence[str],
+    port: int,
+    tls: ssl.SSLContext | None,
+) -> AsyncIterator[Listener]:
+    """Serve ``handler`` on every host, for the length of the block; port 0 picks one, the same for all.
+
+    Raises:
+        CannotListen: one of the addresses cannot be had; none is held then.
+    """
+    loop = asyncio.get_running_loop()
+
+    def make_request(message, payload, protocol, writer, task):  # type: ignore[no-untyped-def]  # aiohttp's
+        return BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=MAX_BODY_BYTES)
+
+    connections = Connections(
+        handler,
+        request_factory=make_request,
+        access_log=None,
+        max_line_size=MAX_LINE_BYTES,
+        max_field_size=MAX_LINE_BYTES,
+    )
+    listener = Listener(connections)
+    try:
+        for host in hosts:
+            await listener.open(host, listener.port or port, tls)
+        yield listener
+    finally:
+        await listener.close()
+
+
+def _explain(error: OSError, host: str, port: int) -> str:
+    where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    if error.errno == errno.EADDRINUSE:
+        return f"cannot listen on {where}: the port is taken by another program"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"cannot listen on {where}: this host does not have that address"
+    if error.errno == errno.EACCES:
+        return f"cannot listen on {where}: ports below 1024 need more rights"
+    return f"cannot listen on {where}: {error.strerror or error}"

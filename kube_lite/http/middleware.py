@@ -1,0 +1,195 @@
+"""What happens to every request before its path is looked at: one function each, the outermost last.
+
+    identified → counted → recovered → authenticated → limited → bounded → the application
+
+Each takes the next handler and gives one of the same shape, so the order stands in one place (``app.py``).
+Failures are raised as ``ApiError`` and become an answer in ``recovered``, the only place that knows how to
+tell somebody of an error, and the only one that catches errors nobody had thought of.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from itertools import count
+from time import perf_counter
+from typing import cast
+
+from aiohttp.web_exceptions import HTTPRequestEntityTooLarge
+from aiohttp.web_request import BaseRequest
+from aiohttp.web_response import StreamResponse
+
+from kube_lite.api.errors import (
+    ApiError,
+    BadRequest,
+    InternalError,
+    RequestEntityTooLarge,
+    Timeout,
+    TooManyRequests,
+    Unauthorized,
+)
+from kube_lite.api.times import parse_duration
+from kube_lite.auth.authenticate import Authenticator, Credentials
+from kube_lite.auth.user import ANONYMOUS, User
+from kube_lite.kit.metrics import Metrics
+
+from .call import Call
+from .listener import MAX_BODY_BYTES, Connection
+from .parse import STREAMS, UnknownPath, parse_target, parse_words
+from .respond import status_response, text_response
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[Call], Awaitable[StreamResponse]]
+
+LONGEST_SECONDS = 60.0  # upstream's --request-timeout
+MOST_IN_FLIGHT = 600  # upstream: 400 reading and 200 writing requests
+AUDIT_ID_LENGTH = 64  # what a client may say of its own; upstream's limit
+UNKNOWN_PATH = "404 page not found\n"
+
+
+def identified(handler: Handler) -> Callable[[BaseRequest], Awaitable[StreamResponse]]:
+    """Make a ``Call`` of a request, and give it an id that both sides can look for."""
+    prefix = os.urandom(8).hex()
+    numbers = count(1)
+
+    async def handle(request: BaseRequest) -> StreamResponse:
+        given = request.headers.get("Audit-Id")
+        audit_id = given[:AUDIT_ID_LENGTH] if given else f"{prefix}-{next(numbers):x}"
+        address = parse_target(request.raw_path)
+        asked = parse_words(request.method, address.path, address.query)
+        return await handler(Call(request, address, audit_id, asked))
+
+    return handle
+
+
+def counted(handler: Handler, metrics: Metrics) -> Handler:
+    """Count requests and the time they take, by what they were for."""
+    labels = ("verb", "group", "version", "resource", "subresource", "code")
+    total = metrics.counter("apiserver_request_total", "Requests answered.", labels)
+    duration = metrics.histogram(
+        "apiserver_request_duration_seconds", "Time until the answer was made.", labels[:-1]
+    )
+
+    async def handle(call: Call) -> StreamResponse:
+        began = perf_counter()
+        response = await handler(call)
+        route = call.route
+        total.add((*route, str(response.status)))
+        if not is_long_running(call):
+            duration.observe(route, perf_counter() - began)
+        return response
+
+    return handle
+
+
+def recovered(handler: Handler) -> Handler:
+    """Tell the client of every failure, and the log of those that are our fault."""
+
+    async def handle(call: Call) -> StreamResponse:
+        try:
+            return await handler(call)
+        except UnknownPath:
+            return text_response(call, 404, UNKNOWN_PATH)
+        except ApiError as error:
+            return status_response(call, error)
+        except HTTPRequestEntityTooLarge:
+            limit = f"limit is {MAX_BODY_BYTES}"
+            return status_response(call, RequestEntityTooLarge(f"Request entity too large: {limit}"))
+        except ConnectionError:  # the client has gone while it was being answered; aiohttp cleans up
+            raise
+        except Exception:
+            where = {"method": call.request.method, "path": call.address.path, "audit_id": call.audit_id}
+            log.exception("request failed", extra=where)
+            return status_response(call, InternalError("Internal error occurred"))
+
+    return handle
+
+
+def authenticated(handler: Handler, authenticator: Authenticator) -> Handler:
+    """Find out who asks. Who shows nothing is anonymous; who shows something wrong is refused."""
+
+    async def handle(call: Call) -> StreamResponse:
+        connection = cast(Connection, call.request.protocol)  # the only kind that the listener makes
+        authorization = call.request.headers.get("Authorization")
+        token = bearer_token(authorization) if authorization else None
+        if token is None and connection.user is not None:
+            call.user = connection.user
+        else:
+            call.user = _known(authenticator, Credentials(connection.certificate, token))
+            if token is None:
+                connection.user = call.user
+        return await handler(call)
+
+    return handle
+
+
+def _known(authenticator: Authenticator, credentials: Credentials) -> User:
+    if credentials.certificate_der is None and credentials.bearer_token is None:
+        return ANONYMOUS
+    user = authenticator.authenticate(credentials)
+    if user is None:
+        raise Unauthorized("Unauthorized")
+    return user
+
+
+def bearer_token(authorization: str) -> str | None:
+    """The token of an ``Authorization`` header; None for other schemes and for empty ones."""
+    scheme, _, token = authorization.strip().partition(" ")
+    token = token.strip()
+    return token if scheme.lower() == "bearer" and token else None
+
+
+class Limited:
+    """Refuse requests when too many are being served; streams do not count, they last."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+        self.in_flight = 0
+
+    async def __call__(self, call: Call) -> StreamResponse:
+        """Serve, or raise ``TooManyRequests``."""
+        if is_long_running(call):
+            return await self._handler(call)
+        if self.in_flight >= MOST_IN_FLIGHT:
+            raise TooManyRequests("Too many requests, please try again later.", retry_after=1)
+        self.in_flight += 1
+        try:
+            return await self._handler(call)
+        finally:
+            self.in_flight -= 1
+
+
+def bounded(handler: Handler) -> Handler:
+    """End what takes too long. A client may ask for less time with ``timeout``, not for more."""
+
+    async def handle(call: Call) -> StreamResponse:
+        if is_long_running(call):
+            return await handler(call)
+        try:
+            async with asyncio.timeout(_seconds(call)) as deadline:
+                return await handler(call)
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            message = "Timeout: request did not complete within the allotted timeout"
+            raise Timeout(message) from None
+
+    return handle
+
+
+def _seconds(call: Call) -> float:
+    wish = call.address.query.get("timeout")
+    if not wish:
+        return LONGEST_SECONDS
+    try:
+        seconds = parse_duration(wish)
+    except ValueError:
+        raise BadRequest("invalid timeout specified in the request URL") from None
+    return min(seconds, LONGEST_SECONDS) if seconds > 0 else LONGEST_SECONDS
+
+
+def is_long_running(call: Call) -> bool:
+    """Watches, and subresources that stream."""
+    asked = call.asked
+    return asked is not None and (asked.verb == "watch" or asked.subresource in STREAMS)

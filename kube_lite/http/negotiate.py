@@ -1,0 +1,141 @@
+"""Accept and Content-Type: in which form an answer goes out, and whether a body's form is understood.
+
+Two judges look at ``Accept``, as in the real server. The router wants a media type it knows, by name or
+``*/*`` (a mere ``application/*`` fails); then the best clause is taken whose parameters can be served, such
+as ``as=Table``. They refuse in different words. Protobuf and CBOR are known words that are not served yet:
+in a list of alternatives they are passed over, alone they are refused. Source:
+``apiserver/pkg/endpoints/handlers/negotiation/negotiate.go`` and go-restful's ``route.go``.
+"""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from kube_lite.api.errors import NotAcceptable, UnsupportedMediaType
+from kube_lite.api.resource import Resource
+
+JSON = "application/json"
+YAML = "application/yaml"
+PROTOBUF = "application/vnd.kubernetes.protobuf"
+META_VERSIONS = ("v1", "v1beta1")
+_KNOWN = (JSON, YAML, PROTOBUF)
+_NAMED = (*_KNOWN, f"{JSON};stream=watch", f"{PROTOBUF};stream=watch")
+_PATCHES = (
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/strategic-merge-patch+json",
+    "application/apply-patch+yaml",
+)
+
+
+class Form(NamedTuple):
+    """How an answer is written: the media type, and what objects are turned into before.
+
+    ``kind`` is empty for objects as they are, else ``Table``, ``PartialObjectMetadata`` or
+    ``PartialObjectMetadataList``, of ``version`` in the group ``meta.k8s.io``.
+    """
+
+    media_type: str = JSON
+    kind: str = ""
+    version: str = ""
+    pretty: bool = False
+
+    @property
+    def api_version(self) -> str:
+        """The ``apiVersion`` of what objects are turned into."""
+        return f"meta.k8s.io/{self.version}"
+
+
+PLAIN = Form()
+
+
+class _Clause(NamedTuple):
+    media_type: str
+    parameters: dict[str, str]
+
+
+def negotiate(accept: str) -> Form:
+    """The form that serves an ``Accept`` header best.
+
+    Raises:
+        NotAcceptable: none does.
+    """
+    return PLAIN if not accept or accept == JSON else _negotiate(accept)
+
+
+@lru_cache(maxsize=256)  # clients send the same few headers for all their life
+def _negotiate(accept: str) -> Form:
+    clauses = _clauses(accept)
+    if not any(clause.media_type in (*_KNOWN, "*/*") for clause in clauses):
+        message = f"406: Not Acceptable\n\nAvailable representations: {', '.join(_NAMED)}"
+        raise NotAcceptable(message, details={})
+    for clause in clauses:
+        for media_type in (JSON, YAML):
+            if clause.media_type in (media_type, "application/*", "*/*"):
+                form = _form(media_type, clause.parameters)
+                if form is not None:
+                    return form
+    raise NotAcceptable(f"only the following media types are accepted: {', '.join(_KNOWN)}")
+
+
+def _clauses(accept: str) -> list[_Clause]:
+    """Best first: by quality, then names before wildcards, then as written."""
+    weighted = []
+    for text in accept.split(","):
+        media_type, *rest = (part.strip() for part in text.split(";"))
+        parameters = dict(part.split("=", 1) for part in rest if "=" in part)
+        try:
+            quality = float(parameters.pop("q", "1"))
+        except ValueError:
+            quality = 1.0
+        weighted.append((-quality, media_type.count("*"), _Clause(media_type, parameters)))
+    weighted.sort(key=lambda entry: entry[:2])
+    return [clause for _, _, clause in weighted]
+
+
+def _form(media_type: str, parameters: dict[str, str]) -> Form | None:
+    """None when the parameters ask for something that cannot be made."""
+    if parameters.get("stream") not in (None, "", "watch"):
+        return None
+    pretty = parameters.get("pretty") == "1"
+    kind = parameters.get("as", "")
+    if not kind:
+        return Form(media_type, pretty=pretty)
+    version = parameters.get("v", "")
+    if parameters.get("g") != "meta.k8s.io" or version not in META_VERSIONS:
+        return None
+    if kind not in ("Table", "PartialObjectMetadata", "PartialObjectMetadataList"):
+        return None
+    return Form(media_type, kind, version, pretty)
+
+
+def refuse_misfits(form: Form, row: Resource, *, is_list: bool) -> None:
+    """Lists cannot be given as one object's metadata, nor objects as a list of it.
+
+    Raises:
+        NotAcceptable: naming the type as Go does, ``*core.PodList``.
+    """
+    wrong = "PartialObjectMetadata" if is_list else "PartialObjectMetadataList"
+    if form.kind != wrong:
+        return
+    go_type = f"*{row.group.partition('.')[0] or 'core'}.{row.kind}{'List' if is_list else ''}"
+    what = "a list" if is_list else "not a list"
+    raise NotAcceptable(f"you requested {wrong}, but the requested object is {what} ({go_type})")
+
+
+def refuse_unknown_body(method: str, content_type: str) -> None:
+    """Refuse a body in a form that nobody here reads.
+
+    A missing ``Content-Type`` means JSON, but not for patches.
+
+    Raises:
+        UnsupportedMediaType: in the words of the router for patches, of the decoder otherwise.
+    """
+    media_type = content_type.partition(";")[0].strip()
+    if method == "PATCH":
+        if media_type not in _PATCHES:
+            raise UnsupportedMediaType("415: Unsupported Media Type", details={})
+    elif media_type not in ("", JSON, YAML):
+        raise UnsupportedMediaType(
+            "the body of the request was in an unknown format - accepted media types include: "
+            + ", ".join(_KNOWN)
+        )

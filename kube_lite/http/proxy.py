@@ -1,0 +1,204 @@
+"""Streams that a node serves: logs, exec and attach, passed on with the server's own certificate.
+
+Everything that can be refused is refused before the client's connection is upgraded, because only then a
+client shows the reason. The node is dialled first for the same reason. After that messages are pumped both
+ways, each side waiting for the other, until one ends; the other is then closed too.
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, cast
+from urllib.parse import parse_qsl, urlencode
+
+from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, TCPConnector, WSMsgType
+from aiohttp.client_exceptions import WSServerHandshakeError
+from aiohttp.client_ws import ClientWebSocketResponse
+from aiohttp.web_response import Response, StreamResponse
+from yarl import URL
+
+from kube_lite.api.errors import ApiError, BadRequest, InternalError, NotFound
+from kube_lite.api.identity import GroupVersionResource, Json
+from kube_lite.api.resource import Registry
+from kube_lite.auth.user import User
+from kube_lite.verbs.request import Answer, Request
+
+from .backends import Backend, backend_of, choose_container, refuse_ended, stream_path, wants_streams
+from .call import Call
+from .listener import Connection
+from .parse import Target
+from .upgrade import MAX_MESSAGE_BYTES, V4, V4_BASE64, Channels, choose_protocol
+
+if TYPE_CHECKING:
+    from kube_lite.verbs.pipeline import Pipeline
+
+NODES = GroupVersionResource("", "v1", "nodes")
+DIAL_SECONDS = 10.0
+UNSUPPORTED = {
+    "portforward": "port forwarding is not supported by this server",
+    "proxy": "proxying to pods, services and nodes is not supported by this server",
+}
+
+
+class NodeStreams:
+    """Passes streams on; holds the connections to nodes.
+
+    Args:
+        user: as whom Pods and Nodes are looked up. Whether the client may have the stream is decided before.
+    """
+
+    def __init__(
+        self, pipeline: "Pipeline", registry: Registry, user: User, credentials: Callable[[], ssl.SSLContext]
+    ) -> None:
+        self._pipeline = pipeline
+        self._registry = registry
+        self._user = user
+        self._session = ClientSession(
+            connector=TCPConnector(ssl=credentials(), limit=0),
+            timeout=ClientTimeout(total=None, sock_connect=DIAL_SECONDS),
+        )
+
+    async def close(self) -> None:
+        """Close the connections to nodes."""
+        await self._session.close()
+
+    async def serve(self, call: Call, target: Target) -> StreamResponse:
+        """Answer a request for a subresource that streams.
+
+        Raises:
+            ApiError: it cannot be had; nothing has been sent.
+        """
+        if target.subresource in UNSUPPORTED:
+            raise BadRequest(UNSUPPORTED[target.subresource])
+        pod = (await self._get(target.resource.gvr, target.name, target.namespace)).as_object()
+        if target.subresource == "log":
+            return await self._serve_log(call, pod)
+        return await self._serve_channels(call, target.subresource, pod)
+
+    async def _get(self, resource: GroupVersionResource, name: str, namespace: str = "") -> Answer:
+        row = self._registry.by_gvr(resource)
+        assert row is not None  # pods and nodes are always served
+        answer = await self._pipeline.handle(Request("get", row, self._user, namespace=namespace, name=name))
+        assert isinstance(answer, Answer)  # which a get always gives
+        return answer
+
+    async def _backend(self, pod: Json) -> Backend | None:
+        """The node of a Pod; None while it has none."""
+        node = pod["spec"].get("nodeName")
+        return backend_of((await self._get(NODES, node)).as_object()) if node else None
+
+    async def _serve_log(self, call: Call, pod: Json) -> StreamResponse:
+        container = choose_container(pod, call.address.query.get("container", ""))
+        backend = await self._backend(pod)
+        if backend is None:
+            return Response(body=b"", headers=call.headers("text/plain"))
+        url = backend.url(stream_path("containerLogs", pod, container, _without_container(call)))
+        async with self._dialled(url) as source:
+            if source.status != 200:
+                raise await _refused(source, pod)
+            response = StreamResponse(headers=call.headers("text/plain"))
+            response.enable_chunked_encoding()
+            connection = cast(Connection, call.request.protocol)  # the only kind that the listener makes
+            try:
+                async with asyncio.timeout(None) as deadline:
+                    with connection.stream(deadline):
+                        await response.prepare(call.request)
+                        async for chunk in source.content.iter_any():
+                            await response.write(chunk)
+            except TimeoutError:
+                if not deadline.expired():
+                    raise
+            if call.request.transport is not None:
+                await response.write_eof()
+            return response
+
+    @asynccontextmanager
+    async def _dialled(self, url: str) -> AsyncIterator[ClientResponse]:
+        try:
+            response = await self._session.get(URL(url, encoded=True))
+        except ClientError as error:
+            raise _unreachable(error) from error
+        async with response:
+            yield response
+
+    async def _serve_channels(self, call: Call, action: str, pod: Json) -> StreamResponse:
+        if action == "exec" and not call.address.query.get("command"):
+            raise BadRequest("you must specify at least 1 command for the container")
+        wants_streams(call.address.query)
+        refuse_ended(pod, "exec into" if action == "exec" else "attach")
+        container = choose_container(pod, call.address.query.get("container", ""))
+        backend = await self._backend(pod)
+        if backend is None:
+            raise BadRequest(f"pod {pod['metadata']['name']} does not have a host assigned")
+        protocol = choose_protocol(call.request)
+        url = backend.url(stream_path(action, pod, container, _without_container(call)))
+        client = Channels(protocol)
+        async with self._dialled_channels(url, V4 if protocol == V4_BASE64 else protocol) as node:
+            response = await client.accept(call.request)
+            connection = cast(Connection, call.request.protocol)
+            try:
+                async with asyncio.timeout(None) as deadline:
+                    with connection.stream(deadline):
+                        await _pump(client, node)
+            except TimeoutError:
+                if not deadline.expired():
+                    raise
+                await client.close()
+            return response
+
+    @asynccontextmanager
+    async def _dialled_channels(self, url: str, protocol: str) -> AsyncIterator[ClientWebSocketResponse]:
+        try:
+            socket = await self._session.ws_connect(
+                URL(url, encoded=True), protocols=(protocol,), max_msg_size=MAX_MESSAGE_BYTES
+            )
+        except WSServerHandshakeError as error:
+            raise InternalError(
+                f"Internal error occurred: unable to upgrade connection: {error.message}"
+            ) from error
+        except ClientError as error:
+            raise _unreachable(error) from error
+        async with socket:
+            yield socket
+
+
+async def _pump(client: Channels, node: ClientWebSocketResponse) -> None:
+    async def to_node() -> None:
+        while (message := await client.receive()) is not None:
+            await node.send_bytes(message)
+        await node.close()
+
+    async def to_client() -> None:
+        async for message in node:
+            if message.type is WSMsgType.BINARY:
+                await client.send(message.data)
+        await client.close()
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(to_node())
+            group.create_task(to_client())
+    except* ConnectionError:
+        pass  # one side has gone in the middle of a message; there is nobody left to tell
+
+
+def _without_container(call: Call) -> str:
+    """The query as it came; the container is part of the node's path."""
+    wishes = parse_qsl(call.address.raw_query, keep_blank_values=True)
+    return urlencode([(name, value) for name, value in wishes if name != "container"])
+
+
+def _unreachable(error: Exception) -> InternalError:
+    return InternalError(f"Internal error occurred: error dialing backend: {error}")
+
+
+async def _refused(response: ClientResponse, pod: Json) -> ApiError:
+    """The node's refusal in the API's words; what is wrong with a request is told as it was said."""
+    text = (await response.text()).strip()
+    if response.status == 400:
+        return BadRequest(text)
+    if response.status == 404:
+        name = pod["metadata"]["name"]
+        return NotFound(f"the server could not find the requested resource ( pods/log {name})", details={})
+    return InternalError(f"Internal error occurred: {text}")

@@ -1,0 +1,146 @@
+"""Objects, lists and watch events → bytes in the form that was negotiated.
+
+In the usual form nothing is decoded: an object goes out as it is stored, a list joins stored bytes, an
+event wraps them. The other forms (tables, bare metadata, YAML, indented JSON) are made from the shared
+decoded object. Objects in lists do not repeat kind and apiVersion, which is why both stand first in what is
+stored.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import orjson
+
+from kube_lite.api.errors import BadRequest
+from kube_lite.api.identity import Json
+from kube_lite.api.resource import Resource
+from kube_lite.api.table import INCLUDES, render
+from kube_lite.verbs.request import Answer, Change, Listing
+
+from .negotiate import PLAIN, YAML, Form
+
+BROWSERS = ("curl", "Wget", "Mozilla/5.0")
+
+
+def with_pretty(form: Form, query: Mapping[str, str], user_agent: str) -> Form:
+    """The form with indentation if ``pretty`` or the kind of program that asks says so."""
+    wish = query.get("pretty")
+    if wish is None:
+        pretty = form.pretty or user_agent.startswith(BROWSERS)
+    else:
+        pretty = wish.lower() not in ("false", "0")
+    return form if pretty == form.pretty else form._replace(pretty=pretty)
+
+
+def object_bytes(answer: Answer, form: Form, row: Resource, query: Mapping[str, str], now: float) -> bytes:
+    """The body of an answer that is one object."""
+    if form == PLAIN and answer.stored is not None:
+        return answer.stored.raw
+    obj = answer.as_object()
+    if form.kind and obj.get("kind") != "Status":  # what is not an object of the API has no columns
+        metadata = obj.get("metadata") or {}
+        obj = _converted(obj, form, row, query, now, {"resourceVersion": metadata.get("resourceVersion", "")})
+    return encode(obj, form)
+
+
+def list_pieces(
+    listing: Listing, form: Form, row: Resource, query: Mapping[str, str], now: float
+) -> list[bytes]:
+    """The body of an answer that is a list, in pieces."""
+    metadata = _list_metadata(listing)
+    if form == PLAIN:
+        return list(_joined(listing, row, metadata))
+    objects = [stored.object for stored in listing.items]
+    if form.kind == "Table":
+        document = _table(objects, form, row, query, now, metadata)
+    elif form.kind:
+        document = {"kind": form.kind, "apiVersion": form.api_version, "metadata": metadata}
+        document["items"] = [_partial(obj, form) for obj in objects] or None
+    else:
+        document = {"kind": f"{row.kind}List", "apiVersion": row.api_version, "metadata": metadata}
+        document["items"] = [_without_type(obj) for obj in objects]
+    return [encode(document, form)]
+
+
+def event_object(
+    change: Change, form: Form, row: Resource, query: Mapping[str, str], now: float, *, with_columns: bool
+) -> Json:
+    """The object of a watch event in a form other than the stored one; a bookmark is a table without rows."""
+    obj = change.stored.object
+    if form.kind != "Table":
+        return _partial(obj, form) if form.kind else obj
+    metadata = {"resourceVersion": obj["metadata"]["resourceVersion"]}
+    rows = [] if change.type == "BOOKMARK" else [obj]
+    return _table(rows, form, row, query, now, metadata, with_columns=with_columns)
+
+
+def _list_metadata(listing: Listing) -> Json:
+    metadata: Json = {"resourceVersion": listing.resource_version}
+    if listing.continue_token:
+        metadata["continue"] = listing.continue_token
+    if listing.remaining is not None:
+        metadata["remainingItemCount"] = listing.remaining
+    return metadata
+
+
+def _joined(listing: Listing, row: Resource, metadata: Json) -> Iterator[bytes]:
+    head = orjson.dumps({"kind": f"{row.kind}List", "apiVersion": row.api_version, "metadata": metadata})
+    yield head[:-1] + b',"items":['
+    typed = b'{"kind":"%s","apiVersion":"%s",' % (row.kind.encode(), row.api_version.encode())
+    length, before = len(typed), b"{"
+    for stored in listing.items:
+        raw = stored.raw
+        yield before + raw[length:] if raw.startswith(typed) else before[:-1] + raw
+        before = b",{"
+    yield b"]}"
+
+
+def _without_type(obj: Json) -> Json:
+    return {name: value for name, value in obj.items() if name not in ("kind", "apiVersion")}
+
+
+def _converted(
+    obj: Json, form: Form, row: Resource, query: Mapping[str, str], now: float, metadata: Json
+) -> Json:
+    if form.kind == "Table":
+        return _table([obj], form, row, query, now, metadata)
+    return _partial(obj, form)
+
+
+def _table(
+    objects: Sequence[Json],
+    form: Form,
+    row: Resource,
+    query: Mapping[str, str],
+    now: float,
+    metadata: Json,
+    *,
+    with_columns: bool = True,
+) -> Json:
+    include = query.get("includeObject") or "Metadata"
+    if include not in INCLUDES:
+        raise BadRequest(
+            f'Unable to convert to Table as requested: includeObject: Invalid value: "{include}": '
+            "must be 'Metadata', 'Object', 'None', or empty"
+        )
+    table = render(row, objects, now, include=include, list_meta=metadata, with_columns=with_columns)
+    if form.version != "v1":
+        table["apiVersion"] = form.api_version
+        if include == "Metadata":
+            for entry in table["rows"]:
+                entry["object"]["apiVersion"] = form.api_version
+    return table
+
+
+def _partial(obj: Json, form: Form) -> Json:
+    return {"kind": "PartialObjectMetadata", "apiVersion": form.api_version, "metadata": obj["metadata"]}
+
+
+def encode(document: object, form: Form) -> bytes:
+    """JSON or YAML. Small numbers of people want the latter, so its library is imported late."""
+    if form.media_type != YAML:
+        return orjson.dumps(document, option=orjson.OPT_INDENT_2 if form.pretty else 0)
+    import yaml
+
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    text: str = yaml.dump(document, Dumper=dumper, default_flow_style=False, allow_unicode=True)
+    return text.encode()

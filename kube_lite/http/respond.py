@@ -1,0 +1,151 @@
+"""Bodies → responses: small ones in one write, large ones in pieces, compressed when that pays.
+
+A body is a list of pieces so that a list of a thousand objects is never copied into one string. The TLS layer
+copies whatever it could not send at once, so pieces are kept near 128 KiB and each waits for the one before:
+in one write the same bytes take five times as long. Compressing is done by a thread of its own, because at a
+megabyte it would hold the event loop for many milliseconds.
+"""
+
+import zlib
+from asyncio import get_running_loop
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import orjson
+from aiohttp.web_response import Response, StreamResponse
+from multidict import CIMultiDict
+
+from kube_lite.api.errors import ApiError
+from kube_lite.api.identity import Json
+
+from .call import Call
+
+PIECE_BYTES = 128 * 1024
+COMPRESSED_FROM = 128 * 1024  # upstream's threshold: below it compressing costs more than it saves
+TEXT = "text/plain; charset=utf-8"
+
+
+class Responder:
+    """Sends answers; owns the thread that compresses."""
+
+    def __init__(self) -> None:
+        self._compressor = ThreadPoolExecutor(1, thread_name_prefix="http-compress")
+
+    def close(self) -> None:
+        """Let the thread go."""
+        self._compressor.shutdown(wait=False, cancel_futures=True)
+
+    async def send(
+        self,
+        call: Call,
+        code: int,
+        body: bytes | Sequence[bytes],
+        content_type: str,
+        warnings: Iterable[str] = (),
+        extra: Mapping[str, str] | None = None,
+    ) -> StreamResponse:
+        """Answer with a body; a large one has been sent when this returns.
+
+        Args:
+            warnings: texts of ``Warning`` headers.
+            extra: headers that only this answer has.
+        """
+        headers: Mapping[str, str] = call.headers(content_type)
+        if extra:
+            headers = {**headers, **extra}
+        if warnings:
+            headers = CIMultiDict(headers)
+            for text in warnings:
+                headers.add("Warning", warning(text))
+        if isinstance(body, bytes) and len(body) < COMPRESSED_FROM:
+            return Response(body=body, status=code, headers=headers)
+        pieces = [body] if isinstance(body, bytes) else body
+        return await self._send_large(call, code, pieces, CIMultiDict(headers))
+
+    async def _send_large(
+        self, call: Call, code: int, pieces: Sequence[bytes], headers: CIMultiDict[str]
+    ) -> StreamResponse:
+        size = sum(map(len, pieces))
+        if size >= COMPRESSED_FROM and accepts_gzip(call.request.headers.get("Accept-Encoding", "")):
+            headers["Content-Encoding"] = "gzip"
+            headers["Vary"] = "Accept-Encoding"
+            pieces = await get_running_loop().run_in_executor(self._compressor, compress, pieces)
+            size = sum(map(len, pieces))
+        if size < PIECE_BYTES:
+            return Response(body=b"".join(pieces), status=code, headers=headers)
+        response = StreamResponse(status=code, headers=headers)
+        response.content_length = size
+        await response.prepare(call.request)
+        for piece in cut(pieces):
+            await response.write(piece)
+        await response.write_eof()
+        return response
+
+
+def compress(pieces: Sequence[bytes]) -> list[bytes]:
+    """The pieces as one gzip stream; level 1, as upstream, because the network here is fast."""
+    packer = zlib.compressobj(1, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+    packed = [packer.compress(piece) for piece in cut(pieces)]
+    packed.append(packer.flush())
+    return packed
+
+
+def cut(pieces: Iterable[bytes]) -> Iterable[bytes]:
+    """The same bytes in pieces of about ``PIECE_BYTES``: small ones joined, large ones divided."""
+    waiting: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        if len(piece) >= PIECE_BYTES:
+            if waiting:
+                yield b"".join(waiting)
+                waiting, size = [], 0
+            view = memoryview(piece)
+            yield from (
+                bytes(view[start : start + PIECE_BYTES]) for start in range(0, len(piece), PIECE_BYTES)
+            )
+            continue
+        waiting.append(piece)
+        size += len(piece)
+        if size >= PIECE_BYTES:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+    if waiting:
+        yield b"".join(waiting)
+
+
+def accepts_gzip(accept_encoding: str) -> bool:
+    """Whether an ``Accept-Encoding`` header names gzip and does not rule it out."""
+    for text in accept_encoding.split(","):
+        name, _, parameters = text.strip().partition(";")
+        if name.strip() == "gzip":
+            return "q=0" not in parameters.replace(" ", "").split(";") and "q=0.0" not in parameters
+    return False
+
+
+def warning(text: str) -> str:
+    """A ``Warning`` header as Kubernetes writes it: code 299, no agent, quoted text."""
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'299 - "{"".join(letter for letter in quoted if letter.isprintable())}"'
+
+
+def text_response(call: Call, code: int, text: str) -> Response:
+    """An answer in plain text, for paths that are no API."""
+    headers = call.headers(TEXT)
+    headers["X-Content-Type-Options"] = "nosniff"
+    return Response(body=text.encode(), status=code, headers=headers)
+
+
+def json_response(call: Call, code: int, document: Json, *, pretty: bool = False) -> Response:
+    """An answer in JSON that nobody asked to have in another form."""
+    body = orjson.dumps(document, option=orjson.OPT_INDENT_2 if pretty else 0)
+    return Response(body=body, status=code, headers=call.headers("application/json"))
+
+
+def status_response(call: Call, error: ApiError) -> Response:
+    """What a failed request is told: a ``metav1.Status``, always in JSON."""
+    response = json_response(call, error.code, error.status())
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
+    if error.code == 401:
+        response.headers["Www-Authenticate"] = 'Basic realm="kubernetes-master"'
+    return response

@@ -1,0 +1,32 @@
+"""``/version``: which Kubernetes this claims to be, and honestly which program it is.
+
+``gitVersion`` is the release with our name as build metadata, as other distributions do it: clients compare
+the numbers and people see what answers.
+"""
+
+import platform
+import sys
+
+from kube_lite.api.identity import Json
+
+BUILD = "kube-lite"
+MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}  # Go's names, which clients know
+
+
+def git_version(version: str) -> str:
+    """``1.36`` → ``v1.36.0+kube-lite``; a patch level is kept when it is given."""
+    numbers = version.split(".")
+    return f"v{'.'.join([*numbers, '0'][:3])}+{BUILD}"
+
+
+def version_document(version: str) -> Json:
+    """The answer of ``/version``; what a program written in Go would say of itself stays empty."""
+    major, minor = version.split(".")[:2]
+    before = str(int(minor) - 1)
+    machine = platform.machine()
+    document: Json = {"major": major, "minor": minor, "emulationMajor": major, "emulationMinor": minor}
+    document |= {"minCompatibilityMajor": major, "minCompatibilityMinor": before}
+    document |= {"gitVersion": git_version(version), "gitCommit": "", "gitTreeState": "", "buildDate": ""}
+    document |= {"goVersion": "", "compiler": "gc"}
+    document["platform"] = f"{sys.platform}/{MACHINES.get(machine, machine)}"
+    return document

@@ -1,0 +1,165 @@
+"""Watches over HTTP: one JSON frame a line, as long as the client likes, at most as long as was agreed.
+
+A frame is made once per event and form and kept with the event, so that a thousand watchers cost one
+encoding. Each write waits until the client has taken most of what was sent before; a client that takes
+nothing stops its own watch only, and the store cuts that off with its bounded queue.
+
+What can be told only in the stream is told as an ``ERROR`` event with a Status: above all 410, after which
+clients list again. A WebSocket client gets the same frames as text messages.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import cast
+
+import orjson
+from aiohttp.web_response import StreamResponse
+
+from kube_lite.api.errors import ApiError, BadRequest, Expired, Gone, NotAcceptable
+from kube_lite.api.resource import Resource
+from kube_lite.verbs.request import Change
+
+from .call import Call
+from .listener import Connection
+from .negotiate import JSON, PLAIN, Form
+from .represent import event_object
+
+LONGEST_SECONDS = 1800.0  # without timeoutSeconds a watch ends after this to twice this, as upstream
+
+Changes = AbstractAsyncContextManager[AsyncIterator[Change]]
+
+
+class Framer:
+    """Changes of one resource → frames in one form.
+
+    Tables are made anew for each watcher: their ages are of the moment, and only the first carries columns.
+    """
+
+    def __init__(self, row: Resource, form: Form, query: Mapping[str, str], now: Callable[[], float]) -> None:
+        if form.media_type != JSON:
+            raise NotAcceptable("only the following media types are accepted: application/json;stream=watch")
+        self._row = row
+        self._form = form._replace(pretty=False)  # a frame is a line
+        self._query = query
+        self._now = now
+        self._key = f"{self._form.kind}/{self._form.version}"
+        self._is_first = True
+
+    def frame(self, change: Change) -> bytes:
+        """The line that tells of a change."""
+        if self._form.kind == "Table":
+            return self._make(change)
+        frame = change.encoded.get(self._key)
+        if frame is None:
+            frame = change.encoded[self._key] = self._make(change)
+        return frame
+
+    def _make(self, change: Change) -> bytes:
+        if self._form == PLAIN:
+            body = change.stored.raw
+        else:
+            with_columns, self._is_first = self._is_first, False
+            made = event_object(
+                change, self._form, self._row, self._query, self._now(), with_columns=with_columns
+            )
+            body = orjson.dumps(made)
+        return b'{"type":"%s","object":%s}\n' % (change.type.encode(), body)
+
+
+def error_frame(error: ApiError) -> bytes:
+    """The line that tells why a watch ends."""
+    return orjson.dumps({"type": "ERROR", "object": error.status()}) + b"\n"
+
+
+def timeout_of(query: Mapping[str, str]) -> float:
+    """How long the watch may last, in seconds.
+
+    Raises:
+        BadRequest: ``timeoutSeconds`` is no number.
+    """
+    text = query.get("timeoutSeconds") or "0"
+    try:
+        seconds = int(text)
+    except ValueError:
+        raise BadRequest(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+    if seconds > 0:
+        return float(seconds)
+    return LONGEST_SECONDS * (1 + random.random())  # spread, so that clients do not come back all at once
+
+
+class _Lines:
+    """Frames as chunks of an ordinary response."""
+
+    def __init__(self, call: Call) -> None:
+        self._request = call.request
+        self.response = StreamResponse(headers=call.headers(JSON))
+        self.response.enable_chunked_encoding()
+
+    async def begin(self) -> None:
+        await self.response.prepare(self._request)
+
+    async def send(self, frame: bytes) -> None:
+        await self.response.write(frame)
+
+    async def end(self) -> None:
+        await self.response.write_eof()
+
+
+class _Messages:
+    """Frames as text messages of a WebSocket."""
+
+    def __init__(self, call: Call) -> None:
+        from aiohttp.web_ws import WebSocketResponse  # few clients watch this way
+
+        self._request = call.request
+        self.response = WebSocketResponse()
+
+    async def begin(self) -> None:
+        await self.response.prepare(self._request)
+
+    async def send(self, frame: bytes) -> None:
+        await self.response.send_str(frame.decode())
+
+    async def end(self) -> None:
+        await self.response.close()
+
+
+async def serve_watch(call: Call, changes: Changes, framer: Framer) -> StreamResponse:
+    """Tell everything that ``changes`` yields until the time is up or the client goes.
+
+    Raises:
+        ApiError: the watch could not begin, and nothing has been sent.
+    """
+    is_websocket = call.request.headers.get("Upgrade", "").lower() == "websocket"
+    out = _Messages(call) if is_websocket else _Lines(call)
+    connection = cast(Connection, call.request.protocol)  # the only kind that the listener makes
+    try:
+        async with asyncio.timeout(timeout_of(call.address.query)) as deadline:
+            with connection.stream(deadline):
+                await _tell(changes, framer, out)
+    except TimeoutError:
+        if not deadline.expired():
+            raise
+    if call.request.transport is not None:
+        if not out.response.prepared:
+            await out.begin()
+        await out.end()
+    return out.response
+
+
+async def _tell(changes: Changes, framer: Framer, out: _Lines | _Messages) -> None:
+    try:
+        async with changes as stream:
+            await out.begin()
+            async for change in stream:
+                await out.send(framer.frame(change))
+    except (Expired, Gone) as error:  # told in the stream even when the watch could not begin
+        if not out.response.prepared:
+            await out.begin()
+        await out.send(error_frame(error))
+    except ApiError as error:
+        if not out.response.prepared:
+            raise
+        await out.send(error_frame(error))

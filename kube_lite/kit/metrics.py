@@ -1,0 +1,133 @@
+"""Counters, gauges and histograms, and the text in which Prometheus reads them.
+
+Counting happens on every request, so it is one dictionary update; everything else happens when somebody
+reads. Each server has its own ``Metrics``: two clusters in one process do not add up.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+
+Labels = tuple[str, ...]
+
+SECONDS = (
+    0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0,
+    30.0, 45.0, 60.0,
+)  # fmt: skip
+"""Upstream's buckets for the duration of requests."""
+
+
+class Counter:
+    """A number per combination of labels that only grows."""
+
+    def __init__(self, name: str, text: str, labels: Sequence[str]) -> None:
+        self.name = name
+        self.text = text
+        self.labels = tuple(labels)
+        self.values: dict[Labels, float] = {}
+
+    def add(self, labels: Labels, amount: float = 1) -> None:
+        """Count. ``labels`` are values, in the order of the counter's names."""
+        values = self.values
+        values[labels] = values.get(labels, 0) + amount
+
+    def lines(self) -> Iterator[str]:
+        """The counter in text format."""
+        yield from _head(self.name, self.text, "counter")
+        for labels, value in sorted(self.values.items()):
+            yield f"{self.name}{_shown(self.labels, labels)} {value:g}"
+
+
+class Histogram:
+    """How often a value fell below each of some bounds."""
+
+    def __init__(
+        self, name: str, text: str, labels: Sequence[str], bounds: Sequence[float] = SECONDS
+    ) -> None:
+        self.name = name
+        self.text = text
+        self.labels = tuple(labels)
+        self.bounds = tuple(bounds)
+        self._found: dict[Labels, list[int]] = {}
+        self._sums: dict[Labels, float] = {}
+
+    def observe(self, labels: Labels, value: float) -> None:
+        """Note a value; it counts for every bound that is not below it."""
+        counts = self._found.get(labels)
+        if counts is None:
+            counts = self._found[labels] = [0] * (len(self.bounds) + 1)
+            self._sums[labels] = 0.0
+        counts[bisect_left(self.bounds, value)] += 1
+        self._sums[labels] += value
+
+    def lines(self) -> Iterator[str]:
+        """The histogram in text format: cumulative counts, then sum and count."""
+        yield from _head(self.name, self.text, "histogram")
+        names = (*self.labels, "le")
+        for labels, counts in sorted(self._found.items()):
+            total = 0
+            for bound, count in zip((*map("{:g}".format, self.bounds), "+Inf"), counts, strict=True):
+                total += count
+                yield f"{self.name}_bucket{_shown(names, (*labels, bound))} {total}"
+            yield f"{self.name}_sum{_shown(self.labels, labels)} {self._sums[labels]:.9g}"
+            yield f"{self.name}_count{_shown(self.labels, labels)} {total}"
+
+
+class Gauge:
+    """Numbers that are asked for when somebody reads."""
+
+    def __init__(
+        self, name: str, text: str, labels: Sequence[str], read: Callable[[], dict[Labels, float]]
+    ) -> None:
+        self.name = name
+        self.text = text
+        self.labels = tuple(labels)
+        self._read = read
+
+    def lines(self) -> Iterator[str]:
+        """The gauge in text format."""
+        yield from _head(self.name, self.text, "gauge")
+        for labels, value in sorted(self._read().items()):
+            yield f"{self.name}{_shown(self.labels, labels)} {value:.15g}"
+
+
+class Metrics:
+    """What one part of the program counts."""
+
+    def __init__(self) -> None:
+        self._all: list[Counter | Histogram | Gauge] = []
+
+    def counter(self, name: str, text: str, labels: Sequence[str]) -> Counter:
+        """A new counter; ``name`` ends in ``_total``."""
+        counter = Counter(name, text, labels)
+        self._all.append(counter)
+        return counter
+
+    def histogram(self, name: str, text: str, labels: Sequence[str]) -> Histogram:
+        """A new histogram of seconds."""
+        histogram = Histogram(name, text, labels)
+        self._all.append(histogram)
+        return histogram
+
+    def gauge(
+        self, name: str, text: str, labels: Sequence[str], read: Callable[[], dict[Labels, float]]
+    ) -> None:
+        """A new gauge; ``read`` gives its values by label values."""
+        self._all.append(Gauge(name, text, labels, read))
+
+    def text(self) -> str:
+        """Everything, in Prometheus' text format 0.0.4."""
+        return "".join(f"{line}\n" for metric in self._all for line in metric.lines())
+
+
+def _head(name: str, text: str, kind: str) -> Iterator[str]:
+    yield f"# HELP {name} {text}"
+    yield f"# TYPE {name} {kind}"
+
+
+def _shown(names: Sequence[str], values: Labels) -> str:
+    pairs = ",".join(f'{name}="{_escaped(value)}"' for name, value in zip(names, values, strict=True))
+    return f"{{{pairs}}}" if pairs else ""
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
