@@ -9,6 +9,7 @@ between two callbacks), and the group is done again.
 import asyncio
 import logging
 import queue
+import sys
 import threading
 import time
 from collections import deque
@@ -31,6 +32,14 @@ GROUP_TXNS = 512
 """Most transactions of one commit; their answers wait for the last of them."""
 QUEUE_TXNS = 8192
 """Most transactions that wait for the writer; beyond that ``submit`` waits for room."""
+
+SWITCH_SECONDS = 0.0001
+"""How long the interpreter lets one thread run when another wants to: 0.1 ms for all of the process.
+
+With Python's own 5 ms a loop that is always busy, but polls its sockets more often than that, starves the
+writer for seconds: each poll wakes it to find the interpreter taken again, and its patience begins anew. At
+0.1 ms the same loop shares fairly, and 16 writers beside it get twice as much done.
+"""
 
 Answer = tuple["asyncio.Future[int]", int | StoreError]
 
@@ -75,6 +84,8 @@ class Writer:
 
     def start(self) -> None:
         """Begin to write."""
+        if sys.getswitchinterval() > SWITCH_SECONDS:
+            sys.setswitchinterval(SWITCH_SECONDS)
         self._thread.start()
 
     async def submit(self, txn: Txn) -> int:

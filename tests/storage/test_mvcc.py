@@ -1,6 +1,7 @@
 """Reading and writing through the store's public face."""
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -253,3 +254,20 @@ async def test_commits_queued_when_the_store_closes_are_still_made(tmp_path: Pat
     assert max(task.result() for task in tasks) == 51
     async with Store.open(tmp_path, durable=False) as store:
         assert store.count(ALL) == 50
+
+
+async def test_a_loop_that_is_never_idle_does_not_starve_the_writer(store: Store) -> None:
+    is_over = False
+
+    async def spin() -> None:
+        while not is_over:
+            until = time.perf_counter() + 0.0003
+            while time.perf_counter() < until:
+                pass
+            await asyncio.sleep(0)
+
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        group.create_task(spin())
+        for number in range(100):
+            await put(store, b"%d" % number)
+        is_over = True
