@@ -102,6 +102,7 @@ def render(
         )
     kind = strategy or resource.strategy
     cells = kind.cells
+    rows: list[Json]
     if include == "Metadata":
         rows = [{"cells": cells(obj, now), "object": partial(obj)} for obj in objects]
     elif include == "Object":

@@ -15,7 +15,7 @@ class CustomResourceDefinitionStrategy(Kind):
     def prepare_for_create(self, obj: Json) -> None:
         """Objects will be stored in the storage version, so it counts as stored from now on.
 
-        Source: ``PrepareForCreate`` in apiextensions-apiserver's registry/customresourcedefinition/strategy.go.
+        Source: ``PrepareForCreate`` in apiextensions-apiserver, registry/customresourcedefinition.
         """
         super().prepare_for_create(obj)
         stored = [version["name"] for version in obj["spec"].get("versions") or () if version.get("storage")]

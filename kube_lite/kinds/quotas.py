@@ -18,8 +18,8 @@ class ResourceQuotaStrategy(Kind):
         ),
         Column(
             "Limit",
-            description="Limits control the maximum amount of cpu/memory that a container may use independent "
-            "of contention on the node.",
+            description="Limits control the maximum amount of cpu/memory that a container may use "
+            "independent of contention on the node.",
         ),
         AGE,
     )

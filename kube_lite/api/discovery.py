@@ -1,0 +1,182 @@
+"""Registry → discovery documents: what groups, versions and resources there are.
+
+The old form has one document per group and version; the aggregated form says everything in two. Built-in groups
+come in the order of the registry; groups added while the server runs follow by name, their versions as Kubernetes
+ranks them (``v2`` before ``v1`` before ``v1beta1``).
+"""
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterable
+
+from .identity import GroupResource, GroupVersion, Json
+from .resource import Registry, Resource
+
+ALIASES = {GroupResource("events.k8s.io", "events"): ""}
+"""Resources that are stored under another group's name."""
+
+
+def api_versions(server_address: str, versions: Iterable[str] = ("v1",)) -> Json:
+    """The document at ``/api``; the address is the one clients should use."""
+    return {
+        "kind": "APIVersions",
+        "versions": list(versions),
+        "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": server_address}],
+    }
+
+
+def group_list(registry: Registry) -> Json:
+    """The document at ``/apis``."""
+    groups = [_group(name, versions) for name, versions in groups_of(registry).items() if name]
+    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
+
+
+def group(registry: Registry, name: str) -> Json | None:
+    """The document at ``/apis/<name>``; None without such a group."""
+    versions = groups_of(registry).get(name)
+    if versions is None:
+        return None
+    return {"kind": "APIGroup", "apiVersion": "v1", **_group(name, versions)}
+
+
+def resource_list(registry: Registry, group_version: GroupVersion) -> Json:
+    """The document at ``/apis/<group>/<version>``; no resources for a version that nobody serves."""
+    entries = [entry for row in _rows(registry, group_version) for entry in _entries(row)]
+    return {
+        "kind": "APIResourceList",
+        "apiVersion": "v1",
+        "groupVersion": str(group_version),
+        "resources": sorted(entries, key=lambda entry: str(entry["name"])),
+    }
+
+
+def aggregated(registry: Registry, core: bool, form: str = "v2") -> Json:
+    """Everything at ``/api`` (``core``) or ``/apis``, as an APIGroupDiscoveryList of ``v2`` or ``v2beta1``."""
+    items = [
+        {
+            "metadata": {"name": name} if name else {},
+            "versions": [
+                {
+                    "version": version,
+                    "resources": [
+                        _aggregated_entry(row) for row in _rows(registry, GroupVersion(name, version))
+                    ],
+                    "freshness": "Current",
+                }
+                for version in versions
+            ],
+        }
+        for name, versions in groups_of(registry).items()
+        if (not name) == core
+    ]
+    return {
+        "kind": "APIGroupDiscoveryList",
+        "apiVersion": f"apidiscovery.k8s.io/{form}",
+        "metadata": {},
+        "items": items,
+    }
+
+
+def groups_of(registry: Registry) -> dict[str, list[str]]:
+    """Group → versions, the preferred one first; the core group is the empty name."""
+    built_in: dict[str, list[str]] = {}
+    added: dict[str, list[str]] = {}
+    for row in registry:
+        groups = built_in if row.schema or row.group in built_in else added
+        versions = groups.setdefault(row.group, [])
+        if row.version not in versions:
+            versions.append(row.version)
+    for name in sorted(added):
+        built_in[name] = sorted(added[name], key=version_rank)
+    return built_in
+
+
+_VERSION = re.compile(r"v([1-9]\d*)(?:(alpha|beta)([1-9]\d*))?")
+_STAGES = {None: 0, "beta": 1, "alpha": 2}
+
+
+def version_rank(version: str) -> tuple[int, int, int, str]:
+    """A key that sorts the version to prefer first: ``v10 v2 v1 v1beta2 v1beta1 v1alpha1 foo1``.
+
+    Source: ``CompareKubeAwareVersionStrings`` in apimachinery's ``version`` package.
+    """
+    match = _VERSION.fullmatch(version)
+    if match is None:
+        return (3, 0, 0, version)
+    major, stage, minor = match.groups()
+    return (_STAGES[stage], -int(major), -int(minor or 0), "")
+
+
+def storage_version_hash(row: Resource) -> str:
+    """A text that changes when objects are stored in another group, version or kind.
+
+    Source: ``StorageVersionHash`` in apiserver's ``endpoints/discovery``.
+    """
+    group_name = ALIASES.get(row.group_resource, row.group)
+    stored = f"{group_name}/{row.storage_version or row.version}/{row.kind}"
+    return base64.b64encode(hashlib.sha256(stored.encode()).digest()[:8]).decode()
+
+
+def _group(name: str, versions: list[str]) -> Json:
+    known = [{"groupVersion": f"{name}/{version}", "version": version} for version in versions]
+    return {"name": name, "versions": known, "preferredVersion": known[0]}
+
+
+def _rows(registry: Registry, group_version: GroupVersion) -> list[Resource]:
+    rows = [row for row in registry if (row.group, row.version) == group_version]
+    return sorted(rows, key=lambda row: row.plural)
+
+
+def _entries(row: Resource) -> Iterable[Json]:
+    """The resource and its subresources, as the old form has them."""
+    entry: Json = {
+        "name": row.plural,
+        "singularName": row.singular,
+        "namespaced": row.namespaced,
+        "kind": row.kind,
+        "verbs": list(row.verbs),
+    }
+    if row.short_names:
+        entry["shortNames"] = list(row.short_names)
+    if row.categories:
+        entry["categories"] = list(row.categories)
+    if "watch" in row.verbs:  # what can be watched is stored
+        entry["storageVersionHash"] = storage_version_hash(row)
+    yield entry
+    for sub in row.subresources:
+        entry = {"name": f"{row.plural}/{sub.name}", "singularName": "", "namespaced": row.namespaced}
+        if sub.version:
+            entry |= {"group": sub.group, "version": sub.version}
+        yield {**entry, "kind": sub.kind, "verbs": list(sub.verbs)}
+
+
+def _aggregated_entry(row: Resource) -> Json:
+    entry: Json = {
+        "resource": row.plural,
+        "responseKind": _response_kind(row, "", "", row.kind),
+        "scope": "Namespaced" if row.namespaced else "Cluster",
+        "singularResource": row.singular,
+        "verbs": list(row.verbs),
+    }
+    if row.short_names:
+        entry["shortNames"] = list(row.short_names)
+    if row.categories:
+        entry["categories"] = list(row.categories)
+    if row.subresources:
+        entry["subresources"] = [
+            {
+                "subresource": sub.name,
+                "responseKind": _response_kind(row, sub.group, sub.version, sub.kind),
+                "verbs": list(sub.verbs),
+            }
+            for sub in row.subresources
+        ]
+    return entry
+
+
+def _response_kind(row: Resource, group_name: str, version: str, kind: str) -> Json:
+    """Built-in resources leave group and version empty where they are their own; added ones name them."""
+    if not version and not row.schema:
+        group_name, version = row.group, row.version
+    return {"group": group_name, "version": version, "kind": kind}
