@@ -1,8 +1,8 @@
 """Registry → discovery documents: what groups, versions and resources there are.
 
-The old form has one document per group and version; the aggregated form says everything in two. Built-in groups
-come in the order of the registry; groups added while the server runs follow by name, their versions as Kubernetes
-ranks them (``v2`` before ``v1`` before ``v1beta1``).
+The old form has one document per group and version; the aggregated form says everything in two. Built-in
+groups come in the order of the registry; groups added while the server runs follow by name, their versions
+as Kubernetes ranks them (``v2`` before ``v1`` before ``v1beta1``).
 """
 
 import base64
