@@ -13,8 +13,17 @@ from collections.abc import Iterable
 from .identity import GroupResource, GroupVersion, Json
 from .resource import Registry, Resource
 
-ALIASES = {GroupResource("events.k8s.io", "events"): ""}
-"""Resources that are stored under another group's name."""
+_ADMISSION = "admissionregistration.k8s.io"
+STORED_AS = {
+    GroupResource("events.k8s.io", "events"): ("", "v1"),
+    GroupResource("apiextensions.k8s.io", "customresourcedefinitions"): ("apiextensions.k8s.io", "v1beta1"),
+    GroupResource(_ADMISSION, "mutatingadmissionpolicies"): (_ADMISSION, "v1beta1"),
+    GroupResource(_ADMISSION, "mutatingadmissionpolicybindings"): (_ADMISSION, "v1beta1"),
+}
+"""Group and version in which upstream stores a resource, where they are not those of its row.
+
+We store what we serve; what counts here is that clients that compare hashes find the one they know.
+"""
 
 
 def api_versions(server_address: str, versions: Iterable[str] = ("v1",)) -> Json:
@@ -41,14 +50,12 @@ def group(registry: Registry, name: str) -> Json | None:
 
 
 def resource_list(registry: Registry, group_version: GroupVersion) -> Json:
-    """The document at ``/apis/<group>/<version>``; no resources for a version that nobody serves."""
+    """The document at ``/apis/<group>/<version>``; empty for a version that nobody serves."""
     entries = [entry for row in _rows(registry, group_version) for entry in _entries(row)]
-    return {
-        "kind": "APIResourceList",
-        "apiVersion": "v1",
-        "groupVersion": str(group_version),
-        "resources": sorted(entries, key=lambda entry: str(entry["name"])),
-    }
+    document: Json = {"kind": "APIResourceList", "groupVersion": str(group_version)}
+    if group_version.group:  # the core group's says less, as it did before there were groups
+        document["apiVersion"] = "v1"
+    return {**document, "resources": sorted(entries, key=lambda entry: str(entry["name"]))}
 
 
 def aggregated(registry: Registry, core: bool, form: str = "v2") -> Json:
@@ -113,8 +120,8 @@ def storage_version_hash(row: Resource) -> str:
 
     Source: ``StorageVersionHash`` in apiserver's ``endpoints/discovery``.
     """
-    group_name = ALIASES.get(row.group_resource, row.group)
-    stored = f"{group_name}/{row.storage_version or row.version}/{row.kind}"
+    own = (row.group, row.storage_version or row.version)
+    stored = "/".join((*STORED_AS.get(row.group_resource, own), row.kind))
     return base64.b64encode(hashlib.sha256(stored.encode()).digest()[:8]).decode()
 
 
