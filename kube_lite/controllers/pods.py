@@ -1,4 +1,4 @@
-"""Pods as controllers see them: which count and which are worth least; making and ending them for an owner."""
+"""Pods as controllers see them: which count, which are worth least; and making and ending them."""
 
 import asyncio
 import math

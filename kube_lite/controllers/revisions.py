@@ -1,4 +1,4 @@
-"""The ReplicaSets of a Deployment as its history: which is the newest, what each is called, how it is annotated.
+"""The ReplicaSets of a Deployment as its history: which is the newest, their names and annotations.
 
 Every ReplicaSet is one revision of the Pod template. Its name ends in a hash of the template, which is also a
 label on its Pods, so that revisions never share Pods. Going back to an old template finds its old ReplicaSet
