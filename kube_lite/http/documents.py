@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
-from kube_lite.api import discovery, openapi
 from kube_lite.api.errors import NotAcceptable
 from kube_lite.api.identity import GroupVersion, Json
 from kube_lite.api.resource import Registry
@@ -102,6 +101,8 @@ class Documents:
         return self._resources(call, parts, GroupVersion("", parts[1]), parts[2:])
 
     def _apis(self, call: Call, parts: Parts) -> Document:
+        from kube_lite.api import discovery  # like the documents, when it is first needed
+
         if len(parts) == 1:
             if wants_aggregated(call):
                 return self._aggregated(parts)
@@ -113,11 +114,15 @@ class Documents:
         return self._resources(call, parts, GroupVersion(parts[1], parts[2]), parts[3:])
 
     def _resources(self, call: Call, parts: Parts, wanted: GroupVersion, rest: Parts) -> Document:
+        from kube_lite.api import discovery  # like the documents, when it is first needed
+
         if rest or wanted not in self._registry.group_versions():
             raise not_served()
         return self._written(call, parts, lambda: discovery.resource_list(self._registry, wanted))
 
     def _aggregated(self, parts: Parts) -> Document:
+        from kube_lite.api import discovery  # like the documents, when it is first needed
+
         core = parts[0] == "api"
         body = self._bytes(
             (*parts, "aggregated"), lambda: orjson.dumps(discovery.aggregated(self._registry, core=core))
@@ -130,6 +135,8 @@ class Documents:
         return {"kind": "APIVersions", "versions": versions, "serverAddressByClientCIDRs": where}
 
     def _openapi(self, call: Call, parts: Parts) -> Document:
+        from kube_lite.api import openapi
+
         if parts[1:] == ("v2",):
             return self._tagged(call, parts, lambda: openapi.v2(self._registry, self._definitions))
         if parts[1:] == ("v3",):
