@@ -94,10 +94,12 @@ class Documents:
         return self._written(call, parts, lambda: version_document(self._version))
 
     def _api(self, call: Call, parts: Parts) -> Document:
+        from kube_lite.api import discovery  # like the documents, when it is first needed
+
         if len(parts) == 1:
             if wants_aggregated(call):
                 return self._aggregated(parts)
-            return self._written(call, parts, self._core_versions)
+            return self._written(call, parts, lambda: discovery.api_versions(self.address))
         return self._resources(call, parts, GroupVersion("", parts[1]), parts[2:])
 
     def _apis(self, call: Call, parts: Parts) -> Document:
@@ -107,16 +109,20 @@ class Documents:
             if wants_aggregated(call):
                 return self._aggregated(parts)
             return self._written(call, parts, lambda: discovery.group_list(self._registry))
-        if all(known.group != parts[1] for known in self._registry.group_versions()):
-            raise UnknownPath
         if len(parts) == 2:
-            return self._written(call, parts, lambda: discovery.group(self._registry, parts[1]))
+            group = discovery.group(self._registry, parts[1])
+            if group is None:
+                raise UnknownPath
+            return self._written(call, parts, lambda: group)
         return self._resources(call, parts, GroupVersion(parts[1], parts[2]), parts[3:])
 
     def _resources(self, call: Call, parts: Parts, wanted: GroupVersion, rest: Parts) -> Document:
         from kube_lite.api import discovery  # like the documents, when it is first needed
 
-        if rest or wanted not in self._registry.group_versions():
+        known = self._registry.group_versions()
+        if wanted.group and all(other.group != wanted.group for other in known):
+            raise UnknownPath
+        if rest or wanted not in known:
             raise not_served()
         return self._written(call, parts, lambda: discovery.resource_list(self._registry, wanted))
 
@@ -125,14 +131,9 @@ class Documents:
 
         core = parts[0] == "api"
         body = self._bytes(
-            (*parts, "aggregated"), lambda: orjson.dumps(discovery.aggregated(self._registry, core=core))
+            (*parts, "aggregated"), lambda: orjson.dumps(discovery.aggregated(self._registry, core))
         )
         return Document(200, body, AGGREGATED, {})
-
-    def _core_versions(self) -> Json:
-        versions = [gv.version for gv in self._registry.group_versions() if not gv.group]
-        where = [{"clientCIDR": "0.0.0.0/0", "serverAddress": self.address}]
-        return {"kind": "APIVersions", "versions": versions, "serverAddressByClientCIDRs": where}
 
     def _openapi(self, call: Call, parts: Parts) -> Document:
         from kube_lite.api import openapi

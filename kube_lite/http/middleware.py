@@ -35,7 +35,7 @@ from kube_lite.kit.metrics import Metrics
 
 from .call import Call
 from .listener import MAX_BODY_BYTES, Connection
-from .parse import STREAMS, UnknownPath, parse_target, parse_words
+from .parse import STREAMS, UnknownPath, parse_request
 from .respond import status_response, text_response
 
 log = logging.getLogger(__name__)
@@ -56,8 +56,7 @@ def identified(handler: Handler) -> Callable[[BaseRequest], Awaitable[StreamResp
     async def handle(request: BaseRequest) -> StreamResponse:
         given = request.headers.get("Audit-Id")
         audit_id = given[:AUDIT_ID_LENGTH] if given else f"{prefix}-{next(numbers):x}"
-        address = parse_target(request.raw_path)
-        asked = parse_words(request.method, address.path, address.query)
+        address, asked = parse_request(request.method, request.raw_path)
         return await handler(Call(request, address, audit_id, asked))
 
     return handle
@@ -164,7 +163,7 @@ def bounded(handler: Handler) -> Handler:
     """End what takes too long. A client may ask for less time with ``timeout``, not for more."""
 
     async def handle(call: Call) -> StreamResponse:
-        if is_long_running(call):
+        if is_long_running(call) or is_plain_read(call):
             return await handler(call)
         try:
             async with asyncio.timeout(_seconds(call)) as deadline:
@@ -176,6 +175,11 @@ def bounded(handler: Handler) -> Handler:
             raise Timeout(message) from None
 
     return handle
+
+
+def is_plain_read(call: Call) -> bool:
+    """Reads of objects wait for nothing: they are done before a timer could be set."""
+    return call.request.method == "GET" and call.asked is not None and "timeout" not in call.address.query
 
 
 def _seconds(call: Call) -> float:

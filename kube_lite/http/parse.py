@@ -11,6 +11,8 @@ Source: ``apiserver/pkg/endpoints/request/requestinfo.go`` and ``endpoints/insta
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote
 
@@ -22,6 +24,8 @@ _OBJECT_VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "del
 _COLLECTION_VERBS = {"GET": "list", "POST": "create", "DELETE": "deletecollection"}
 _SUBRESOURCE_VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "POST": "create"}
 _PARTS_OF_A_NAMESPACE = {"finalize", "status"}  # so /namespaces/a/status is not a resource called status
+NO_QUERY: Mapping[str, str] = MappingProxyType({})
+KEPT_LENGTH = 256  # longer targets are rare, and what is kept for them could add up
 STREAMS = {"exec", "attach", "portforward", "log", "proxy"}
 """Subresources that answer with a stream instead of an object."""
 
@@ -62,17 +66,30 @@ class UnknownPath(Exception):
     """Nothing answers at the path; told as plain text, because no API is concerned."""
 
 
+def parse_request(method: str, raw: str) -> tuple[Address, Asked | None]:
+    """Everything that a request line says."""
+    return _parse_kept(method, raw) if len(raw) <= KEPT_LENGTH else _parse(method, raw)
+
+
+def _parse(method: str, raw: str) -> tuple[Address, Asked | None]:
+    address = parse_target(raw)
+    return address, parse_words(method, address.path, address.query)
+
+
+_parse_kept = lru_cache(maxsize=1024)(_parse)  # clients ask for the same things again and again
+
+
 def parse_target(raw: str) -> Address:
     """Split the target of a request line. Empty values count: ``?watch`` is ``{"watch": ""}``."""
     path, _, raw_query = raw.partition("?")
     if "%" in path:
         path = unquote(path)
     if not raw_query:
-        return Address(path, {}, "")
+        return Address(path, NO_QUERY, "")
     query: dict[str, str] = {}
     for name, value in parse_qsl(raw_query, keep_blank_values=True):
         query.setdefault(name, value)
-    return Address(path, query, raw_query)
+    return Address(path, MappingProxyType(query), raw_query)  # kept and shared, so nobody may change it
 
 
 def is_true(query: Mapping[str, str], name: str) -> bool:
