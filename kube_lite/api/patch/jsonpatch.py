@@ -1,7 +1,7 @@
 """JSON patch, RFC 6902, as the library of the reference reads it.
 
-It is laxer than the RFC, and clients have come to rely on that: ``replace`` sets a key that is missing, negative
- indexes count from the end, the text before the first slash of a path is ignored.
+It is laxer than the RFC, and clients rely on that: ``replace`` sets a key that is missing, negative indexes
+count from the end, the text before the first slash of a path is ignored.
 Source: ``evanphx/json-patch`` v4, ``apiserver/pkg/endpoints/handlers/patch.go``.
 """
 

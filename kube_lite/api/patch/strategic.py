@@ -1,8 +1,8 @@
 """Strategic merge patch: a merge patch in which the schema says how lists are merged.
 
-A list whose field has the strategy ``merge`` is merged item by item: objects by the field's merge key, scalars
-as a set. Everything else is as in a merge patch. On top of that a patch may hold directives, keys that start
-with ``$``:
+A list whose field has the strategy ``merge`` is merged item by item: objects by the field's merge key,
+scalars as a set. Everything else is as in a merge patch. On top of that a patch may hold directives, keys
+that start with ``$``:
 
     {"containers": [{"name": "web", "$patch": "delete"}]}        without the item of that key
     {"containers": [{...}, {"$patch": "replace"}]}               nothing but the other items

@@ -2,11 +2,11 @@
 
 ``read_object`` makes a new object of a decoded body in one pass: unknown fields are left out and told of,
 values of a wrong type are refused in the decoder's words, nulls and zeros that Go drops are dropped, what it
-always writes is there, quantities and times have their canonical form. Built-in kinds go through it; what they
-may *contain* is the business of ``kinds.checks``.
+always writes is there, quantities and times have their canonical form. Built-in kinds go through it; what
+they may *contain* is the business of ``kinds.checks``.
 
-Each definition is compiled once to a ``_Struct`` whose fields know how to read themselves, so a Pod costs a few
-dozen µs. A path is a chain of tuples, ``((None, "spec"), "containers")``, spelled out only when it is told.
+Each definition is compiled once to a ``_Struct`` whose fields know how to read themselves, so a Pod costs a
+few dozen µs. A path is a chain of tuples, ``((None, "spec"), "containers")``, spelled out only when told.
 Source: ``sigs.k8s.io/json``, ``apimachinery/pkg/runtime/serializer/json``.
 """
 
@@ -104,7 +104,7 @@ class _Struct:
         self.fields = {
             name: _Field(
                 str if below.type == "string" and _is_plain(below) else None,
-                name in shape.pointers or name in always or _is_struct(below),
+                name in shape.pointers or (name in always and not _is_collection(below)) or _is_struct(below),
                 _reader(below, owner),
             )
             for name, below in schema.properties.items()
@@ -142,6 +142,11 @@ def _struct(schema: Schema) -> _Struct:
 
 def _is_plain(schema: Schema) -> bool:
     return not schema.format and not schema.int_or_string and schema.name not in _SPECIAL
+
+
+def _is_collection(schema: Schema) -> bool:
+    """Lists and maps: the reference forgets empty ones when it stores, and writes null where it must write."""
+    return schema.type == "array" or schema.additional is not None
 
 
 def _is_struct(schema: Schema) -> bool:

@@ -2,12 +2,12 @@
 
 An optional scalar that is a pointer in Go keeps an explicit zero (``replicas: 0``); one that is not loses it
 (``hostNetwork: false``). A field without ``omitempty``, or a struct that is no pointer, is written even when
-nobody set it (``resources: {}``). The table below names both, for release 1.36:
+nobody set it (``resources: {}``). The table below names both, for 1.36:
 
     core.v1.Container: ?restartPolicy name" resources{
 
-says that ``restartPolicy`` is a pointer, and that ``name`` and ``resources`` are always written, with an empty
-text and an empty struct. The other marks are ``!`` false, ``0``, ``#`` the quantity zero and ``-`` null.
+says that ``restartPolicy`` is a pointer, and that ``name`` and ``resources`` are always written, with an
+empty text and an empty struct. The other marks are ``!`` false, ``0``, ``#`` the quantity zero and ``-`` null.
 Source: the field tags in ``k8s.io/api``, ``apimachinery``, ``apiextensions-apiserver``, ``kube-aggregator``.
 """
 

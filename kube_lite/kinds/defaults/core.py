@@ -1,0 +1,158 @@
+"""Defaults of the core group, Pods apart: ``pkg/apis/core/v1/defaults.go``."""
+
+from base64 import b64encode
+
+from kube_lite.api.identity import Json
+
+from . import Default
+from .pods import default_pod, default_template, default_volume_source, round_up
+
+AFFINITY_SECONDS = 10800
+
+
+def default_namespace(namespace: Json) -> None:
+    """Its name is also a label, so that selectors can name it."""
+    metadata = namespace["metadata"]
+    if metadata.get("name"):
+        metadata.setdefault("labels", {})["kubernetes.io/metadata.name"] = metadata["name"]
+    namespace.setdefault("status", {}).setdefault("phase", "Active")
+
+
+def default_secret(secret: Json) -> None:
+    """``stringData`` is a way of writing ``data``, and is never read back."""
+    secret.setdefault("type", "Opaque")
+    texts = secret.pop("stringData", None)
+    if texts:
+        encoded = {key: b64encode(text.encode()).decode() for key, text in texts.items()}
+        secret["data"] = {**(secret.get("data") or {}), **encoded}
+
+
+def default_service(service: Json) -> None:
+    """Type, affinity, traffic policies and ports; addresses are not defaults but allocations."""
+    spec = service.setdefault("spec", {})
+    if spec.setdefault("sessionAffinity", "None") == "None":
+        spec.pop("sessionAffinityConfig", None)
+    elif spec["sessionAffinity"] == "ClientIP":
+        config = spec.setdefault("sessionAffinityConfig", {})
+        config.setdefault("clientIP", {}).setdefault("timeoutSeconds", AFFINITY_SECONDS)
+    kind = spec.setdefault("type", "ClusterIP")
+    for port in spec.get("ports") or ():
+        port.setdefault("protocol", "TCP")
+        if port.get("targetPort") in (None, 0, ""):
+            port["targetPort"] = port.get("port", 0)
+    is_external = kind in ("NodePort", "LoadBalancer") or (kind == "ClusterIP" and spec.get("externalIPs"))
+    if is_external:
+        spec.setdefault("externalTrafficPolicy", "Cluster")
+    if kind in ("NodePort", "LoadBalancer", "ClusterIP"):
+        spec.setdefault("internalTrafficPolicy", "Cluster")
+    if kind == "LoadBalancer":
+        spec.setdefault("allocateLoadBalancerNodePorts", True)
+
+
+def default_endpoints(endpoints: Json) -> None:
+    """Ports are TCP."""
+    for subset in endpoints.get("subsets") or ():
+        for port in subset.get("ports") or ():
+            port.setdefault("protocol", "TCP")
+
+
+def default_volume(volume: Json) -> None:
+    """A PersistentVolume is kept when its claim goes."""
+    spec = volume.setdefault("spec", {})
+    spec.setdefault("persistentVolumeReclaimPolicy", "Retain")
+    spec.setdefault("volumeMode", "Filesystem")
+    round_up(spec.get("capacity"))
+    default_volume_source(spec)
+    volume.setdefault("status", {}).setdefault("phase", "Pending")
+
+
+def default_claim(claim: Json) -> None:
+    """A PersistentVolumeClaim asks for a file system."""
+    spec = claim.setdefault("spec", {})
+    spec.setdefault("volumeMode", "Filesystem")
+    _default_data_sources(spec)
+    resources = spec.get("resources") or {}
+    round_up(resources.get("limits"))
+    round_up(resources.get("requests"))
+    claim.setdefault("status", {}).setdefault("phase", "Pending")
+
+
+def _default_data_sources(spec: Json) -> None:
+    """The old field and the new one say the same, where the old one can."""
+    source, reference = spec.get("dataSource"), spec.get("dataSourceRef")
+    if source is not None and reference is None:
+        spec["dataSourceRef"] = dict(source)
+    elif reference is not None and source is None and not reference.get("namespace"):
+        if (reference.get("apiGroup"), reference.get("kind")) in CLONEABLE:
+            spec["dataSource"] = dict(reference)
+
+
+CLONEABLE = {(None, "PersistentVolumeClaim"), ("", "PersistentVolumeClaim")} | {
+    ("snapshot.storage.k8s.io", "VolumeSnapshot")
+}
+"""What the old field ``dataSource`` may name."""
+
+
+def default_limit_range(limits: Json) -> None:
+    """For containers, what is not said follows from what is: maximum → default → default request."""
+    for item in (limits.get("spec") or {}).get("limits") or ():
+        for name in ("max", "min", "default", "defaultRequest", "maxLimitRequestRatio"):
+            round_up(item.get(name))
+        if item.get("type") != "Container":
+            continue
+        default = {**(item.get("max") or {}), **(item.get("default") or {})}
+        requests = {**(item.get("min") or {}), **default, **(item.get("defaultRequest") or {})}
+        if default:
+            item["default"] = default
+        if requests:
+            item["defaultRequest"] = requests
+
+
+def default_quota(quota: Json) -> None:
+    """Amounts are rounded as everywhere."""
+    round_up((quota.get("spec") or {}).get("hard"))
+
+
+def default_node(node: Json) -> None:
+    """What may be allocated is what there is; one address range is also a list of one."""
+    spec, status = node.setdefault("spec", {}), node.setdefault("status", {})
+    if spec.get("podCIDR") and not spec.get("podCIDRs"):
+        spec["podCIDRs"] = [spec["podCIDR"]]
+    if status.get("capacity"):
+        round_up(status["capacity"])
+        status.setdefault("allocatable", dict(status["capacity"]))
+        round_up(status["allocatable"])
+
+
+def default_replication_controller(controller: Json) -> None:
+    """Labels and selector follow the template."""
+    spec = controller.setdefault("spec", {})
+    template = spec.get("template")
+    if template is not None:
+        default_template(template)
+        labels = template["metadata"].get("labels")
+        if labels:
+            spec.setdefault("selector", dict(labels))
+            controller["metadata"].setdefault("labels", dict(labels))
+    spec.setdefault("replicas", 1)
+
+
+def default_pod_template(template: Json) -> None:
+    """A PodTemplate."""
+    default_template(template.setdefault("template", {}))
+
+
+DEFAULTS: dict[tuple[str, str], Default] = {
+    ("", "Pod"): default_pod,
+    ("", "PodTemplate"): default_pod_template,
+    ("", "ReplicationController"): default_replication_controller,
+    ("", "Namespace"): default_namespace,
+    ("", "Secret"): default_secret,
+    ("", "Service"): default_service,
+    ("", "Endpoints"): default_endpoints,
+    ("", "PersistentVolume"): default_volume,
+    ("", "PersistentVolumeClaim"): default_claim,
+    ("", "LimitRange"): default_limit_range,
+    ("", "ResourceQuota"): default_quota,
+    ("", "Node"): default_node,
+}
