@@ -159,6 +159,8 @@ class Plan(NamedTuple):
     steps: Sequence[Step] = ()
     again_at: float | None = None
     finished: bool = False
+    backing_off: Mapping[str, float] = {}
+    """Containers that wait because they ended too often → the whole delay in seconds."""
 
 
 def plan_pod(pod: Json, facts: Facts) -> Plan:
@@ -227,6 +229,7 @@ class _Draft:
         self.facts = facts
         self.steps: list[Step] = []
         self.again_at: float | None = None
+        self.backing_off: dict[str, float] = {}
 
     def look_again(self, moment: float) -> None:
         self.again_at = moment if self.again_at is None else min(self.again_at, moment)
@@ -237,15 +240,17 @@ class _Draft:
         if name in facts.busy:
             return
         due = facts.waits.get(name, 0.0)
-        if previous is not None and previous.finished_at:
-            due = max(due, previous.finished_at + facts.delays.get(name, 0.0))
+        delay = facts.delays.get(name, 0.0)
+        if previous is not None and previous.finished_at + delay > facts.now:
+            self.backing_off[name] = delay
+            due = max(due, previous.finished_at + delay)
         if due > facts.now:
             self.look_again(due)
         else:
             self.steps.append(Start(name, facts.next_attempt(name), previous))
 
     def finish(self) -> Plan:
-        return Plan(self.steps, self.again_at)
+        return Plan(self.steps, self.again_at, backing_off=self.backing_off)
 
 
 def _plan_containers(pod: Json, facts: Facts) -> Plan:

@@ -72,10 +72,11 @@ def pod_status(pod: Json, view: View) -> Json:
     statuses = {member.name: _container_status(pod, member, view) for member in everyone}
     inits = [statuses[member.name] for member in everyone if member.role is not Role.MAIN]
     mains = [statuses[member.name] for member in everyone if member.role is Role.MAIN]
-    phase = "Failed" if view.failure else _phase(pod, view, everyone, statuses)
+    failure = view.failure if view.finished else None  # the phase is final only once nothing runs any more
+    phase = "Failed" if failure else _phase(pod, view, everyone, statuses)
     status: Json = {"phase": phase, "startTime": format_time(view.start_time)}
-    if view.failure:
-        status["reason"], status["message"] = view.failure
+    if failure:
+        status["reason"], status["message"] = failure
     if view.host_ips:
         status["hostIP"] = view.host_ips[0]
         status["hostIPs"] = [{"ip": address} for address in view.host_ips]
@@ -218,7 +219,8 @@ def _phase(pod: Json, view: View, everyone: Sequence[Member], statuses: Mapping[
         return "Succeeded" if done and not init_failed else "Failed"
     if any("waiting" in state for state in states):
         return "Pending"
-    if policy == "Always" or any("running" in state for state in states):
+    sidecars = [statuses[member.name]["state"] for member in everyone if member.role is Role.SIDECAR]
+    if policy == "Always" or any("running" in state for state in (*states, *sidecars)):
         return "Running"
     codes = [state["terminated"]["exitCode"] for state in states]
     if any(restarts(spec, member.spec, code) for member, code in zip(mains, codes, strict=True)):
@@ -245,9 +247,8 @@ def _uninitialized(everyone: Sequence[Member], statuses: Mapping[str, Json]) -> 
     missing = []
     for member in everyone:
         status = statuses[member.name]
-        if member.role is Role.INIT and not status["ready"]:
-            missing.append(member.name)
-        elif member.role is Role.SIDECAR and not status["started"] and not begun:
+        is_done = status["ready"] if member.role is Role.INIT else status["started"] or begun
+        if member.role is not Role.MAIN and not is_done:
             missing.append(member.name)
     return missing
 

@@ -20,6 +20,7 @@ from .resources import PODS
 
 log = logging.getLogger(__name__)
 WRITERS = 4  # writes under way at a time; the store commits those together
+REFUSALS = (400, 403, 422)
 
 
 def plan_patch(known: Json, wanted: Json) -> Json:
@@ -107,7 +108,10 @@ class StatusWriter:
                 self._queue.forget(uid)
             except ApiError as error:
                 log.warning("pod status not written", extra={"uid": uid, "why": error.message})
-                self._queue.add_rate_limited(uid)
+                if error.code in REFUSALS:
+                    self._settle(uid)  # asking again would not help
+                else:
+                    self._queue.add_rate_limited(uid)
             finally:
                 self._queue.done(uid)
 
