@@ -145,23 +145,21 @@ class ApiServer:
         return await self._responder.send(call, answer.code, body, form.media_type, answer.warnings)
 
     async def _request(self, call: Call, target: Target) -> Request:
-        http, query = call.request, call.address.query
+        http = call.request
         body: bytes | None = None
         content_type = http.headers.get("Content-Type", "")
         if http.method in BODY_METHODS:
             body = await http.read() or None
             if http.method == "PATCH" or body is not None:
                 refuse_unknown_body(http.method, content_type)
-        if target.verb == "watch" and target.name:  # the old form of watching one object
-            query = {**query, "fieldSelector": f"metadata.name={target.name}"}
         return Request(
             verb=target.verb,
             resource=target.resource,
             user=call.user,
             namespace=target.namespace,
-            name="" if target.verb == "watch" else target.name,
+            name=target.name,
             subresource=target.subresource,
-            query=query,
+            query=call.address.query,
             body=body,
             content_type=content_type or "application/json",
             user_agent=http.headers.get("User-Agent", ""),
