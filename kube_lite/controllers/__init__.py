@@ -15,18 +15,33 @@ def controllers(
     """The controllers of a cluster, in the order in which to start them.
 
     Args:
-        resources: the rows that are served; iterated anew whenever it matters, so it may change.
+        resources: the rows that are served; a collection, iterated anew whenever it matters.
         ca_pem: whom Pods should trust when they talk to the API.
     """
     from kube_lite.client.recorder import Recorder
 
     from .deployment import Deployments
+    from .endpoints import EndpointsController
+    from .endpointslices import EndpointSlices
+    from .garbage import Garbage
+    from .mirroring import EndpointMirroring
+    from .namespace import Namespaces
     from .replicaset import REPLICATION_CONTROLLER_KIND, ReplicaSets
+    from .rootca import RootCertificates
+    from .serviceaccounts import DefaultAccounts
 
     recorder = Recorder(client, clock, "controllers")
+    garbage = Garbage(client, clock, resources)
     return [
         recorder,
+        DefaultAccounts(client, informers, clock),
+        RootCertificates(client, informers, clock, ca_pem),
+        EndpointSlices(client, informers, clock),
+        EndpointsController(client, informers, clock),
+        EndpointMirroring(client, informers, clock),
         ReplicaSets(client, informers, clock, recorder),
         ReplicaSets(client, informers, clock, recorder, REPLICATION_CONTROLLER_KIND),
         Deployments(client, informers, clock, recorder),
+        garbage,
+        Namespaces(client, informers, clock, resources, garbage),
     ]

@@ -11,9 +11,9 @@ nothing runs.
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
-from kube_lite.api.errors import ApiError, Conflict
+from kube_lite.api.errors import AlreadyExists, ApiError, Conflict
 from kube_lite.api.identity import Json, ObjectKey, key_of
 from kube_lite.client.informer import Informer
 from kube_lite.client.protocol import EventType
@@ -22,6 +22,7 @@ from kube_lite.kit.workqueue import WorkQueue
 
 log = logging.getLogger(__name__)
 
+K = TypeVar("K")
 Keys = Callable[[EventType, Json | None, Json | None], Iterable[ObjectKey]]
 """Which keys an event touches; arguments as for an informer's handler."""
 
@@ -32,8 +33,8 @@ class RequeueAfter(NamedTuple):
     seconds: float
 
 
-class Controller:
-    """Service that reconciles keys. Subclasses watch informers in ``__init__`` and implement ``reconcile``.
+class Reconciler(Generic[K]):
+    """Works on keys from a queue. Subclasses implement ``reconcile``.
 
     Args:
         name: for logs and status screens.
@@ -43,13 +44,50 @@ class Controller:
     def __init__(self, name: str, clock: Clock, *, workers: int = 4) -> None:
         self.name = name
         self.clock = clock
-        self.queue: WorkQueue[ObjectKey] = WorkQueue(clock)
+        self.queue: WorkQueue[K] = WorkQueue(clock)
         self._workers = workers
-        self._informers: list[Informer] = []
 
-    async def reconcile(self, key: ObjectKey) -> RequeueAfter | None:
+    async def reconcile(self, key: K) -> RequeueAfter | None:
         """Bring what is closer to what should be. Must be safe to call at any time and twice."""
         raise NotImplementedError
+
+    async def work(self) -> None:
+        """Work on keys until cancelled; for use inside ``async with self.queue``."""
+        async with asyncio.TaskGroup() as group:
+            for number in range(self._workers):
+                group.create_task(self._work(), name=f"{self.name} worker {number}")
+
+    async def _work(self) -> None:
+        while True:
+            key = await self.queue.get()
+            try:
+                after = await self.reconcile(key)
+            except (
+                Conflict,
+                AlreadyExists,
+            ) as error:  # what another writer did first will be seen in a moment
+                log.debug("lost a race", extra={"part": self.name, "key": str(key), "why": error.message})
+                self.queue.add_rate_limited(key)
+            except ApiError as error:
+                log.warning("refused", extra={"part": self.name, "key": str(key), "why": error.message})
+                self.queue.add_rate_limited(key)
+            except Exception:
+                log.exception("cannot reconcile", extra={"part": self.name, "key": str(key)})
+                self.queue.add_rate_limited(key)
+            else:
+                self.queue.forget(key)
+                if after is not None:
+                    self.queue.add_after(key, after.seconds)
+            finally:
+                self.queue.done(key)
+
+
+class Controller(Reconciler[ObjectKey]):
+    """Service that reconciles objects named by keys. Subclasses watch informers in ``__init__``."""
+
+    def __init__(self, name: str, clock: Clock, *, workers: int = 4) -> None:
+        super().__init__(name, clock, workers=workers)
+        self._informers: list[Informer] = []
 
     def watch(self, informer: Informer, keys: Keys | None = None) -> None:
         """Queue the keys of every event, by default the object's own; work waits until it synced."""
@@ -60,10 +98,9 @@ class Controller:
                 for key in find(event, old, new):
                     self.queue.add(key)
             except Exception:  # an odd object must not end the informer, which others share
-                log.exception("cannot judge an event", extra={"controller": self.name})
+                log.exception("cannot judge an event", extra={"part": self.name})
 
-        if informer not in self._informers:
-            self._informers.append(informer)
+        self.needs(informer)
         informer.add_handler(handler)
 
     def needs(self, informer: Informer) -> None:
@@ -77,32 +114,7 @@ class Controller:
             ready()
             for informer in self._informers:
                 await informer.synced()
-            async with asyncio.TaskGroup() as group:
-                for number in range(self._workers):
-                    group.create_task(self._work(), name=f"{self.name} worker {number}")
-
-    async def _work(self) -> None:
-        while True:
-            key = await self.queue.get()
-            try:
-                after = await self.reconcile(key)
-            except Conflict as error:  # another writer was faster: what it wrote will be seen in a moment
-                log.debug(
-                    "lost a race", extra={"controller": self.name, "key": str(key), "why": error.message}
-                )
-                self.queue.add_rate_limited(key)
-            except ApiError as error:
-                log.warning("refused", extra={"controller": self.name, "key": str(key), "why": error.message})
-                self.queue.add_rate_limited(key)
-            except Exception:
-                log.exception("cannot reconcile", extra={"controller": self.name, "key": str(key)})
-                self.queue.add_rate_limited(key)
-            else:
-                self.queue.forget(key)
-                if after is not None:
-                    self.queue.add_after(key, after.seconds)
-            finally:
-                self.queue.done(key)
+            await self.work()
 
 
 def _own_key(event: EventType, old: Json | None, new: Json | None) -> Iterable[ObjectKey]:

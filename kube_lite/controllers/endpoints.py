@@ -164,7 +164,7 @@ class EndpointsController(ServiceController):
             return
 
     def _keys_of_endpoints(self, event: EventType, old: Json | None, new: Json | None) -> Iterable[ObjectKey]:
-        """Ours, when somebody changed them; any at all at the start, as its Service may have gone meanwhile."""
+        """Ours, when somebody changed them; any at the start, as its Service may have gone meanwhile."""
         obj = new or old
         is_old = not self._endpoints.has_synced and LEADER not in meta.annotations_of(obj or {"metadata": {}})
         if obj is not None and (is_old or meta.labels_of(obj).get(MANAGED_BY) == MANAGER):
