@@ -19,7 +19,7 @@ class Network(Protocol):
         ...
 
     async def __aenter__(self) -> "Network":
-        """Make what all sandboxes share, or find it again. Raises ``NotSupported`` when the host forbids it."""
+        """Make what all sandboxes share, or find it again. Raises ``NotSupported`` if the host forbids it."""
         ...
 
     async def __aexit__(self, *failure: object) -> None:
