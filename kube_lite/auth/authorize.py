@@ -65,17 +65,6 @@ class PublicPaths:
         return Decision(True)
 
 
-class AllowNames:
-    """Users who may do everything, by name: the parts of the cluster that run in this process."""
-
-    def __init__(self, names: Sequence[str]) -> None:
-        self._names = frozenset(names)
-
-    def authorize(self, attributes: Attributes) -> Decision:
-        """Look at the user's name only."""
-        return Decision(True) if attributes.user.name in self._names else NO_OPINION
-
-
 class AuthorizerUnion:
     """Several authorizers, asked in order until one has an opinion."""
 
@@ -92,6 +81,11 @@ class AuthorizerUnion:
             if decision.reason:
                 reasons.append(decision.reason)
         return Decision(None, ", ".join(reasons))
+
+
+def default_authorizer() -> AuthorizerUnion:
+    """``system:masters`` may do everything, everybody may ask for health and version, and nobody anything else."""
+    return AuthorizerUnion([MastersAuthorizer(), PublicPaths()])
 
 
 def refusal(attributes: Attributes, reason: str = "") -> Forbidden:

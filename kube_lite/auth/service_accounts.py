@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kube_lite.api.errors import Unauthorized
 from kube_lite.api.identity import Json, ObjectKey
+from kube_lite.kit.clock import Clock
+from kube_lite.kit.files import write_private
 
 from .authenticate import Credentials
 from .user import User
@@ -23,6 +25,7 @@ from .user import User
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
+ISSUER = "https://kubernetes.default.svc.cluster.local"
 ALGORITHM = "RS256"
 KEY_BITS = 2048
 LEEWAY_SECONDS = 60.0
@@ -106,24 +109,37 @@ class SigningKey:
         return hashlib.sha256(der).hexdigest()[:32]
 
 
-class ServiceAccountTokens:
+class TokenIssuer:
     """Issues and verifies tokens; an authenticator for those presented to this server.
 
     Args:
         issuer: who signs, as tokens and reviews name it.
-        audiences: whom tokens are for that do not say otherwise; a token presented here must be for one of them.
-        now: seconds since the epoch.
+        audiences: whom tokens are for that do not say otherwise; one presented here must be for one of them.
     """
 
     def __init__(
-        self, key: SigningKey, issuer: str, audiences: Sequence[str], lookup: Lookup, now: Callable[[], float]
+        self,
+        key: SigningKey,
+        clock: Clock,
+        *,
+        issuer: str = ISSUER,
+        audiences: Sequence[str] = (ISSUER,),
     ) -> None:
         self.issuer = issuer
         self.audiences = tuple(audiences)
         self._key = key
-        self._lookup = lookup
-        self._now = now
+        self._now = clock.now
+        self._lookup: Lookup = _nothing
         self._known: OrderedDict[str, Verified] = OrderedDict()
+
+    @classmethod
+    def open(cls, key_file: Path, clock: Clock) -> "TokenIssuer":
+        """With the key in that file, which is made when the first token is asked for."""
+        return cls(SigningKey(key_file), clock)
+
+    def look_up_with(self, lookup: Lookup) -> None:
+        """Say where accounts and Pods are found; until then no token is good."""
+        self._lookup = lookup
 
     def issue(
         self, account: Json, audiences: Sequence[str], seconds: float, bound: Sequence[Bound] = ()
@@ -227,6 +243,10 @@ class ServiceAccountTokens:
                 raise InvalidToken("service account token has been invalidated")
 
 
+def _nothing(_plural: str, _key: ObjectKey) -> Json | None:
+    return None
+
+
 def _verified(claims: Json) -> Verified:
     ours = claims[CLAIM]
     account = ours["serviceaccount"]
@@ -265,9 +285,5 @@ def _load_or_make(path: Path) -> "RSAPrivateKey":
             raise ValueError(f"{path} holds no RSA key; remove it to have a new one made")
         return loaded
     key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".new")
-    beside.touch(mode=0o600)
-    beside.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    beside.replace(path)
+    write_private(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return key

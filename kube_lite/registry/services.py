@@ -1,0 +1,177 @@
+"""What a Service holds beside itself: its cluster address and its node ports.
+
+``plan_addresses`` completes a new version of a Service and says what it takes and gives back; that is then written
+in one transaction with the Service. Addresses are chosen before it is known whether somebody else takes them in the
+same moment, so the whole is tried again when a claim turns out to be taken.
+Source: ``pkg/registry/core/service/storage/alloc.go``.
+"""
+
+import random
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from kube_lite.api.errors import Cause, InternalError, Invalid, invalid
+from kube_lite.api.identity import Json
+
+from .allocators import ClusterIPs, NodePorts, RangeFull, together
+from .objects import NOTHING_ELSE, Also, Taken
+
+if TYPE_CHECKING:
+    from kube_lite_storage import Store
+
+HEADLESS = "None"
+SERVICE_CIDR = "10.96.0.0/16"
+FIRST_NODE_PORT, LAST_NODE_PORT = 30000, 32767
+WITH_NODE_PORTS = ("NodePort", "LoadBalancer")
+
+
+class Held(NamedTuple):
+    """What a version of a Service holds."""
+
+    addresses: frozenset[str]
+    ports: frozenset[str]
+
+
+class ServiceAddresses:
+    """Gives addresses and node ports to Services."""
+
+    def __init__(self, store: "Store", source: random.Random, cidr: str = SERVICE_CIDR) -> None:
+        self.cluster_ips = ClusterIPs(store, cidr, source)
+        self.node_ports = NodePorts(store, FIRST_NODE_PORT, LAST_NODE_PORT, source)
+
+    def complete(self, service: Json, old: Json | None) -> None:
+        """Fill in what the Service lacks: address, families, node ports. ``service`` is changed in place.
+
+        Raises:
+            Invalid: it asks for what is taken or out of range.
+            InternalError: the range is used up.
+        """
+        spec, before = service["spec"], (old or {}).get("spec") or {}
+        kind = spec.get("type", "ClusterIP")
+        try:
+            if kind == "ExternalName":
+                for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
+                    spec.pop(field, None)
+            else:
+                self._complete_address(service, spec, before)
+            self._complete_ports(service, spec, before, kind)
+        except RangeFull as error:
+            raise InternalError(
+                f"Internal error occurred: failed to allocate a serviceIP: {error} is full"
+            ) from error
+
+    def changes(self, new: Json | None, old: Json | None) -> Also:
+        """What is claimed and released when ``new`` follows ``old``; either may be None."""
+        after, before = held_by(new), held_by(old)
+        if after == before:
+            return NOTHING_ELSE
+        owner = "{namespace}/{name}".format(**((new or old or {})["metadata"]))
+        return together(
+            self.cluster_ips.claims(sorted(after.addresses - before.addresses), owner),
+            self.cluster_ips.releases(sorted(before.addresses - after.addresses)),
+            self.node_ports.claims(sorted(after.ports - before.ports), owner),
+            self.node_ports.releases(sorted(before.ports - after.ports)),
+        )
+
+    def refuse_taken(self, service: Json, taken: Taken) -> Invalid:
+        """The error for a Service that asked for an address or port which somebody else has."""
+        address = self.cluster_ips.owns(taken.key)
+        if address is not None:
+            return _refusal(service, "spec.clusterIPs", f'["{address}"]', "failed to allocate IP "
+                            f"{address}: provided IP is already allocated")  # fmt: skip
+        port = self.node_ports.owns(taken.key) or ""
+        return _refusal(
+            service,
+            _path_of_port(service, port),
+            port.partition("/")[0],
+            "provided port is already allocated",
+        )
+
+    def _complete_address(self, service: Json, spec: Json, before: Json) -> None:
+        asked = spec.get("clusterIP") or (spec.get("clusterIPs") or [""])[0]
+        if not asked and before.get("clusterIP") and before.get("type") != "ExternalName":
+            asked = before["clusterIP"]
+        if not asked:
+            asked = self.cluster_ips.pick()
+        elif asked != HEADLESS and asked != before.get("clusterIP"):
+            if not self.cluster_ips.contains(asked):
+                network = self.cluster_ips.network
+                why = f"failed to allocate IP {asked}: the provided IP ({asked}) is not in the valid range. "
+                why += f"The range of valid IPs is {network}"
+                raise _refusal(service, "spec.clusterIPs", f'["{asked}"]', why)
+            if not self.cluster_ips.is_free(asked):
+                why = f"failed to allocate IP {asked}: provided IP is already allocated"
+                raise _refusal(service, "spec.clusterIPs", f'["{asked}"]', why)
+        spec["clusterIP"], spec["clusterIPs"] = asked, [asked]
+        has_selector = bool(spec.get("selector"))
+        policy = "RequireDualStack" if asked == HEADLESS and not has_selector else "SingleStack"
+        families = ["IPv4", "IPv6"] if policy == "RequireDualStack" else ["IPv4"]
+        spec.setdefault("ipFamilies", before.get("ipFamilies") or families)
+        spec.setdefault("ipFamilyPolicy", before.get("ipFamilyPolicy") or policy)
+
+    def _complete_ports(self, service: Json, spec: Json, before: Json, kind: str) -> None:
+        ports = spec.get("ports") or []
+        if kind not in WITH_NODE_PORTS:
+            if before.get("type") in WITH_NODE_PORTS:  # a port that was given out is not kept
+                for port in ports:
+                    port.pop("nodePort", None)
+            return
+        if kind == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts") is False:
+            return
+        earlier = {
+            (p.get("protocol", "TCP"), p["port"]): p.get("nodePort") for p in before.get("ports") or ()
+        }
+        kept = {text.partition("/")[0] for text in _ports_of(before)}
+        for position, port in enumerate(ports):
+            protocol = port.get("protocol", "TCP")
+            asked = port.get("nodePort") or earlier.get((protocol, port.get("port")))
+            if not asked:
+                used = {str(other["nodePort"]) for other in ports if other.get("nodePort")}
+                port["nodePort"] = int(self.node_ports.pick(avoid=used).partition("/")[0])
+                continue
+            if str(asked) not in kept:
+                self._check_port(service, position, asked, protocol)
+            port["nodePort"] = asked
+
+    def _check_port(self, service: Json, position: int, port: int, protocol: str) -> None:
+        path = f"spec.ports[{position}].nodePort"
+        if not self.node_ports.contains(port):
+            span = f"{self.node_ports.first}-{self.node_ports.last}"
+            raise _refusal(
+                service,
+                path,
+                str(port),
+                f"provided port is not in the valid range. The range of valid ports is {span}",
+            )
+        if not self.node_ports.is_free(str(port)):
+            raise _refusal(service, path, str(port), "provided port is already allocated")
+
+
+def held_by(service: Json | None) -> Held:
+    """What this version of a Service holds."""
+    if service is None:
+        return Held(frozenset(), frozenset())
+    spec = service.get("spec") or {}
+    address = spec.get("clusterIP") or HEADLESS
+    addresses = frozenset() if address == HEADLESS else frozenset({address})
+    return Held(addresses, frozenset(_ports_of(spec)))
+
+
+def _ports_of(spec: Json) -> Iterator[str]:
+    if spec.get("type") not in WITH_NODE_PORTS:
+        return
+    yield from {str(port["nodePort"]) for port in spec.get("ports") or () if port.get("nodePort")}
+    if spec.get("healthCheckNodePort"):
+        yield str(spec["healthCheckNodePort"])
+
+
+def _path_of_port(service: Json, port: str) -> str:
+    for position, entry in enumerate(service["spec"].get("ports") or ()):
+        if str(entry.get("nodePort")) == port:
+            return f"spec.ports[{position}].nodePort"
+    return "spec.healthCheckNodePort"
+
+
+def _refusal(service: Json, path: str, value: str, why: str) -> Invalid:
+    cause = Cause("FieldValueInvalid", f"Invalid value: {value}: {why}", path)
+    return invalid("", "Service", service["metadata"]["name"], [cause])

@@ -1,0 +1,123 @@
+"""The body of a request → an object of the kind that is wanted, or the reason why it is none.
+
+An in-process caller's dict goes the same way as bytes from outside, except that nobody has to parse it. Reading makes
+a new object that shares nothing with the body.
+Source: the order of refusals in ``apiserver/pkg/endpoints/handlers/create.go`` and the codec it calls.
+"""
+
+from typing import NamedTuple
+
+from kube_lite.api.codecs import Decoded, decode_object
+from kube_lite.api.errors import BadRequest
+from kube_lite.api.identity import GroupVersion, GroupVersionKind, Json, parse_api_version
+from kube_lite.api.schema.load import Schema
+from kube_lite.api.schema.prune import TypeMismatch, read_object, strict_error, unreadable
+
+from .options import WriteOptions
+from .parts import Parts
+
+QUOTED_BYTES = 30
+SCHEME = (
+    "pkg/api/legacyscheme/scheme.go:30"  # what upstream's texts name as the place where kinds are registered
+)
+
+
+class Body(NamedTuple):
+    """What was sent: the object, complete with kind and apiVersion, and warnings about how it was written."""
+
+    obj: Json
+    warnings: tuple[str, ...] = ()
+
+
+def read_body(
+    parts: Parts,
+    gvk: GroupVersionKind,
+    schema: Schema | None,
+    body: bytes | Json | list[Json] | None,
+    content_type: str,
+    options: WriteOptions,
+) -> Body:
+    """Read an object of ``gvk``.
+
+    Raises:
+        BadRequest: it cannot be read, is of another kind, or breaks what strict validation asks for.
+        UnsupportedMediaType: nobody reads this form.
+    """
+    if isinstance(body, dict):
+        decoded = Decoded(body)
+    else:
+        raw = body if isinstance(body, bytes) else b""
+        decoded = decode_object(raw, content_type, gvk.kind)
+        check_api_version(decoded.value, gvk.kind, raw)
+    value: Json = decoded.value
+    check_kind(parts, value, gvk)
+    return interpret(value, gvk, schema, options, decoded.repeated, decoded.refusal)
+
+
+def interpret(
+    value: Json,
+    gvk: GroupVersionKind,
+    schema: Schema | None,
+    options: WriteOptions,
+    repeated: tuple[str, ...] = (),
+    refusal: tuple[str, ...] = (),
+) -> Body:
+    """A decoded body as an object of the schema; unknown fields are dropped, told or refused.
+
+    Raises:
+        BadRequest: a value has a wrong type, or strict validation finds something.
+    """
+    unknown: tuple[str, ...] = ()
+    if schema is not None:
+        try:
+            value, unknown = read_object(value, schema)
+        except TypeMismatch as error:
+            raise unreadable(gvk, gvk.kind, str(error)) from error
+    value["kind"], value["apiVersion"] = gvk.kind, gvk.api_version
+    if not isinstance(value.get("metadata"), dict):
+        value["metadata"] = {}
+    if options.validation == "Strict" and (refusal or unknown):
+        raise unreadable(gvk, gvk.kind, strict_error(refusal + unknown))
+    return Body(value, repeated + unknown if options.validation == "Warn" else ())
+
+
+def check_kind(parts: Parts, value: Json, wanted: GroupVersionKind) -> None:
+    """Refuse objects of another kind; one that says nothing is taken for what is wanted. Raises ``BadRequest``."""
+    kind, api_version = value.get("kind") or wanted.kind, value.get("apiVersion") or wanted.api_version
+    if kind == wanted.kind and api_version == wanted.api_version:
+        return
+    given = GroupVersion(*parse_api_version(api_version))
+    gvk = GroupVersionKind(given.group, given.version, kind)
+    if not is_known(parts, gvk):
+        why = f'no kind "{kind}" is registered for version "{api_version}" in scheme "{SCHEME}"'
+        raise unreadable(gvk, wanted.kind, why)
+    if (given.group, kind) == (wanted.group, wanted.kind):
+        raise BadRequest(
+            f"the API version in the data ({api_version}) does not match the expected API version "
+            f"({wanted.api_version})"
+        )
+    internal = f"{wanted.group.partition('.')[0] or 'core'}.{wanted.kind}"
+    raise unreadable(
+        gvk, wanted.kind, f"converting ({given.version}.{kind}) to ({internal}): unknown conversion"
+    )
+
+
+def is_known(parts: Parts, gvk: GroupVersionKind) -> bool:
+    """Whether some resource has objects, or lists, of that kind."""
+    if parts.registry.by_gvk(gvk) is not None:
+        return True
+    single = gvk.kind.removesuffix("List")
+    if single == gvk.kind:
+        return False
+    return not single or parts.registry.by_gvk(gvk._replace(kind=single)) is not None
+
+
+def check_api_version(value: Json, wanted: str, raw: bytes) -> None:
+    """Refuse an apiVersion with two slashes. Raises ``BadRequest``."""
+    api_version = value.get("apiVersion")
+    if isinstance(api_version, str) and api_version.count("/") > 1:
+        start = raw[:QUOTED_BYTES].decode(errors="replace") + (" ..." if len(raw) > QUOTED_BYTES else "")
+        raise BadRequest(
+            f"the object provided is unrecognized (must be of type {wanted}): "
+            f"unexpected GroupVersion string: {api_version} ({start})"
+        )

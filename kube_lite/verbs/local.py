@@ -1,0 +1,210 @@
+"""The client of components in this process: the same pipeline as for everybody, without a socket.
+
+Objects come back as they lie in the store's cache, shared with every other reader, so they must be copied before they
+are changed. What is sent may be built from shared parts: the pipeline reads it into an object of its own.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from typing import cast
+
+from kube_lite.api.errors import NotFound
+from kube_lite.api.identity import GroupVersionResource, Json
+from kube_lite.api.resource import Resource
+from kube_lite.auth.user import User
+from kube_lite.client.protocol import EventType, ObjectList, PatchType, WatchEvent
+from kube_lite.registry.watching import Change
+
+from .pipeline import Pipeline
+from .request import Answer, Listing, Request
+
+Body = Json | list[Json] | None
+
+EVENT_TYPES = {kind.value: kind for kind in EventType}
+
+
+class LocalClient:
+    """``client.protocol.Client`` on a pipeline, as one user."""
+
+    def __init__(self, pipeline: Pipeline, user: User) -> None:
+        self._pipeline = pipeline
+        self._user = user
+
+    async def get(
+        self, resource: GroupVersionResource, name: str, *, namespace: str = "", subresource: str = ""
+    ) -> Json:
+        """Read one object. Raises ``NotFound``."""
+        return await self._ask("get", resource, namespace, name, subresource)
+
+    async def list(
+        self,
+        resource: GroupVersionResource,
+        *,
+        namespace: str = "",
+        label_selector: str = "",
+        field_selector: str = "",
+        limit: int = 0,
+        continue_token: str = "",
+    ) -> ObjectList:
+        """Read many as of one revision. Raises ``Expired`` when the token is too old."""
+        query = _selecting(label_selector, field_selector)
+        if limit:
+            query["limit"] = str(limit)
+        if continue_token:
+            query["continue"] = continue_token
+        request = Request("list", self._row(resource), self._user, namespace, query=query)
+        found = cast(Listing, await self._pipeline.handle(request))  # a list is answered with one
+        items = [stored.object for stored in found.items]
+        return ObjectList(items, found.resource_version, found.continue_token)
+
+    async def create(
+        self,
+        resource: GroupVersionResource,
+        obj: Json,
+        *,
+        namespace: str = "",
+        name: str = "",
+        subresource: str = "",
+    ) -> Json:
+        """Make a new object. Raises ``AlreadyExists``, ``Invalid``, ``Forbidden``."""
+        namespace = namespace or (obj.get("metadata") or {}).get("namespace", "")
+        return await self._ask("create", resource, namespace, name, subresource, obj)
+
+    async def update(
+        self, resource: GroupVersionResource, obj: Json, *, namespace: str = "", subresource: str = ""
+    ) -> Json:
+        """Replace an object. Raises ``NotFound``, ``Conflict``, ``Invalid``."""
+        metadata = obj.get("metadata") or {}
+        namespace = namespace or metadata.get("namespace", "")
+        return await self._ask("update", resource, namespace, metadata.get("name", ""), subresource, obj)
+
+    async def patch(
+        self,
+        resource: GroupVersionResource,
+        name: str,
+        patch: object,
+        *,
+        namespace: str = "",
+        subresource: str = "",
+        patch_type: PatchType = PatchType.STRATEGIC,
+        field_manager: str = "",
+        force: bool = False,
+    ) -> Json:
+        """Change an object. Raises ``NotFound``, ``Conflict``, ``Invalid``."""
+        query = {"fieldManager": field_manager} if field_manager else {}
+        if force:
+            query["force"] = "true"
+        body = cast(Body, patch)  # of the shape that the patch type has
+        return await self._ask(
+            "patch", resource, namespace, name, subresource, body, query=query, content_type=patch_type.value
+        )
+
+    async def delete(
+        self,
+        resource: GroupVersionResource,
+        name: str,
+        *,
+        namespace: str = "",
+        grace_seconds: int | None = None,
+        propagation: str = "",
+        uid: str = "",
+        resource_version: str = "",
+    ) -> Json:
+        """Ask for an object's end. Raises ``NotFound``, ``Conflict`` for a failed precondition."""
+        options = _deleting(grace_seconds, propagation)
+        wanted = {"uid": uid, "resourceVersion": resource_version}
+        options["preconditions"] = {key: value for key, value in wanted.items() if value}
+        return await self._ask("delete", resource, namespace, name, "", options)
+
+    async def delete_collection(
+        self,
+        resource: GroupVersionResource,
+        *,
+        namespace: str = "",
+        label_selector: str = "",
+        field_selector: str = "",
+        grace_seconds: int | None = None,
+        propagation: str = "",
+    ) -> None:
+        """Ask for the end of every object that matches."""
+        query = _selecting(label_selector, field_selector)
+        body = _deleting(grace_seconds, propagation)
+        row = self._row(resource)
+        request = Request("deletecollection", row, self._user, namespace, query=query, body=body)
+        await self._pipeline.handle(request)
+
+    @asynccontextmanager
+    async def watch(
+        self,
+        resource: GroupVersionResource,
+        *,
+        namespace: str = "",
+        label_selector: str = "",
+        field_selector: str = "",
+        resource_version: str = "",
+        bookmarks: bool = True,
+    ) -> AsyncIterator[AsyncIterator[WatchEvent]]:
+        """Changes after ``resource_version``, in order, for the length of the block. Raises ``Expired``."""
+        query = _selecting(label_selector, field_selector)
+        if resource_version:
+            query["resourceVersion"] = resource_version
+        if bookmarks:
+            query["allowWatchBookmarks"] = "true"
+        request = Request("watch", self._row(resource), self._user, namespace, query=query)
+        async with self._pipeline.watch(request) as changes, aclosing(_as_events(changes)) as events:
+            yield events
+
+    async def _ask(
+        self,
+        verb: str,
+        resource: GroupVersionResource,
+        namespace: str,
+        name: str,
+        subresource: str = "",
+        body: Body = None,
+        *,
+        query: dict[str, str] | None = None,
+        content_type: str = "application/json",
+    ) -> Json:
+        request = Request(
+            verb,
+            self._row(resource),
+            self._user,
+            namespace,
+            name,
+            subresource,
+            query or {},
+            body,
+            content_type,
+        )
+        answer = cast(Answer, await self._pipeline.handle(request))  # only lists are answered otherwise
+        return answer.as_object()
+
+    def _row(self, resource: GroupVersionResource) -> Resource:
+        row = self._pipeline.registry.by_gvr(resource)
+        if row is None:
+            raise NotFound("the server could not find the requested resource", details={})
+        return row
+
+
+async def _as_events(changes: AsyncIterator[Change]) -> AsyncGenerator[WatchEvent, None]:
+    async for change in changes:
+        yield WatchEvent(EVENT_TYPES[change.type], change.stored.object)
+
+
+def _selecting(label_selector: str, field_selector: str) -> dict[str, str]:
+    query = {}
+    if label_selector:
+        query["labelSelector"] = label_selector
+    if field_selector:
+        query["fieldSelector"] = field_selector
+    return query
+
+
+def _deleting(grace_seconds: int | None, propagation: str) -> Json:
+    options: Json = {}
+    if grace_seconds is not None:
+        options["gracePeriodSeconds"] = grace_seconds
+    if propagation:
+        options["propagationPolicy"] = propagation
+    return options

@@ -1,0 +1,158 @@
+"""One request from beginning to end, whatever brought it here: may they, what is it, do it.
+
+``handle`` answers everything but watches (``watch``) and streams (``locate``, which says where the stream is to be
+fetched). Failures that a client is told about are ``ApiError``; anything else is a bug of ours, logged here with
+its traceback and answered as an internal error.
+"""
+
+import logging
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING
+
+from kube_lite.admission.chain import Chain
+from kube_lite.api.errors import ApiError, InternalError, MethodNotAllowed, NotFound
+from kube_lite.api.resource import Registry
+from kube_lite.api.schema.load import Definitions
+from kube_lite.auth.authorize import Attributes, Authorizer, refusal
+from kube_lite.auth.service_accounts import TokenIssuer
+from kube_lite.auth.user import MASTERS
+from kube_lite.kit.clock import Clock
+from kube_lite.registry.deleting import Deleting
+from kube_lite.registry.objects import Objects
+from kube_lite.registry.services import SERVICE_CIDR, ServiceAddresses
+from kube_lite.registry.watching import Change, Watching
+
+from .deleting import DeletingVerbs
+from .parts import Parts
+from .patching import PatchingVerbs
+from .reading import Reading
+from .request import Answer, Listing, Request
+from .subresources import Subresources
+from .watching import watch
+from .writing import Writing
+
+if TYPE_CHECKING:
+    from kube_lite_storage import Store
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[Request], Awaitable[Answer | Listing]]
+
+
+class Pipeline:
+    """Everything that can be asked of the API.
+
+    Args:
+        service_cidr: where the addresses of Services come from.
+        tokens: issues and knows tokens of ServiceAccounts; without it there are none.
+        source: randomness, for names, uids and addresses.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: "Store",
+        registry: Registry,
+        definitions: Definitions,
+        clock: Clock,
+        authorizer: Authorizer,
+        admission: Chain,
+        service_cidr: str = SERVICE_CIDR,
+        tokens: TokenIssuer | None = None,
+        source: random.Random | None = None,
+    ) -> None:
+        source = source or random.Random()
+        objects = Objects(store)
+        self.registry = registry
+        self._authorizer = authorizer
+        self._parts = parts = Parts(
+            objects=objects,
+            watching=Watching(objects),
+            deleting=Deleting(objects, clock),
+            registry=registry,
+            definitions=definitions,
+            clock=clock,
+            authorizer=authorizer,
+            admission=admission,
+            addresses=ServiceAddresses(store, source, service_cidr),
+            tokens=tokens,
+            source=source,
+        )
+        if tokens is not None:
+            tokens.look_up_with(parts.lookup)
+        self._reading = Reading(parts)
+        writing = Writing(parts)
+        deleting = DeletingVerbs(parts, writing)
+        patching = PatchingVerbs(parts, writing)
+        self._subresources = Subresources(parts, writing, patching, deleting)
+        self._handlers: dict[str, Handler] = {
+            "create": writing.create,
+            "update": writing.update,
+            "patch": patching.patch,
+            "delete": deleting.delete,
+            "deletecollection": deleting.delete_collection,
+        }
+
+    async def handle(self, request: Request) -> Answer | Listing:
+        """Do what is asked, and answer.
+
+        Raises:
+            ApiError: every failure.
+        """
+        self.authorize(request)
+        self._check_verb(request)
+        try:
+            if not request.subresource:
+                if request.verb == "get":
+                    return self._reading.get(request)
+                if request.verb == "list":
+                    return self._reading.list(request)
+                answer = self._subresources.review(request)
+                if answer is not None:
+                    return await answer
+                return await self._handlers[request.verb](request)
+            return await self._subresources.handle(request)
+        except ApiError:
+            raise
+        except Exception as error:
+            log.exception("request failed", extra={"verb": request.verb, "resource": request.resource.plural})
+            raise InternalError(f"Internal error occurred: {error}") from error
+
+    def watch(self, request: Request) -> AbstractAsyncContextManager[AsyncIterator[Change]]:
+        """Changes of a collection, for the length of the block; see ``registry.watching``.
+
+        Raises:
+            ApiError: at once, on entering, or from the iterator.
+        """
+        self.authorize(request)
+        self._check_verb(request)
+        return watch(self._parts, request)
+
+    def authorize(self, request: Request) -> None:
+        """Let pass who may. Raises ``Forbidden``."""
+        user = request.user
+        if MASTERS in user.groups:  # the parts of the cluster itself, and its owner: most requests
+            return
+        resource = request.resource
+        attributes = Attributes(
+            user, request.verb, resource.group, resource.version, resource.plural,
+            request.subresource, request.namespace, request.name,
+        )  # fmt: skip
+        decision = self._authorizer.authorize(attributes)
+        if not decision.allowed:
+            raise refusal(attributes, decision.reason)
+
+    def _check_verb(self, request: Request) -> None:
+        resource = request.resource
+        verbs = resource.verbs
+        if request.subresource:
+            subresource = resource.subresource(request.subresource)
+            if subresource is None:
+                raise NotFound("the server could not find the requested resource", details={})
+            verbs = subresource.verbs
+        if request.verb not in verbs:
+            raise MethodNotAllowed(
+                "the server does not allow this method on the requested resource", details={}
+            )

@@ -1,0 +1,152 @@
+"""Questions about access: who am I, may I, may they, whose token is this. Answered, never stored.
+
+Source: ``pkg/registry/authentication``, ``pkg/registry/authorization``.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from kube_lite.api.errors import BadRequest, Cause, invalid
+from kube_lite.api.identity import Json
+from kube_lite.api.times import format_time
+from kube_lite.auth.authorize import Attributes, Decision
+from kube_lite.auth.service_accounts import InvalidToken
+from kube_lite.auth.user import AUTHENTICATED, MASTERS, User
+
+from .decoding import read_body
+from .options import parse_write_options
+from .parts import Parts
+from .request import Answer, Request
+
+Answerer = Callable[[Request, Json], Json]
+
+
+class Reviews:
+    """Answers the review kinds of ``authentication.k8s.io`` and ``authorization.k8s.io``."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._answerers: dict[tuple[str, str], Answerer] = {
+            ("authentication.k8s.io", "SelfSubjectReview"): self._who_am_i,
+            ("authentication.k8s.io", "TokenReview"): self._whose_token,
+            ("authorization.k8s.io", "SelfSubjectAccessReview"): self._may_i,
+            ("authorization.k8s.io", "SubjectAccessReview"): self._may_they,
+            ("authorization.k8s.io", "LocalSubjectAccessReview"): self._may_they,
+            ("authorization.k8s.io", "SelfSubjectRulesReview"): self._what_may_i,
+        }
+
+    def answer(self, request: Request) -> Awaitable[Answer] | None:
+        """The answer to a review; None for everything else."""
+        answerer = self._answerers.get((request.resource.group, request.resource.kind))
+        return None if answerer is None else self._answer(request, answerer)
+
+    async def _answer(self, request: Request, answerer: Answerer) -> Answer:
+        resource, parts = request.resource, self._parts
+        options = parse_write_options("CreateOptions", request.query, user_agent=request.user_agent)
+        body = read_body(
+            parts, resource.gvk, parts.schema(resource), request.body, request.content_type, options
+        )
+        review = body.obj
+        review.pop("status", None)
+        if resource.namespaced:
+            review["metadata"].setdefault("namespace", request.namespace)
+        spec = review.get("spec") or {}
+        review["status"] = answerer(request, spec)
+        if answerer == self._who_am_i:
+            review.pop("spec", None)
+            review["metadata"]["creationTimestamp"] = format_time(parts.clock.now())
+        elif answerer == self._what_may_i:
+            review["spec"] = {}
+        return Answer(201, object=review, warnings=body.warnings)
+
+    def _who_am_i(self, request: Request, spec: Json) -> Json:
+        return {"userInfo": as_user_info(request.user)}
+
+    def _whose_token(self, request: Request, spec: Json) -> Json:
+        token = spec.get("token")
+        if not token:
+            raise BadRequest("token is required for TokenReview in authentication")
+        tokens = self._parts.tokens
+        audiences = spec.get("audiences") or []
+        if tokens is None:
+            return {"user": {}, "error": "invalid bearer token"}
+        try:
+            verified = tokens.verify(token, audiences or tokens.audiences)
+        except InvalidToken as error:
+            why = str(error)
+            told = why if why == "invalid bearer token" else f"[invalid bearer token, {why}]"
+            return {"user": {}, "error": told}
+        user = tokens.user_of(verified)
+        known = User(user.name, user.uid, (*user.groups, AUTHENTICATED), user.extra)
+        shared = [audience for audience in (audiences or tokens.audiences) if audience in verified.audiences]
+        return {"authenticated": True, "user": as_user_info(known), "audiences": shared}
+
+    def _may_i(self, request: Request, spec: Json) -> Json:
+        return self._decide(request, spec, request.user)
+
+    def _may_they(self, request: Request, spec: Json) -> Json:
+        causes = []
+        if not spec.get("user") and not spec.get("groups"):
+            why = 'Invalid value: "": at least one of user or group must be specified'
+            causes.append(Cause("FieldValueInvalid", why, "spec.user"))
+        extra = {key: tuple(values or ()) for key, values in (spec.get("extra") or {}).items()}
+        user = User(spec.get("user", ""), spec.get("uid", ""), tuple(spec.get("groups") or ()), extra)
+        return self._decide(request, spec, user, causes)
+
+    def _decide(self, request: Request, spec: Json, user: User, causes: list[Cause] | None = None) -> Json:
+        resource, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
+        causes = causes or []
+        if resource is not None and path is not None:
+            why = "Invalid value: null: cannot be specified in combination with resourceAttributes"
+            causes.append(Cause("FieldValueInvalid", why, "spec.nonResourceAttributes"))
+        if resource is None and path is None:
+            why = "Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified"
+            causes.append(Cause("FieldValueInvalid", why, "spec.resourceAttributes"))
+        if causes:
+            kind = request.resource.kind
+            raise invalid(request.resource.group, kind, "", causes)
+        return as_status(self._parts.authorizer.authorize(attributes_of(user, resource, path)))
+
+    def _what_may_i(self, request: Request, spec: Json) -> Json:
+        if not spec.get("namespace"):
+            raise BadRequest("no namespace on request")
+        everything = MASTERS in request.user.groups
+        status: Json = {"resourceRules": [], "nonResourceRules": [], "incomplete": not everything}
+        if everything:
+            status["resourceRules"] = [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]
+            status["nonResourceRules"] = [{"verbs": ["*"], "nonResourceURLs": ["*"]}]
+        return status
+
+
+def attributes_of(user: User, resource: Json | None, path: Json | None) -> Attributes:
+    """What a review asks about."""
+    if resource is None:
+        path = path or {}
+        return Attributes(user, path.get("verb", ""), path=path.get("path", "") or "/")
+    return Attributes(
+        user,
+        resource.get("verb", ""),
+        group=resource.get("group", ""),
+        version=resource.get("version", ""),
+        resource=resource.get("resource", ""),
+        subresource=resource.get("subresource", ""),
+        namespace=resource.get("namespace", ""),
+        name=resource.get("name", ""),
+    )
+
+
+def as_status(decision: Decision) -> Json:
+    """The ``status`` of an access review."""
+    status: Json = {"allowed": bool(decision.allowed)}
+    if decision.allowed is False:
+        status["denied"] = True
+    if decision.reason:
+        status["reason"] = decision.reason
+    return status
+
+
+def as_user_info(user: User) -> Json:
+    """A user as reviews show it."""
+    shown: Json = {"username": user.name, "uid": user.uid, "groups": list(user.groups)}
+    if user.extra:
+        shown["extra"] = {key: list(values) for key, values in user.extra.items()}
+    return {field: value for field, value in shown.items() if value}

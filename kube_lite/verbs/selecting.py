@@ -1,0 +1,55 @@
+"""Label and field selectors of a request → which objects of a resource are meant."""
+
+from kube_lite.api.errors import BadRequest
+from kube_lite.api.resource import Resource
+from kube_lite.api.selectors import FieldSelector, LabelSelector, parse_field_selector, parse_label_selector
+from kube_lite.registry.listing import Matcher, Scope
+from kube_lite.registry.stored import Stored
+
+NAME, NAMESPACE = "metadata.name", "metadata.namespace"
+
+
+def scope_of(resource: Resource, namespace: str, label_selector: str, field_selector: str) -> Scope:
+    """What a list, watch or deletecollection is about.
+
+    Raises:
+        BadRequest: a selector cannot be read, or names a field that the kind does not know.
+    """
+    labels = parse_label_selector(label_selector) if label_selector else None
+    fields = parse_field_selector(field_selector) if field_selector else None
+    if labels is not None and labels.is_everything:
+        labels = None
+    if fields is not None:
+        check_fields(resource, fields)
+        if fields.is_everything:
+            fields = None
+    name = (fields.exact(NAME) or "") if fields is not None else ""
+    return Scope(resource, namespace, name, matcher(labels, fields))
+
+
+def check_fields(resource: Resource, selector: FieldSelector) -> None:
+    """Refuse fields that cannot be selected by. Raises ``BadRequest``."""
+    known = resource.strategy.field_labels()
+    for field, _, _ in selector.requirements:
+        if field in (NAME, NAMESPACE) or field in known:
+            continue
+        if known:
+            raise BadRequest(f"field label not supported: {field}")
+        raise BadRequest(f'"{field}" is not a known field selector: only "{NAME}", "{NAMESPACE}"')
+
+
+def matcher(labels: LabelSelector | None, fields: FieldSelector | None) -> Matcher | None:
+    """A test of stored objects by their headers; None where everything passes."""
+    if fields is None:
+        if labels is None:
+            return None
+        selects_labels = labels.matches
+        return lambda stored: selects_labels(stored.facts.labels)
+    selects_fields = fields.matches
+    if labels is None:
+        return lambda stored: selects_fields(stored.selectable)
+
+    def both(stored: Stored) -> bool:
+        return selects_fields(stored.selectable) and labels.matches(stored.facts.labels)
+
+    return both

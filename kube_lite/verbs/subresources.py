@@ -1,0 +1,222 @@
+"""What lies below an object: status, scale, binding, eviction, token, and the reviews, which are never stored.
+
+Streams (log, exec, attach, port-forward, proxy) are not answered here: whoever carries bytes asks the node for them.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from kube_lite.admission.chain import CREATE
+from kube_lite.api.errors import MODIFIED, BadRequest, NotFound, conflict
+from kube_lite.api.identity import GroupResource, GroupVersionKind, Json, ObjectKey
+from kube_lite.api.resource import Resource
+from kube_lite.registry.patching import change_object
+from kube_lite.registry.stored import Stored
+from kube_lite.registry.subresources import SCALE, bound, check_binding, plan_eviction, scale_of, scaled
+
+from . import metadata as meta
+from .decoding import read_body
+from .deleting import DeletingVerbs, read_delete_options
+from .options import WriteOptions, parse_write_options
+from .parts import Parts
+from .patching import PatchingVerbs, read_patch
+from .request import Answer, Request
+from .reviews import Reviews
+from .tokens import Tokens
+from .writing import Writing
+
+SCALE_SCHEMA = "io.k8s.api.autoscaling.v1.Scale"
+PODS = GroupResource("", "pods")
+BUDGETS = GroupResource("policy", "poddisruptionbudgets")
+BINDINGS = GroupResource("", "bindings")
+DONE: Json = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
+
+Handler = Callable[[Request], Awaitable[Answer]]
+
+
+class Subresources:
+    """Answers requests below an object."""
+
+    def __init__(
+        self, parts: Parts, writing: Writing, patching: PatchingVerbs, deleting: DeletingVerbs
+    ) -> None:
+        self._parts = parts
+        self._writing = writing
+        self._patching = patching
+        self._deleting = deleting
+        self._reviews = Reviews(parts)
+        self._handlers: dict[str, Handler] = {
+            "status": self._status,
+            "scale": self._scale,
+            "binding": self._bind,
+            "eviction": self._evict,
+            "token": Tokens(parts).request,
+            "finalize": self._finalize,
+            "approval": self._as_update,
+            "ephemeralcontainers": self._as_update,
+            "resize": self._as_update,
+        }
+
+    async def handle(self, request: Request) -> Answer:
+        """Answer a request for a subresource.
+
+        Raises:
+            BadRequest: it is a stream.
+        """
+        handler = self._handlers.get(request.subresource)
+        if handler is None:
+            raise BadRequest(f"{request.resource.plural}/{request.subresource} is a stream")
+        return await handler(request)
+
+    def review(self, request: Request) -> Awaitable[Answer] | None:
+        """What answers a creation of something that is never stored; None for everything else."""
+        if request.verb != "create":
+            return None
+        resource = request.resource.group_resource
+        if resource == BINDINGS:
+            return self._bind(request)
+        return self._reviews.answer(request)
+
+    def _get(self, request: Request) -> Stored:
+        return self._parts.objects.get(request.resource, ObjectKey(request.namespace, request.name))
+
+    async def _status(self, request: Request) -> Answer:
+        if request.verb == "get":
+            return Answer(200, stored=self._get(request))
+        if request.verb == "patch":
+            return await self._patching.patch(request, self._writing.prepare_status)
+        return await self._writing.update(request, self._writing.prepare_status)
+
+    async def _as_update(self, request: Request) -> Answer:
+        """Subresources that are another door to the same object."""
+        if request.verb == "get":
+            return Answer(200, stored=self._get(request))
+        if request.verb == "patch":
+            return await self._patching.patch(request)
+        return await self._writing.update(request)
+
+    async def _scale(self, request: Request) -> Answer:
+        if request.verb == "get":
+            return Answer(200, object=scale_of(self._get(request).object))
+        key, parts, resource = ObjectKey(request.namespace, request.name), self._parts, request.resource
+        options, asked = self._scale_asked(request)
+
+        async def next_version(old: Json) -> Json:
+            scale = asked(old)
+            version = meta.parse_version(scale["metadata"].get("resourceVersion", ""))
+            if version and str(version) != old["metadata"]["resourceVersion"]:
+                raise conflict(resource.group_resource, request.name, MODIFIED)
+            return scaled(old, scale)
+
+        parts.objects.get(
+            resource, key
+        )  # what is not there is told before anything that is wrong with the body
+        answer = await self._writing.change(request, key, next_version, options)
+        return Answer(200, object=scale_of(answer.as_object()), warnings=answer.warnings)
+
+    def _scale_asked(self, request: Request) -> tuple[WriteOptions, Callable[[Json], Json]]:
+        """The options, and the ``Scale`` that is asked for, given the version that is there."""
+        schema = self._parts.definitions.schema(SCALE_SCHEMA)
+
+        def checked(scale: Json) -> Json:
+            meta.check_name(scale, request.name)
+            meta.place(request.resource, scale, request.namespace)
+            return scale
+
+        if request.verb == "patch":
+            options = self._patching.options(request)
+            patch = read_patch(request)
+            return options, lambda old: checked(
+                self._patching.result(patch, scale_of(old), SCALE, schema, options)[0]
+            )
+        options = parse_write_options("UpdateOptions", request.query, user_agent=request.user_agent)
+        body = read_body(self._parts, SCALE, schema, request.body, request.content_type, options)
+        return options, lambda old: checked(body.obj)
+
+    async def _bind(self, request: Request) -> Answer:
+        options = parse_write_options("CreateOptions", request.query, user_agent=request.user_agent)
+        binding = self._read(
+            request, GroupVersionKind("", "v1", "Binding"), "io.k8s.api.core.v1.Binding", options
+        )
+        name = binding["metadata"].get("name") or request.name
+        if request.name and name != request.name:
+            raise BadRequest("name in URL does not match name in Binding object")
+        check_binding(binding)
+        pods, parts = self._row(PODS), self._parts
+        key, uid = ObjectKey(request.namespace, name), binding["metadata"].get("uid")
+        await self._admit(request, pods, key, binding, options)
+
+        async def bind(old: Stored) -> Json:
+            found = old.object["metadata"]["uid"]
+            if uid and uid != found:
+                raise conflict(PODS, name, meta.wrong_uid(pods, key, uid, found))
+            return bound(old.object, binding, parts.clock.now())
+
+        await change_object(parts.objects, pods, key, bind, dry_run=options.dry_run)
+        return Answer(201, object=dict(DONE))
+
+    async def _evict(self, request: Request) -> Answer:
+        options = parse_write_options("CreateOptions", request.query, user_agent=request.user_agent)
+        gvk = GroupVersionKind("policy", "v1", "Eviction")
+        eviction = self._read(request, gvk, "io.k8s.api.policy.v1.Eviction", options)
+        if eviction["metadata"].get("name", request.name) != request.name:
+            raise BadRequest("name in URL does not match name in Eviction object")
+        parts, key = self._parts, ObjectKey(request.namespace, request.name)
+        wanted = read_delete_options(replace(request, body=eviction.get("deleteOptions") or {}))
+        is_trial = options.dry_run or wanted.dry_run
+        pod = self._get(request).object
+        await self._admit(request, request.resource, key, eviction, options)
+        budget = plan_eviction(pod, list(parts.objects.all(BUDGETS, request.namespace)), parts.clock.now())
+        if budget is not None and not is_trial:
+
+            async def charge(old: Stored) -> Json:
+                charged = plan_eviction(pod, [old.object], parts.clock.now())
+                return (
+                    charged.charged if charged else {**old.object, "metadata": dict(old.object["metadata"])}
+                )
+
+            await change_object(
+                parts.objects, self._row(BUDGETS), ObjectKey(request.namespace, budget.name), charge
+            )
+        one = replace(request, verb="delete", subresource="", body=None)
+        await self._deleting.delete_object(one, replace(wanted, dry_run=is_trial))
+        return Answer(201, object=dict(DONE))
+
+    async def _finalize(self, request: Request) -> Answer:
+        """PUT of a namespace's ``spec.finalizers``; the last one gone, a namespace that was deleted goes."""
+
+        async def prepare(
+            request: Request, key: ObjectKey, obj: Json, old: Json, options: WriteOptions
+        ) -> tuple[Json, list[str]]:
+            finalizers = (obj.get("spec") or {}).get("finalizers") or []
+            spec = {"finalizers": finalizers} if finalizers else {}
+            return {**old, "metadata": dict(old["metadata"]), "spec": spec}, []
+
+        return await self._writing.update(request, prepare)
+
+    def _read(self, request: Request, gvk: GroupVersionKind, schema: str, options: WriteOptions) -> Json:
+        body = read_body(
+            self._parts,
+            gvk,
+            self._parts.definitions.schema(schema),
+            request.body,
+            request.content_type,
+            options,
+        )
+        return body.obj
+
+    async def _admit(
+        self, request: Request, resource: Resource, key: ObjectKey, body: Json, options: WriteOptions
+    ) -> None:
+        attempt = self._parts.attempt(
+            CREATE, resource, key, body, None, request.user,
+            subresource=request.subresource, dry_run=options.dry_run,
+        )  # fmt: skip
+        await self._parts.admission.mutate(attempt)
+        await self._parts.admission.validate(attempt)
+
+    def _row(self, resource: GroupResource) -> Resource:
+        rows = self._parts.registry.of_group_resource(resource)
+        if not rows:
+            raise NotFound("the server could not find the requested resource", details={})
+        return rows[0]

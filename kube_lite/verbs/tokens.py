@@ -1,0 +1,90 @@
+"""``serviceaccounts/token``: tokens of an account, asked for.
+
+Source: ``pkg/registry/core/serviceaccount/storage/token.go``, ``pkg/apis/authentication/validation``.
+"""
+
+from kube_lite.api.errors import BadRequest, Cause, conflict, invalid, not_found
+from kube_lite.api.identity import GroupResource, GroupVersionKind, Json, ObjectKey
+from kube_lite.api.meta import gvk_of
+from kube_lite.api.times import format_time
+from kube_lite.auth.service_accounts import Bound
+
+from .decoding import read_body
+from .options import parse_write_options
+from .parts import Parts
+from .request import Answer, Request
+
+TOKEN_REQUEST = GroupVersionKind("authentication.k8s.io", "v1", "TokenRequest")
+SCHEMA = "io.k8s.api.authentication.v1.TokenRequest"
+DEFAULT_SECONDS, SHORTEST_SECONDS, LONGEST_SECONDS = 3600, 600, 1 << 32
+MAY_BIND = {("", "Pod"): "pods", ("", "Secret"): "secrets", ("", "Node"): "nodes"}
+
+
+class Tokens:
+    """Issues tokens."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def request(self, request: Request) -> Answer:
+        """POST of a TokenRequest below an account."""
+        parts = self._parts
+        if parts.tokens is None:
+            raise BadRequest("this server issues no tokens")
+        options = parse_write_options("CreateOptions", request.query, user_agent=request.user_agent)
+        schema = parts.definitions.schema(SCHEMA)
+        body = read_body(parts, TOKEN_REQUEST, schema, request.body, request.content_type, options).obj
+        account = parts.objects.get(request.resource, ObjectKey(request.namespace, request.name)).object
+        spec = body.get("spec") or {}
+        seconds = spec.get("expirationSeconds") or DEFAULT_SECONDS
+        check_seconds(seconds)
+        bound = self._bound(request.namespace, spec.get("boundObjectRef"))
+        audiences = spec.get("audiences") or list(parts.tokens.audiences)
+        issued = parts.tokens.issue(account, audiences, seconds, [bound] if bound else [])
+        metadata = account["metadata"]
+        reference = spec.get("boundObjectRef")
+        if bound and reference:
+            reference = {"kind": reference.get("kind"), "apiVersion": reference.get("apiVersion"),
+                         "name": bound.name, "uid": bound.uid}  # fmt: skip
+        answer: Json = {
+            "kind": TOKEN_REQUEST.kind,
+            "apiVersion": TOKEN_REQUEST.api_version,
+            "metadata": {
+                field: metadata[field] for field in ("name", "namespace", "uid", "creationTimestamp")
+            },
+            "spec": {"audiences": audiences, "expirationSeconds": seconds, "boundObjectRef": reference},
+            "status": {"token": issued.token, "expirationTimestamp": format_time(issued.expires)},
+        }
+        return Answer(201, object=answer)
+
+    def _bound(self, namespace: str, reference: Json | None) -> Bound | None:
+        if not reference:
+            return None
+        kind = gvk_of(reference)
+        plural = MAY_BIND.get((kind.group, kind.kind))
+        if plural is None:
+            raise BadRequest(f"cannot bind token to object of type {_go_kind(kind)}")
+        name, uid = reference.get("name", ""), reference.get("uid")
+        obj = self._parts.lookup(plural, ObjectKey("" if plural == "nodes" else namespace, name))
+        if obj is None:
+            raise not_found(GroupResource("", plural), name)
+        if uid and uid != obj["metadata"]["uid"]:
+            why = f"the UID in the bound object reference ({uid}) does not match the UID in record. "
+            why += "The object might have been deleted and then recreated"
+            raise conflict(GroupResource("", kind.kind), name, why)
+        return Bound(kind.kind.lower(), name, obj["metadata"]["uid"])
+
+
+def check_seconds(seconds: int) -> None:
+    """Refuse tokens that live too short or too long. Raises ``Invalid``."""
+    if SHORTEST_SECONDS <= seconds <= LONGEST_SECONDS:
+        return
+    why = "may not specify a duration less than 10 minutes"
+    if seconds > LONGEST_SECONDS:
+        why = "may not specify a duration larger than 2^32 seconds"
+    cause = Cause("FieldValueInvalid", f"Invalid value: {seconds}: {why}", "spec.expirationSeconds")
+    raise invalid(TOKEN_REQUEST.group, TOKEN_REQUEST.kind, "", [cause])
+
+
+def _go_kind(kind: GroupVersionKind) -> str:
+    return f"{kind.group}/{kind.version}, Kind={kind.kind}"

@@ -1,0 +1,264 @@
+"""Create and update: from a body to a version in the store.
+
+A creation: read, default, let admission change it, stamp, validate, let admission refuse it, write. An update does
+the same between the version that is there and the next, and does it again when somebody else was faster.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from kube_lite.admission.chain import CREATE, UPDATE
+from kube_lite.api.errors import MODIFIED, AlreadyExists, Cause, already_exists, conflict, invalid
+from kube_lite.api.identity import GroupResource, Json, ObjectKey, key_of
+from kube_lite.api.meta import copy
+from kube_lite.api.names import generate_name
+from kube_lite.api.resource import Resource
+from kube_lite.registry.objects import NOTHING_ELSE, Also, Taken
+from kube_lite.registry.patching import change_object
+from kube_lite.registry.stored import Stored
+
+from . import metadata as meta
+from .decoding import Body, read_body
+from .options import WriteOptions, parse_write_options
+from .parts import Parts
+from .request import Answer, Request
+
+SERVICES = GroupResource("", "services")
+NAME_ATTEMPTS = 8  # generated names that may turn out to be taken; upstream's number
+TAKEN_ATTEMPTS = 20  # addresses that somebody else took in the same moment
+
+Next = Callable[[Json], Awaitable[Json]]
+"""The version that is there (shared) → what the next should say, a private copy."""
+
+Prepare = Callable[[Request, ObjectKey, Json, Json, WriteOptions], Awaitable[tuple[Json, list[str]]]]
+"""Request, key, next version, version that is there, options → what to write, and warnings."""
+
+
+class Writing:
+    """Creates and updates objects of any resource."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def create(self, request: Request) -> Answer:
+        """POST to a collection."""
+        options = parse_write_options("CreateOptions", request.query, user_agent=request.user_agent)
+        body = self.read(request, options)
+        return await self.create_object(request, body, options)
+
+    async def update(self, request: Request, prepare: Prepare | None = None) -> Answer:
+        """PUT of one object, or of a subresource that has the object's form."""
+        options = parse_write_options("UpdateOptions", request.query, user_agent=request.user_agent)
+        body = self.read(request, options)
+        resource, obj = request.resource, body.obj
+        meta.place(resource, obj, request.namespace)
+        meta.check_name(obj, request.name)
+        key = ObjectKey(obj["metadata"].get("namespace", ""), request.name)
+        there = self._parts.objects.find(resource, key)
+        if there is None and resource.strategy.create_on_update and not request.subresource:
+            uid = obj["metadata"].get("uid")
+            if uid:
+                raise conflict(resource.group_resource, key.name, meta.wrong_uid(resource, key, uid, ""))
+            return await self.create_object(request, body, options)
+        version = meta.parse_version(obj["metadata"].get("resourceVersion", ""))
+        given_uid = obj["metadata"].get("uid")
+
+        async def replace(old: Json) -> Json:
+            if given_uid and given_uid != old["metadata"]["uid"]:
+                why = meta.wrong_uid(resource, key, given_uid, old["metadata"]["uid"])
+                raise conflict(resource.group_resource, key.name, why)
+            self._check_version(resource, obj, version, old)
+            return {**obj, "metadata": dict(obj["metadata"])}
+
+        return await self.change(
+            request, key, replace, options, prepare=prepare, warnings=body.warnings, retry=not version
+        )
+
+    def read(self, request: Request, options: WriteOptions) -> Body:
+        """The body as an object of the resource."""
+        resource, parts = request.resource, self._parts
+        return read_body(
+            parts, resource.gvk, parts.schema(resource), request.body, request.content_type, options
+        )
+
+    async def create_object(self, request: Request, body: Body, options: WriteOptions) -> Answer:
+        """Write a new object.
+
+        Raises:
+            AlreadyExists, Invalid, Forbidden, and what admission says.
+        """
+        parts, resource, obj = self._parts, request.resource, body.obj
+        strategy = resource.strategy
+        meta.place(resource, obj, request.namespace)
+        strategy.default(obj)
+        key = ObjectKey(obj["metadata"].get("namespace", ""), obj["metadata"].get("name", ""))
+        attempt = parts.attempt(CREATE, resource, key, obj, None, request.user, dry_run=options.dry_run)
+        await parts.admission.mutate(attempt)
+        obj = attempt.obj
+        meta.begin(obj, parts.clock.now(), parts.source, counts_generations=strategy.has_generation)
+        strategy.prepare_for_create(obj)
+        spec = self._complete(resource, obj, None)
+        self._refuse(resource, obj, strategy.validate(obj))
+        await parts.admission.validate(attempt)
+        warnings = (*body.warnings, *strategy.warnings(obj), *attempt.warnings)
+        if options.dry_run:
+            return Answer(201, object=self._pretend(resource, obj), warnings=warnings)
+        stored = await self._insert(resource, obj, spec, is_named=bool(key.name))
+        return Answer(201, stored=stored, warnings=warnings)
+
+    async def change(
+        self,
+        request: Request,
+        key: ObjectKey,
+        following: Next,
+        options: WriteOptions,
+        *,
+        prepare: Prepare | None = None,
+        warnings: Sequence[str] = (),
+        retry: bool = True,
+    ) -> Answer:
+        """Write the next version of an object.
+
+        Args:
+            following: may be asked several times, once for each version it has to follow.
+            prepare: what is done to it before it is written; None for all that an ordinary update needs.
+            retry: follow a newer version when somebody else was faster.
+        """
+        parts, resource = self._parts, request.resource
+        told: list[str] = []
+
+        async def next_version(old: Stored) -> Json:
+            obj = await following(old.object)
+            obj, texts = await (prepare or self.prepare_update)(request, key, obj, old.object, options)
+            told[:] = texts
+            return obj
+
+        for attempt in range(TAKEN_ATTEMPTS):
+            try:
+                stored = await change_object(
+                    parts.objects, resource, key, next_version,
+                    accompany=self._accompany(resource), dry_run=options.dry_run, retry=retry,
+                )  # fmt: skip
+                return Answer(200, stored=stored, warnings=(*warnings, *told))
+            except Taken as taken:
+                if attempt == TAKEN_ATTEMPTS - 1:
+                    raise parts.addresses.refuse_taken(
+                        parts.objects.get(resource, key).object, taken
+                    ) from taken
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def prepare_update(
+        self, request: Request, key: ObjectKey, obj: Json, old: Json, options: WriteOptions
+    ) -> tuple[Json, list[str]]:
+        """What a next version goes through before it is written: default, keep, admit, validate.
+
+        Returns:
+            the version to write, and warnings.
+        """
+        parts, resource, strategy = self._parts, request.resource, request.resource.strategy
+        strategy.default(obj)
+        attempt = parts.attempt(
+            UPDATE, resource, key, obj, old, request.user,
+            subresource=request.subresource, dry_run=options.dry_run,
+        )  # fmt: skip
+        meta.keep(obj, old)
+        if strategy.has_status and resource.subresource("status") is not None:
+            _keep_status(obj, old)
+        strategy.prepare_for_update(obj, old)
+        await parts.admission.mutate(attempt)
+        obj = attempt.obj
+        self._complete(resource, obj, old)
+        if strategy.has_generation:
+            meta.count_generation(obj, old)
+        causes = [*meta.check_update(obj, old), *strategy.validate(obj), *strategy.validate_update(obj, old)]
+        self._refuse(resource, obj, causes)
+        await parts.admission.validate(attempt)
+        return obj, [*strategy.warnings(obj), *attempt.warnings]
+
+    async def prepare_status(
+        self, request: Request, key: ObjectKey, obj: Json, old: Json, options: WriteOptions
+    ) -> tuple[Json, list[str]]:
+        """The same for the ``status`` subresource: of the body only status and metadata count."""
+        parts, resource, strategy = self._parts, request.resource, request.resource.strategy
+        strategy.default(obj)
+        meta.keep(obj, old)
+        next_version = {**old, "metadata": obj["metadata"]}
+        next_version.pop("status", None)
+        if obj.get("status") is not None:
+            next_version["status"] = obj["status"]
+        strategy.prepare_for_status_update(next_version, old)
+        attempt = parts.attempt(
+            UPDATE, resource, key, next_version, old, request.user,
+            subresource=request.subresource, dry_run=options.dry_run,
+        )  # fmt: skip
+        await parts.admission.mutate(attempt)
+        self._refuse(resource, attempt.obj, meta.check_update(attempt.obj, old))
+        await parts.admission.validate(attempt)
+        return attempt.obj, list(attempt.warnings)
+
+    async def _insert(self, resource: Resource, obj: Json, spec: Json | None, *, is_named: bool) -> Stored:
+        """Create; again with another generated name, or other chosen addresses, while those are taken."""
+        parts, metadata = self._parts, obj["metadata"]
+        for attempt in range(TAKEN_ATTEMPTS):
+            try:
+                return await parts.objects.create(resource, obj, self._accompany(resource)(obj, None))
+            except AlreadyExists as error:
+                if is_named or attempt >= NAME_ATTEMPTS:
+                    there = parts.objects.find(resource, key_of(obj))
+                    if there is not None and there.object["metadata"].get("deletionTimestamp"):
+                        error.message = f"object is being deleted: {error.message}"
+                    raise
+                metadata["name"] = generate_name(metadata["generateName"], parts.source)
+            except Taken as taken:
+                if attempt == TAKEN_ATTEMPTS - 1:
+                    raise parts.addresses.refuse_taken(obj, taken) from taken
+                obj["spec"] = (
+                    spec  # as it was before addresses were chosen; refuses what was asked for and is taken
+                )
+                spec = self._complete(resource, obj, None)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _pretend(self, resource: Resource, obj: Json) -> Json:
+        if self._parts.objects.find(resource, key_of(obj)) is not None:
+            raise already_exists(resource.group_resource, obj["metadata"]["name"])
+        return obj
+
+    def _complete(self, resource: Resource, obj: Json, old: Json | None) -> Json | None:
+        """Give a Service what it lacks. Returns its spec as it was before, None for everything else."""
+        if resource.group_resource != SERVICES or not isinstance(obj.get("spec"), dict):
+            return None
+        before: Json = copy(obj["spec"])
+        self._parts.addresses.complete(obj, old)
+        return before
+
+    def _accompany(self, resource: Resource) -> Callable[[Json, Json | None], Also]:
+        return self._parts.addresses.changes if resource.group_resource == SERVICES else _nothing_else
+
+    def releases(self, resource: Resource) -> Callable[[Json], Also]:
+        """What a deletion gives back."""
+        if resource.group_resource == SERVICES:
+            return lambda obj: self._parts.addresses.changes(None, obj)
+        return lambda obj: NOTHING_ELSE
+
+    def _refuse(self, resource: Resource, obj: Json, causes: Sequence[Cause]) -> None:
+        if causes:
+            raise invalid(resource.group, resource.kind, obj["metadata"].get("name", ""), causes)
+
+    def _check_version(self, resource: Resource, obj: Json, version: int, old: Json) -> None:
+        metadata = obj["metadata"]
+        if version:
+            if str(version) != old["metadata"]["resourceVersion"]:
+                raise conflict(resource.group_resource, metadata["name"], MODIFIED)
+        elif not resource.strategy.unconditional_update:
+            why = "Invalid value: 0: must be specified for an update"
+            self._refuse(resource, obj, [Cause("FieldValueInvalid", why, "metadata.resourceVersion")])
+
+
+def _keep_status(obj: Json, old: Json) -> None:
+    if "status" in old:
+        obj["status"] = old["status"]
+    else:
+        obj.pop("status", None)
+
+
+def _nothing_else(_new: Json, _old: Json | None) -> Also:
+    return NOTHING_ELSE
