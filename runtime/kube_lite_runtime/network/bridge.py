@@ -6,10 +6,10 @@ packets between two pods are routed by the host instead of being switched. That 
 the answer of a pod that was reached through a Service address passes the host, which translates it back,
 without the ``br_netfilter`` module that a host may not have.
 
-All of it is made by netlink messages in a thread of its own, 2 ms per pod; a second thread removes what is
-no longer wanted, because there the kernel waits 15 ms for every processor to let go of an interface. Names and hardware
-addresses are derived from the directory, the sandbox and the address, so that everything is found again after
-a restart, and an address that is used again is not looked for at its former owner.
+All of it is made by netlink messages in a thread of its own, 2 ms per pod; a second thread removes what is no
+longer wanted, because there the kernel waits 15 ms for every processor to let go of an interface. Names and
+hardware addresses are derived from the directory, the sandbox and the address, so that everything is found
+again after a restart, and an address that is used again is not looked for at its former owner.
 """
 
 import asyncio
@@ -30,6 +30,13 @@ from .netlink import Link, Netlink, Peer, in_namespace
 SYSCTL = Path("/proc/sys/net/ipv4")
 POD_INTERFACE = "eth0"
 EVERYTHING = IPv4Network("0.0.0.0/0")
+POD_SETTINGS = (
+    # The host sees packets leave where they came in, and advises pods to talk past it; they must not listen.
+    (SYSCTL / "conf" / "all" / "accept_redirects", "0"),
+    (SYSCTL / "conf" / POD_INTERFACE / "accept_redirects", "0"),
+    # Within a pod low ports are nobody's privilege; containerd's default too.
+    (SYSCTL / "ip_unprivileged_port_start", "0"),
+)
 Answer = TypeVar("Answer")
 
 
@@ -110,8 +117,6 @@ class Bridge:
                     bridge.number, self._services, source=self._pool.gateway, metric=self._service_metric()
                 )
             (SYSCTL / "ip_forward").write_text("1")
-            # Pods ask the gateway on purpose; it must not advise them to talk past it.
-            (SYSCTL / "conf" / self.name / "send_redirects").write_text("0")
         except OSError as error:
             raise NotSupported(f"a bridge for pods needs root on Linux: {error}") from error
         nft.apply(nft.plan_replacement(self.name, nft.plan_masquerade(self.name, str(self._network))))
@@ -164,8 +169,7 @@ class Bridge:
         inside.add_address(end.number, IPv4Interface((address, 32)))
         inside.set_up(end.number)
         inside.add_route(end.number, EVERYTHING, gateway=gateway)
-        # A root container can listen where it likes anyway; others expect low ports to be free within a pod.
-        in_namespace(namespace, [(SYSCTL / "ip_unprivileged_port_start", "0")])
+        in_namespace(namespace, POD_SETTINGS)
 
     def _release(self, sandbox_id: str) -> None:
         assert self._pool is not None
