@@ -6,6 +6,7 @@ token reaches the files.
 """
 
 import asyncio
+import shutil
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -208,10 +209,16 @@ class Volumes:
 
         await self.in_thread(make)
 
-    async def remove(self, uid: str) -> None:
-        """Forget the volumes of a pod that is gone."""
+    async def remove_pod(self, namespace: str, name: str, uid: str) -> None:
+        """Forget the volumes and logs of a pod that is gone."""
         self._tokens.pop(uid, None)
-        await self.in_thread(lambda: remove_pod_directory(self._directories.pod(uid)))
+        logs = self._directories.pod_logs(namespace, name, uid)
+
+        def remove() -> None:
+            remove_pod_directory(self._directories.pod(uid))
+            shutil.rmtree(logs, ignore_errors=True)
+
+        await self.in_thread(remove)
 
 
 def _token_wishes_of(volume: Json) -> set[TokenWish]:
