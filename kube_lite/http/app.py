@@ -25,7 +25,7 @@ from kube_lite.verbs.request import Listing, Request
 from .call import Call
 from .documents import Documents
 from .health import Health
-from .listener import listening
+from .listener import Listener, listening
 from .middleware import Limited, authenticated, bounded, counted, identified, recovered
 from .negotiate import negotiate, refuse_misfits, refuse_unknown_body
 from .parse import STREAMS, Asked, Target, UnknownPath, find_target
@@ -89,6 +89,7 @@ class ApiServer:
         self._health = Health({"ping": self._ping, "etcd": self._reads_the_store})
         self._metrics = Metrics()
         self._streams: NodeStreams | None = None
+        self._listener: Listener | None = None
         self._limited = Limited(bounded(self._answer))
         handler = authenticated(self._limited, authenticator)
         self._handler = identified(counted(recovered(handler), self._metrics))
@@ -99,11 +100,19 @@ class ApiServer:
             lambda: {(): float(self._limited.in_flight)},
         )
 
+        self._metrics.gauge(
+            "apiserver_longrunning_requests",
+            "Watches and streams being served.",
+            (),
+            lambda: {(): float(self._listener.streams if self._listener is not None else 0)},
+        )
+
     async def run(self, ready: Callable[[], None]) -> None:
         """Serve until cancelled; ``CannotListen`` when an address cannot be had."""
         self._responder = Responder()
         try:
             async with listening(self._handler, self._hosts, self.port, self._tls) as listener:
+                self._listener = listener
                 self.port = listener.port
                 self._documents.address = f"{self._hosts[0]}:{self.port}"
                 ready()

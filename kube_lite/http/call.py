@@ -28,9 +28,8 @@ class Call:
     route: tuple[str, str, str, str, str] = ("", "", "", "", "")
 
     def headers(self, content_type: str) -> dict[str, str]:
-        """The headers that every answer has."""
-        return {
-            "Audit-Id": self.audit_id,
-            "Cache-Control": "no-cache, private",
-            "Content-Type": content_type,
-        }
+        """The headers that every answer has; without a content type where there is no content."""
+        headers = {"Audit-Id": self.audit_id, "Cache-Control": "no-cache, private"}
+        if content_type:
+            headers["Content-Type"] = content_type
+        return headers

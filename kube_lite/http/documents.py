@@ -21,7 +21,7 @@ from .call import Call
 from .negotiate import JSON, negotiate
 from .parse import UnknownPath, not_allowed, not_served
 from .represent import encode, with_pretty
-from .versions import version_document
+from .versions import git_version, version_document
 
 if TYPE_CHECKING:
     from kube_lite.api.schema.load import Definitions
@@ -30,6 +30,10 @@ Parts = tuple[str, ...]
 
 TEXT = "text/plain; charset=utf-8"
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+PROTOBUF_V2 = (
+    "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
+    "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
+)
 FOR_EVER = "public, max-age=31536000"
 OTHER_PATHS = (
     "/.well-known/openid-configuration", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3",
@@ -138,44 +142,27 @@ class Documents:
     def _openapi(self, call: Call, parts: Parts) -> Document:
         from kube_lite.api import openapi
 
+        known, release = (self._registry, self._definitions), git_version(self._version)
         if parts[1:] == ("v2",):
-            return self._tagged(call, parts, lambda: openapi.v2(self._registry, self._definitions))
+            if any(name in call.request.headers.get("Accept", "") for name in PROTOBUF_V2):
+                body = self._bytes((*parts, "protobuf"), lambda: openapi.v2_protobuf(*known, release))
+                return _tagged(call, body, PROTOBUF_V2[0])
+            return _tagged(call, self._json(parts, lambda: openapi.v2(*known, release)), JSON)
         if parts[1:] == ("v3",):
-            body = self._bytes(parts, lambda: orjson.dumps({"paths": self._openapi_paths()}))
+            body = self._json(parts, lambda: openapi.v3_index(*known, release))
             return Document(200, body, TEXT, {})  # the real server says that this JSON is text, too
+        wanted = group_version_of(parts[2:])
         if parts[1:2] != ("v3",):
             raise UnknownPath
-        wanted = group_version_of(parts[2:])
         if wanted is None or wanted not in self._registry.group_versions():
-            return Document(404, b"", TEXT, {})
-        document = self._tagged(call, parts, lambda: openapi.v3(self._registry, self._definitions, wanted))
+            return Document(404, b"", "", {})
+        document = _tagged(call, self._json(parts, lambda: openapi.v3(*known, wanted, release)), JSON)
         if "hash" in call.address.query:
             return document._replace(headers={**document.headers, "Cache-Control": FOR_EVER})
         return document
 
-    def _openapi_paths(self) -> Json:
-        return {
-            path: {"serverRelativeURL": f"/openapi/v3/{path}?hash={self._hash(gv)}"}
-            for gv in self._registry.group_versions()
-            for path in [paths_of(gv)[-1].lstrip("/")]
-        }
-
-    def _hash(self, wanted: GroupVersion) -> str:
-        """Of all that the group's document is made from, which is much less than the document."""
-        rows = [
-            (row.plural, row.kind, row.namespaced, row.verbs, row.subresources, row.schema)
-            for row in self._registry
-            if (row.group, row.version) == wanted
-        ]
-        return hashlib.sha256(repr((self._version, rows)).encode()).hexdigest().upper()
-
-    def _tagged(self, call: Call, parts: Parts, make: Callable[[], Json]) -> Document:
-        body = self._bytes(parts, lambda: orjson.dumps(make()))
-        tag = f'"{hashlib.sha256(body).hexdigest().upper()}"'
-        headers = {"Etag": tag, "Vary": "Accept"}
-        if call.request.headers.get("If-None-Match") == tag:
-            return Document(304, b"", JSON, headers)
-        return Document(200, body, JSON, headers)
+    def _json(self, key: Parts, make: Callable[[], Json]) -> bytes:
+        return self._bytes(key, lambda: orjson.dumps(make()))
 
     def _written(self, call: Call, parts: Parts, make: Callable[[], Json]) -> Document:
         form = negotiate(call.request.headers.get("Accept", ""))
@@ -198,6 +185,15 @@ def paths_of(group_version: GroupVersion) -> list[str]:
     """Where a group and a version answer: ``/apis/apps``, ``/apis/apps/v1``."""
     group, version = group_version
     return [f"/apis/{group}", f"/apis/{group}/{version}"] if group else ["/api", f"/api/{version}"]
+
+
+def _tagged(call: Call, body: bytes, content_type: str) -> Document:
+    """The document, or 304 for a client that has it."""
+    tag = f'"{hashlib.sha256(body).hexdigest().upper()}"'
+    headers = {"Etag": tag, "Vary": "Accept"}
+    if call.request.headers.get("If-None-Match") == tag:
+        return Document(304, b"", content_type, headers)
+    return Document(200, body, content_type, headers)
 
 
 def group_version_of(parts: Parts) -> GroupVersion | None:

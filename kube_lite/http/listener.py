@@ -68,6 +68,10 @@ class Connections(Server):
         """A new connection, for the event loop."""
         return Connection(self, loop=self._loop, **self._kwargs)
 
+    def all(self) -> list[Connection]:
+        """Every connection that is open."""
+        return [each for each in self.connections if isinstance(each, Connection)]  # they all are
+
 
 class Listener:
     """Open sockets. ``port`` is the one really listened on."""
@@ -76,6 +80,11 @@ class Listener:
         self._connections = connections
         self._servers: list[asyncio.Server] = []
         self.port = 0
+
+    @property
+    def streams(self) -> int:
+        """How many watches and streams are running."""
+        return sum(len(connection.deadlines) for connection in self._connections.all())
 
     async def open(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
         """Listen on one more address.
@@ -95,9 +104,8 @@ class Listener:
         """Take no new connections, end the streams, let requests in flight finish, then close."""
         for server in self._servers:
             server.close()
-        for connection in self._connections.connections:
-            if isinstance(connection, Connection):  # they all are
-                connection.end_streams()
+        for connection in self._connections.all():
+            connection.end_streams()
         self._connections.pre_shutdown()
         await self._connections.shutdown(STOP_SECONDS)
 
