@@ -11,7 +11,7 @@ clients list again. A WebSocket client gets the same frames as text messages.
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import cast
 
 import orjson
@@ -100,6 +100,10 @@ class _Lines:
     async def begin(self) -> None:
         await self.response.prepare(self._request)
 
+    @asynccontextmanager
+    async def listening(self, deadline: asyncio.Timeout) -> AsyncIterator[None]:
+        yield  # a client that goes is noticed by its connection
+
     async def send(self, frame: bytes) -> None:
         await self.response.write(frame)
 
@@ -118,6 +122,24 @@ class _Messages:
 
     async def begin(self) -> None:
         await self.response.prepare(self._request)
+
+    @asynccontextmanager
+    async def listening(self, deadline: asyncio.Timeout) -> AsyncIterator[None]:
+        """Somebody must read, or pings stay unanswered and a farewell unnoticed."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                reader = group.create_task(self._read(deadline))
+                try:
+                    yield
+                finally:
+                    reader.cancel()
+        except BaseExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+
+    async def _read(self, deadline: asyncio.Timeout) -> None:
+        async for _ in self.response:
+            pass  # clients have nothing to say
+        deadline.reschedule(asyncio.get_running_loop().time())
 
     async def send(self, frame: bytes) -> None:
         await self.response.send_str(frame.decode())
@@ -138,7 +160,7 @@ async def serve_watch(call: Call, changes: Changes, framer: Framer) -> StreamRes
     try:
         async with asyncio.timeout(timeout_of(call.address.query)) as deadline:
             with connection.stream(deadline):
-                await _tell(changes, framer, out)
+                await _tell(changes, framer, out, deadline)
     except TimeoutError:
         if not deadline.expired():
             raise
@@ -149,12 +171,13 @@ async def serve_watch(call: Call, changes: Changes, framer: Framer) -> StreamRes
     return out.response
 
 
-async def _tell(changes: Changes, framer: Framer, out: _Lines | _Messages) -> None:
+async def _tell(changes: Changes, framer: Framer, out: _Lines | _Messages, deadline: asyncio.Timeout) -> None:
     try:
         async with changes as stream:
             await out.begin()
-            async for change in stream:
-                await out.send(framer.frame(change))
+            async with out.listening(deadline):
+                async for change in stream:
+                    await out.send(framer.frame(change))
     except (Expired, Gone) as error:  # told in the stream even when the watch could not begin
         if not out.response.prepared:
             await out.begin()
