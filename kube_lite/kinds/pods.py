@@ -14,6 +14,14 @@ from .pod_resources import quality_of_service
 
 DEFAULT_GRACE_SECONDS = 30  # of a pod's containers between SIGTERM and SIGKILL
 TERMINAL_PHASES = ("Failed", "Succeeded")
+GATED: Json = {
+    "type": "PodScheduled",
+    "lastProbeTime": None,
+    "lastTransitionTime": None,
+    "status": "False",
+    "reason": "SchedulingGated",
+    "message": "Scheduling is blocked due to non-empty scheduling gates",
+}
 STREAM = ("create", "get")
 PROXY = ("create", "delete", "get", "patch", "update")
 
@@ -52,6 +60,8 @@ class PodStrategy(Kind):
     def prepare_for_create(self, obj: Json) -> None:
         """A new pod waits for a node; its quality of service follows from its requests and limits."""
         obj["status"] = {"phase": "Pending", "qosClass": quality_of_service(obj["spec"])}
+        if obj["spec"].get("schedulingGates"):
+            obj["status"]["conditions"] = [dict(GATED)]
 
     def default_grace_seconds(self, obj: Json) -> int | None:
         """None for pods that run nowhere: they have nothing to stop.

@@ -1,0 +1,155 @@
+"""Pods that wait for a node: those to be tried now, those that back off, and those that nothing can be done
+for.
+
+A pod moves between three places:
+
+    active ──tried, no node fits──▶ unschedulable ──something changed──▶ active, or backing off until it may
+    active ──tried, went wrong────▶ backing off ──its time has come──▶ active
+
+The most important pod comes first, of equals the one that has waited longest. A pod that keeps failing
+backs off for 1, 2, 4, 8 and then 10 seconds, and nothing waits in *unschedulable* for more than five
+minutes, should a change that mattered have been overlooked. Nothing here waits or knows the time: the
+caller says what time it is.
+
+Source: kubernetes/pkg/scheduler/backend/queue/scheduling_queue.go.
+"""
+
+import heapq
+import itertools
+from collections.abc import Iterator
+
+from kube_lite.api.identity import Json, ObjectKey, key_of
+
+INITIAL_BACKOFF = 1.0
+MAX_BACKOFF = 10.0
+FORGOTTEN_AFTER = 300.0
+
+
+class Waiting:
+    """One pod in the queue and how its tries have gone; times are seconds that never go back."""
+
+    __slots__ = ("added", "failures", "key", "pod", "since", "state")
+
+    def __init__(self, pod: Json, now: float) -> None:
+        self.key = key_of(pod)
+        self.pod = pod
+        self.added = now
+        self.failures = 0
+        self.since = now  # of the last failure
+        self.state = ""
+
+    @property
+    def priority(self) -> int:
+        """Greater goes first."""
+        return int(self.pod["spec"].get("priority") or 0)
+
+    def may_be_tried_at(self) -> float:
+        """When its back-off is over."""
+        if not self.failures:
+            return self.since
+        return self.since + min(MAX_BACKOFF, INITIAL_BACKOFF * float(1 << min(self.failures - 1, 10)))
+
+
+class Queue:
+    """Every pod that has no node yet, by name."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[ObjectKey, Waiting] = {}
+        self._active: list[tuple[int, float, int, Waiting]] = []
+        self._backing_off: list[tuple[float, int, Waiting]] = []
+        self._order = itertools.count()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def __contains__(self, key: ObjectKey) -> bool:
+        return key in self._waiting
+
+    def add(self, pod: Json, now: float) -> None:
+        """A pod wants a node, or has changed while it waits; a change may be what it waited for."""
+        entry = self._waiting.get(key_of(pod))
+        if entry is not None and entry.pod["metadata"].get("uid") == pod["metadata"].get("uid"):
+            changed = entry.pod["spec"] != pod["spec"] or _labels(entry.pod) != _labels(pod)
+            entry.pod = pod
+            if changed and entry.state == "unschedulable":
+                self._wake(entry, now)
+            return
+        if entry is not None:
+            entry.state = "gone"
+        entry = self._waiting[key_of(pod)] = Waiting(pod, now)
+        self._activate(entry)
+
+    def remove(self, key: ObjectKey) -> None:
+        """The pod needs no node any more; unknown ones are no error."""
+        entry = self._waiting.pop(key, None)
+        if entry is not None:
+            entry.state = "gone"
+
+    def pop(self, now: float) -> Waiting | None:
+        """The pod to try now, or None; it stays known until it is removed or put back."""
+        self._end_backoffs(now)
+        while self._active:
+            entry = heapq.heappop(self._active)[-1]
+            if entry.state == "active":
+                entry.state = "tried"
+                return entry
+        return None
+
+    def put_back(self, entry: Waiting, now: float, *, unschedulable: bool) -> None:
+        """A try has failed: nothing fits (``unschedulable``), or something that may go right later."""
+        if self._waiting.get(entry.key) is not entry:
+            return  # removed meanwhile
+        entry.failures += 1
+        entry.since = now
+        if unschedulable:
+            entry.state = "unschedulable"
+        else:
+            self._back_off(entry)
+
+    def wake_all(self, now: float) -> None:
+        """Something changed that may help pods that did not fit."""
+        for entry in self._unschedulable():
+            self._wake(entry, now)
+
+    def wake_forgotten(self, now: float) -> None:
+        """Try what has waited very long, whether or not anything changed."""
+        for entry in self._unschedulable():
+            if now - entry.since >= FORGOTTEN_AFTER:
+                self._wake(entry, now)
+
+    def next_due(self) -> float | None:
+        """When ``pop`` or ``wake_forgotten`` have something new to say without any change, if ever."""
+        due = [entry.since + FORGOTTEN_AFTER for entry in self._unschedulable()]
+        while self._backing_off and self._backing_off[0][-1].state != "backing off":
+            heapq.heappop(self._backing_off)
+        if self._backing_off:
+            due.append(self._backing_off[0][0])
+        return min(due, default=None)
+
+    def _unschedulable(self) -> Iterator[Waiting]:
+        return iter([entry for entry in self._waiting.values() if entry.state == "unschedulable"])
+
+    def _wake(self, entry: Waiting, now: float) -> None:
+        if entry.may_be_tried_at() <= now:
+            self._activate(entry)
+        else:
+            self._back_off(entry)
+
+    def _activate(self, entry: Waiting) -> None:
+        entry.state = "active"
+        heapq.heappush(self._active, (-entry.priority, entry.added, next(self._order), entry))
+
+    def _back_off(self, entry: Waiting) -> None:
+        entry.state = "backing off"
+        heapq.heappush(self._backing_off, (entry.may_be_tried_at(), next(self._order), entry))
+
+    def _end_backoffs(self, now: float) -> None:
+        while self._backing_off and self._backing_off[0][0] <= now:
+            entry = heapq.heappop(self._backing_off)[-1]
+            if entry.state == "backing off":
+                self._activate(entry)
+
+
+def _labels(pod: Json) -> Json:
+    labels: Json = pod["metadata"].get("labels") or {}
+    return labels
