@@ -58,6 +58,10 @@ class Strategy:
         """Texts of the ``Warning`` headers that a create or update answers with."""
         return ()
 
+    def deprecation(self) -> str:
+        """What every request for this kind is warned of, whatever comes of it; empty for nothing."""
+        return ""
+
     def default_grace_seconds(self, obj: Json) -> int | None:
         """Seconds between a delete request and the end, None where objects of this kind go at once."""
         return None

@@ -11,14 +11,14 @@ from asyncio import get_running_loop
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import orjson
 from aiohttp.web_response import Response, StreamResponse
 from multidict import CIMultiDict
 
-from kube_lite.api.errors import ApiError
-from kube_lite.api.identity import Json
+from kube_lite.api.errors import ApiError, NotAcceptable
 
 from .call import Call
+from .negotiate import PLAIN, negotiate
+from .represent import encode, with_pretty
 
 PIECE_BYTES = 128 * 1024
 COMPRESSED_FROM = 128 * 1024  # upstream's threshold: below it compressing costs more than it saves
@@ -135,15 +135,16 @@ def text_response(call: Call, code: int, text: str) -> Response:
     return Response(body=text.encode(), status=code, headers=headers)
 
 
-def json_response(call: Call, code: int, document: Json, *, pretty: bool = False) -> Response:
-    """An answer in JSON that nobody asked to have in another form."""
-    body = orjson.dumps(document, option=orjson.OPT_INDENT_2 if pretty else 0)
-    return Response(body=body, status=code, headers=call.headers("application/json"))
-
-
 def status_response(call: Call, error: ApiError) -> Response:
-    """What a failed request is told: a ``metav1.Status``, always in JSON."""
-    response = json_response(call, error.code, error.status())
+    """What a failed request is told: a ``metav1.Status``, in the form the client likes if it names one we know."""
+    headers = call.request.headers
+    try:
+        form = negotiate(headers.get("Accept", ""))
+    except NotAcceptable:
+        form = PLAIN
+    form = with_pretty(form, call.address.query, headers.get("User-Agent", ""))
+    body = encode(error.status(), form)
+    response = Response(body=body, status=error.code, headers=call.headers(form.media_type))
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
     if error.code == 401:

@@ -26,6 +26,7 @@ from .listener import Connection
 from .negotiate import JSON, PLAIN, Form
 from .represent import event_object
 
+STREAMED = ("application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch")
 LONGEST_SECONDS = 1800.0  # without timeoutSeconds a watch ends after this to twice this, as upstream
 
 Changes = AbstractAsyncContextManager[AsyncIterator[Change]]
@@ -39,7 +40,7 @@ class Framer:
 
     def __init__(self, row: Resource, form: Form, query: Mapping[str, str], now: Callable[[], float]) -> None:
         if form.media_type != JSON:
-            raise NotAcceptable("only the following media types are accepted: application/json;stream=watch")
+            raise NotAcceptable(f"only the following media types are accepted: {', '.join(STREAMED)}")
         self._row = row
         self._form = form._replace(pretty=False)  # a frame is a line
         self._query = query

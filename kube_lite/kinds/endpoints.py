@@ -15,6 +15,12 @@ class EndpointsStrategy(Kind):
     create_on_update = True
     table = (NAME, Described("Endpoints", "core.v1.Endpoints", "subsets"), AGE)
 
+    def deprecation(self) -> str:
+        """Since 1.33 clients are told what to use instead."""
+        if int(self._release.split(".")[1]) < 33:
+            return ""
+        return "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
+
     def cells(self, obj: Json, now: float) -> list[object]:
         """The first few addresses."""
         return [obj["metadata"]["name"], listed(_addresses(obj), NONE), age_of(obj, now)]

@@ -22,6 +22,10 @@ class ComponentStatusStrategy(Kind):
         Column("Error", description="Error of the component conditions"),
     )
 
+    def deprecation(self) -> str:
+        """Nothing has taken its place."""
+        return "v1 ComponentStatus is deprecated in v1.19+"
+
     def cells(self, obj: Json, now: float) -> list[object]:
         """The condition ``Healthy``."""
         healthy: Json = next(
