@@ -55,8 +55,8 @@ class Bridge:
         self._directory = directory
         self._network = IPv4Network(cidr)
         self._services = IPv4Network(service_cidr)
-        self._digest = hashlib.sha256(os.fsencode(directory.resolve())).hexdigest()
-        self.name = f"kl{self._digest[:8]}"
+        self._digest = _digest(directory)
+        self.name = bridge_name(directory)
         self._thread: ThreadPoolExecutor | None = None
         self._remover: ThreadPoolExecutor | None = None
         self._pool: Pool | None = None
@@ -201,6 +201,15 @@ class Bridge:
     def _veth(self, sandbox_id: str) -> str:
         """Derived, so that it need not be remembered; interface names have at most 15 characters."""
         return f"kv{hashlib.sha256(f'{self._digest} {sandbox_id}'.encode()).hexdigest()[:12]}"
+
+
+def bridge_name(directory: Path) -> str:
+    """The name of the bridge whose network keeps its leases in ``directory``."""
+    return f"kl{_digest(directory)[:8]}"
+
+
+def _digest(directory: Path) -> str:
+    return hashlib.sha256(os.fsencode(directory.resolve())).hexdigest()
 
 
 def services_table(network_name: str) -> str:

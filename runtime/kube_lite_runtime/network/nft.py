@@ -5,6 +5,7 @@ it and makes it anew: the kernel switches from the old rules to the new ones at 
 are already translated go on. Starting ``nft`` takes 3 ms; that is spent in a thread.
 """
 
+import os
 import shutil
 import subprocess
 
@@ -31,9 +32,15 @@ def plan_masquerade(bridge: str, pod_cidr: str) -> str:
     )
 
 
-def is_available() -> bool:
-    """Whether this host has the ``nft`` command."""
-    return _command() is not None
+def is_allowed() -> bool:
+    """Whether this process may change the kernel's tables: as root, with the ``nft`` command."""
+    command = _command()
+    if command is None or os.geteuid() != 0:
+        return False
+    probe = subprocess.run(
+        [command, "-c", "-f", "-"], input=b"table ip kube_lite_probe {}\n", capture_output=True
+    )
+    return probe.returncode == 0
 
 
 def apply(text: str) -> None:
