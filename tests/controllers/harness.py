@@ -1,0 +1,185 @@
+"""A cluster without nodes: a real store, the whole API, and controllers on it; tests play the node."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from kube_lite_storage import Store
+
+from kube_lite import kinds
+from kube_lite.admission.chain import default_chain
+from kube_lite.api.errors import NotFound
+from kube_lite.api.identity import GroupVersionResource, Json
+from kube_lite.api.times import format_time
+from kube_lite.auth.authorize import default_authorizer
+from kube_lite.auth.user import AUTHENTICATED, MASTERS, User
+from kube_lite.client.informers import Informers
+from kube_lite.client.protocol import PatchType
+from kube_lite.controllers import controllers
+from kube_lite.controllers.resources import EVENTS, NAMESPACES, PODS
+from kube_lite.kit.clock import Clock, RealClock
+from kube_lite.kit.service import running
+from kube_lite.verbs.local import LocalClient
+from kube_lite.verbs.pipeline import Pipeline
+
+Objects = list[Json]
+Words = list[str]
+
+SECONDS = 15.0  # how long a condition may take before a test fails
+
+
+class World:
+    """What a test sees of the cluster."""
+
+    def __init__(self, pipeline: Pipeline, clock: Clock) -> None:
+        self.client = LocalClient(pipeline, User("tester", groups=(MASTERS, AUTHENTICATED)))
+        self.pipeline = pipeline
+        self.clock = clock
+        self.served: set[str] = set()
+
+    async def get(self, resource: GroupVersionResource, name: str, namespace: str = "default") -> Json:
+        return await self.client.get(resource, name, namespace=namespace)
+
+    async def find(
+        self, resource: GroupVersionResource, name: str, namespace: str = "default"
+    ) -> Json | None:
+        try:
+            return await self.get(resource, name, namespace)
+        except NotFound:
+            return None
+
+    async def list(self, resource: GroupVersionResource, namespace: str = "default") -> Objects:
+        return (await self.client.list(resource, namespace=namespace)).items
+
+    async def create(self, resource: GroupVersionResource, obj: Json, namespace: str = "default") -> Json:
+        return await self.client.create(resource, obj, namespace=namespace)
+
+    async def merge(self, resource: GroupVersionResource, name: str, patch: Json) -> Json:
+        return await self.client.patch(resource, name, patch, namespace="default", patch_type=PatchType.MERGE)
+
+    async def delete(self, resource: GroupVersionResource, name: str, propagation: str = "") -> None:
+        await self.client.delete(resource, name, namespace="default", propagation=propagation)
+
+    async def until(self, holds: Callable[[], Awaitable[bool]]) -> None:
+        """Wait for a condition; the test fails if it does not come true."""
+        async with asyncio.timeout(SECONDS):
+            while not await holds():
+                await asyncio.sleep(0.002)
+
+    async def until_gone(self, resource: GroupVersionResource, name: str) -> None:
+        async def gone() -> bool:
+            return await self.find(resource, name) is None
+
+        await self.until(gone)
+
+    async def messages(self, reason: str) -> Words:
+        return [event["message"] for event in await self.list(EVENTS) if event["reason"] == reason]
+
+    async def set_ready(self, pod: Json, *, ready: bool = True, node: str = "n1") -> None:
+        """Do what a node does when a Pod has come up: bind, report that it runs, and whether it is ready."""
+        name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
+        if not pod["spec"].get("nodeName"):
+            target = {"apiVersion": "v1", "kind": "Node", "name": node}
+            binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name}, "target": target}
+            await self.client.create(PODS, binding, namespace=namespace, name=name, subresource="binding")
+        self.served.add(name)
+        address = f"10.0.{len(self.served) // 250}.{len(self.served) % 250 + 1}"
+        status = {
+            "phase": "Running",
+            "podIP": address,
+            "podIPs": [{"ip": address}],
+            "conditions": [
+                {
+                    "type": "Ready",
+                    "status": "True" if ready else "False",
+                    "lastTransitionTime": format_time(self.clock.now()),
+                }
+            ],
+        }
+        await self.client.patch(PODS, name, {"status": status}, namespace=namespace, subresource="status")
+
+    async def play_node(self, *, ready: bool = True) -> None:
+        """Bring up every Pod that is pending, and end every Pod that is asked to; for ever."""
+        listed = await self.client.list(PODS)
+        for pod in listed.items:
+            await self._serve(pod, ready=ready)
+        async with self.client.watch(PODS, resource_version=listed.resource_version) as events:
+            async for kind, pod in events:
+                if kind in ("ADDED", "MODIFIED"):
+                    await self._serve(pod, ready=ready)
+
+    async def _serve(self, pod: Json, *, ready: bool) -> None:
+        name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
+        try:
+            if pod["metadata"].get("deletionTimestamp"):
+                await self.client.delete(PODS, name, namespace=namespace, grace_seconds=0)
+            elif name not in self.served:
+                await self.set_ready(pod, ready=ready)
+        except NotFound:
+            return
+
+    @asynccontextmanager
+    async def node(self, *, ready: bool = True) -> AsyncIterator[None]:
+        """A node that serves every Pod at once, for the length of the block."""
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(self.play_node(ready=ready))
+            yield
+            task.cancel()
+
+
+@asynccontextmanager
+async def world(
+    path: Path, *, clock: Clock | None = None, only: Sequence[str] | None = None
+) -> AsyncIterator[World]:
+    """A cluster with all controllers, or ``only`` those of the names given (the recorder always runs)."""
+    clock = clock or RealClock()
+    registry = kinds.builtin()
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(Store.open(path / "store", durable=False))
+        pipeline = Pipeline(
+            store=store,
+            registry=registry,
+            definitions=kinds.schemas.definitions(),
+            clock=clock,
+            authorizer=default_authorizer(),
+            admission=default_chain(),
+        )
+        it = World(pipeline, clock)
+        if await it.find(NAMESPACES, "default", "") is None:
+            await it.create(NAMESPACES, {"metadata": {"name": "default"}}, "")
+        informers = Informers(it.client, clock)
+        services = controllers(it.client, informers, clock, resources=list(registry), ca_pem="a certificate")
+        await stack.enter_async_context(running(informers))
+        for service in services:
+            if only is None or service.name in (*only, "recorder"):
+                await stack.enter_async_context(running(service))
+        yield it
+
+
+def deployment(name: str = "web", *, replicas: int = 2, image: str = "web:1", **spec: object) -> Json:
+    labels = {"app": name}
+    containers = [{"name": "c", "image": image, "ports": [{"name": "http", "containerPort": 8080}]}]
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "labels": labels},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": containers}},
+            **spec,
+        },
+    }
+
+
+def replica_set(name: str = "one", *, replicas: int = 1, **spec: Any) -> Json:
+    made = deployment(name, replicas=replicas, **spec)
+    return {**made, "kind": "ReplicaSet"}
+
+
+def image(value: str) -> Json:
+    """A merge patch that changes the image."""
+    containers = [{"name": "c", "image": value, "ports": [{"name": "http", "containerPort": 8080}]}]
+    return {"spec": {"template": {"spec": {"containers": containers}}}}
