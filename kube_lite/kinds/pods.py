@@ -17,7 +17,6 @@ TERMINAL_PHASES = ("Failed", "Succeeded")
 GATED: Json = {
     "type": "PodScheduled",
     "lastProbeTime": None,
-    "lastTransitionTime": None,
     "status": "False",
     "reason": "SchedulingGated",
     "message": "Scheduling is blocked due to non-empty scheduling gates",
@@ -61,7 +60,8 @@ class PodStrategy(Kind):
         """A new pod waits for a node; its quality of service follows from its requests and limits."""
         obj["status"] = {"phase": "Pending", "qosClass": quality_of_service(obj["spec"])}
         if obj["spec"].get("schedulingGates"):
-            obj["status"]["conditions"] = [dict(GATED)]
+            made = obj["metadata"].get("creationTimestamp")
+            obj["status"]["conditions"] = [{**GATED, "lastTransitionTime": made}]
 
     def default_grace_seconds(self, obj: Json) -> int | None:
         """None for pods that run nowhere: they have nothing to stop.
