@@ -132,6 +132,7 @@ class ApiServer:
         except (ApiError, UnknownPath):
             self._authorize(attributes_of(call, asked))  # who may not look is not told what is there
             raise
+        call.deprecation = target.resource.strategy.deprecation()
         call.route = (target.verb, asked.group, asked.version, asked.resource, asked.subresource)
         if target.subresource in STREAMS:
             return await self._answer_with_stream(call, target)

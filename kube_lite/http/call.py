@@ -1,8 +1,10 @@
 """One HTTP request on its way through the server, with what each step has found out about it."""
 
+from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 
 from aiohttp.web_request import BaseRequest
+from multidict import CIMultiDict
 
 from kube_lite.auth.user import ANONYMOUS, User
 
@@ -14,10 +16,13 @@ class Call:
     """A request and its circumstances.
 
     Attributes:
-        request: as aiohttp gives it; its ``protocol`` is a ``listener.Connection``. address: its target,
-        split. audit_id: what the client finds in ``Audit-Id``, and we in the log. asked: the words of its
-        path, when it leads to a resource. user: who asks, once that is known. route: what metrics call it:
-        verb, group, version, resource, subresource; empty for what is not served.
+        request: as aiohttp gives it; its ``protocol`` is a ``listener.Connection``.
+        address: its target, split.
+        audit_id: what the client finds in ``Audit-Id``, and we in the log.
+        asked: the words of its path, when it leads to a resource.
+        user: who asks, once that is known.
+        deprecation: what every answer about the resource warns of, or empty.
+        route: verb, group, version, resource and subresource for metrics; empty for what is not served.
     """
 
     request: BaseRequest
@@ -25,11 +30,26 @@ class Call:
     audit_id: str
     asked: Asked | None = None
     user: User = ANONYMOUS
+    deprecation: str = ""
     route: tuple[str, str, str, str, str] = ("", "", "", "", "")
 
-    def headers(self, content_type: str) -> dict[str, str]:
+    def headers(self, content_type: str, warnings: Iterable[str] = ()) -> Mapping[str, str]:
         """The headers that every answer has; without a content type where there is no content."""
-        headers = {"Audit-Id": self.audit_id, "Cache-Control": "no-cache, private"}
+        headers: MutableMapping[str, str] = {
+            "Audit-Id": self.audit_id,
+            "Cache-Control": "no-cache, private",
+        }
         if content_type:
             headers["Content-Type"] = content_type
-        return headers
+        if not self.deprecation and not warnings:
+            return headers
+        several = CIMultiDict(headers)
+        for text in (self.deprecation, *warnings) if self.deprecation else warnings:
+            several.add("Warning", warning(text))
+        return several
+
+
+def warning(text: str) -> str:
+    """A ``Warning`` header as Kubernetes writes it: code 299, no agent, quoted text."""
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'299 - "{"".join(letter for letter in quoted if letter.isprintable())}"'

@@ -50,13 +50,10 @@ class Responder:
             warnings: texts of ``Warning`` headers.
             extra: headers that only this answer has.
         """
-        headers: Mapping[str, str] = call.headers(content_type)
+        headers = call.headers(content_type, warnings)
         if extra:
-            headers = {**headers, **extra}
-        if warnings:
             headers = CIMultiDict(headers)
-            for text in warnings:
-                headers.add("Warning", warning(text))
+            headers.update(extra)
         if isinstance(body, bytes) and len(body) < COMPRESSED_FROM:
             return Response(body=body, status=code, headers=headers)
         pieces = [body] if isinstance(body, bytes) else body
@@ -122,21 +119,15 @@ def accepts_gzip(accept_encoding: str) -> bool:
     return False
 
 
-def warning(text: str) -> str:
-    """A ``Warning`` header as Kubernetes writes it: code 299, no agent, quoted text."""
-    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'299 - "{"".join(letter for letter in quoted if letter.isprintable())}"'
-
-
 def text_response(call: Call, code: int, text: str) -> Response:
     """An answer in plain text, for paths that are no API."""
-    headers = call.headers(TEXT)
-    headers["X-Content-Type-Options"] = "nosniff"
-    return Response(body=text.encode(), status=code, headers=headers)
+    response = Response(body=text.encode(), status=code, headers=call.headers(TEXT))
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
 
 
 def status_response(call: Call, error: ApiError) -> Response:
-    """What a failed request is told: a ``metav1.Status``, in the form the client likes if it names one we know."""
+    """What a failed request is told: a ``metav1.Status``, in JSON where the client's wish cannot be met."""
     headers = call.request.headers
     try:
         form = negotiate(headers.get("Accept", ""))
