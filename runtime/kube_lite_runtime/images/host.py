@@ -15,15 +15,19 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..process.mounts import SCRATCH_MODE, HostRoot
+from ..process.mounts import HostRoot
 from ..types import ImageState
 
 HOST_IMAGE = "localhost/host:latest"
+SCRATCH_MODE = 0o1777
 SHOWN = ("/bin", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/nix", "/opt", "/sbin", "/usr")
 EMPTY = (
+    ("/dev", 0o755),
     ("/home", 0o755),
+    ("/proc", 0o555),
     ("/root", 0o755),
     ("/run", 0o755),
+    ("/sys", 0o555),
     ("/tmp", SCRATCH_MODE),
     ("/var", 0o755),
     ("/var/cache", 0o755),
@@ -54,24 +58,22 @@ def host_image() -> ImageState:
     )
 
 
-def plan_host_root(masks: Path, *, busy: Path) -> HostRoot:
+def plan_host_root(masks: Path, skeleton: Path, *, busy: Path) -> HostRoot:
     """What of the host's root is shown, given how it looks now.
 
     Args:
         masks: where ``make_masks`` has put whiteouts.
+        skeleton: what ``make_skeleton`` has made.
         busy: the directory with the upper layers of containers. An overlay may not have its upper layer
             inside its lower one, so the directory that contains it appears as it is, read-only.
     """
     layers: list[tuple[str, Sequence[str]]] = []
-    links: list[tuple[str, str]] = []
     shown: list[str] = []
     for name in SHOWN:
         path = Path(name)
-        if path.is_symlink():
-            links.append((name, str(path.readlink())))
-        elif not path.is_dir():
+        if path.is_symlink() or not path.is_dir():
             continue
-        elif busy.is_relative_to(path):
+        if busy.is_relative_to(path):
             shown.append(name)
         else:
             mask = masks / name.strip("/")
@@ -79,7 +81,29 @@ def plan_host_root(masks: Path, *, busy: Path) -> HostRoot:
     home = python_home()
     if home is not None:
         shown.append(str(home))
-    return HostRoot(layers=layers, shown=shown, links=[*links, ("/var/run", "/run")], empty=EMPTY)
+    return HostRoot(layers=layers, shown=shown, skeleton=str(skeleton))
+
+
+def make_skeleton(skeleton: Path) -> None:
+    """Make what lies at the top of the root: the host's own links, empty directories, and places for mounts."""
+    skeleton.mkdir(mode=0o755, parents=True, exist_ok=True)
+    for name, mode in EMPTY:
+        place = skeleton / name.strip("/")
+        place.mkdir(exist_ok=True)
+        place.chmod(mode)
+    for name in SHOWN:
+        path, place = Path(name), skeleton / name.strip("/")
+        if path.is_symlink():
+            place.unlink(missing_ok=True)
+            place.symlink_to(path.readlink())
+        elif path.is_dir():
+            place.mkdir(mode=0o755, exist_ok=True)
+    run = skeleton / "var" / "run"
+    if not run.is_symlink():
+        run.symlink_to("/run")
+    home = python_home()
+    if home is not None:
+        (skeleton / str(home).strip("/")).mkdir(mode=0o755, parents=True, exist_ok=True)
 
 
 def make_masks(masks: Path) -> None:

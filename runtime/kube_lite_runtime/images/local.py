@@ -2,7 +2,6 @@
 
     <directory>/<64 hex digits>/image.json      names, command, environment, user, size
     <directory>/<64 hex digits>/root/           the root file system, never changed once its image.json is there
-    <directory>/host/                           masks of the host image, see ``host.py``
 
 The digits are the SHA-256 of the archive, or of the listing of the directory (names, sizes, times), with the
 configuration: importing the same thing again finds it. An import is made under a temporary name and renamed.

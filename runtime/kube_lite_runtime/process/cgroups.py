@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 PERIOD_US = 100_000
-CONTROLLERS = ("cpu", "cpuacct", "memory", "pids", "freezer")
+CONTROLLERS = ("cpu", "cpuacct", "memory", "pids")
 KILL_ROUNDS = 50
 """Passes over a group that forks while it is killed; each pass also catches the children of the last."""
 
@@ -165,6 +165,15 @@ class Groups:
         if "pids" in self.roots:
             pids = _number(f"{self.roots['pids']}/{name}/pids.current")
         return Counters(cpu, memory, max(0, memory - cold), pids, kills)
+
+
+def join_cgroup(directory: str) -> None:
+    """Move this process, which is ``0`` to itself, into a cgroup."""
+    descriptor = os.open(f"{directory}/cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(descriptor, b"0")
+    finally:
+        os.close(descriptor)
 
 
 def plan_limits(version: int, limits: dict[str, Any]) -> Iterator[tuple[str, str, str]]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from ..errors import ExecFailed, NoSuchContainer, NoSuchSandbox, NotSupported, RuntimeFailure
-from ..images.host import HOST_IMAGE, make_masks, plan_host_root
+from ..images.host import HOST_IMAGE, make_masks, make_skeleton, plan_host_root
 from ..images.local import LocalImages
 from ..network.driver import Network
 from ..types import (
@@ -292,13 +292,15 @@ class ProcessDriver:
     def _settle(self, hello: dict[str, Any]) -> None:
         """Make ready what depends on how the supervisor runs, and remove what nothing needs any more."""
         mode = hello["mode"]
-        masks = self._directory / "masks"
-        if mode == "root":
+        masks, skeleton = self._directory / "host" / "masks", self._directory / "host" / "skeleton"
+        if mode != "plain":
+            make_skeleton(skeleton)
+        if mode == "root":  # others can read no more in a container than outside it
             make_masks(masks)
         self._host = Host(
             mode=mode,
             may_set_user=mode == "root" or (mode == "plain" and os.geteuid() == 0),
-            root=plan_host_root(masks, busy=self._directory.resolve()),
+            root=plan_host_root(masks, skeleton, busy=self._directory.resolve()),
             hidden=self._hidden,
         )
         self._groups = Groups.find() if hello["cgroups"] else None

@@ -20,6 +20,7 @@ import termios
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from .cgroups import join_cgroup
 from .handshake import Reporter
 from .syscalls import (
     MS_BIND,
@@ -112,15 +113,6 @@ class _named:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, OSError):
             raise StepFailed(self._step, str(error)) from error
-
-
-def join_cgroup(directory: str) -> None:
-    """Move this process, which is ``0`` to itself, into a cgroup."""
-    descriptor = os.open(f"{directory}/cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(descriptor, b"0")
-    finally:
-        os.close(descriptor)
 
 
 def build_root(kernel: Kernel, root: str, steps: Sequence[Sequence[Any]]) -> None:

@@ -14,13 +14,11 @@ from typing import Any, NamedTuple
 from ..types import Mount, Security
 from .security import MASKED_PATHS, READ_ONLY_PATHS
 from .syscalls import (
-    MS_BIND,
     MS_NODEV,
     MS_NOEXEC,
     MS_NOSUID,
     MS_PRIVATE,
     MS_RDONLY,
-    MS_REC,
     MS_SHARED,
     MS_SLAVE,
 )
@@ -37,7 +35,6 @@ DEVICE_LINKS = {
     "ptmx": "pts/ptmx",
 }
 SAFE = MS_NOSUID | MS_NODEV | MS_NOEXEC
-SCRATCH_MODE = 0o1777
 
 
 class HostRoot(NamedTuple):
@@ -47,10 +44,8 @@ class HostRoot(NamedTuple):
     """Directory inside, and its layers on the host, the topmost first: ``("/etc", ["…/masks/etc", "/etc"])``."""
     shown: Sequence[str] = ()
     """Directories that appear read-only as they are: they hold this runtime's own upper layers, or a Python."""
-    links: Sequence[tuple[str, str]] = ()
-    """Links at the top, such as ``("/bin", "usr/bin")``."""
-    empty: Sequence[tuple[str, int]] = ()
-    """Empty directories and their modes."""
+    skeleton: str = ""
+    """A directory with the links and the empty directories of the root: its lowest layer."""
 
 
 class Surface(NamedTuple):
@@ -95,12 +90,8 @@ def plan_layers(surface: Surface) -> Iterator[Step]:
         lower = ":".join(_escaped(str(layer)) for layer in surface.layers)
         yield ["root", "overlay", "overlay", 0, _overlay(lower, "upper", "work", options)]
         return
-    root = str(surface.directory / "upper" / "root")
-    yield ["root", root, "", MS_BIND | MS_REC, ""]
-    for target, points_to in surface.host.links:
-        yield ["link", target, points_to]
-    for target, mode in surface.host.empty:
-        yield ["directory", target, mode]
+    skeleton = _escaped(surface.host.skeleton)
+    yield ["root", "overlay", "overlay", 0, _overlay(skeleton, "upper/root", "work/root", options)]
     for target, layers in surface.host.layers:
         name = target.strip("/")
         lower = ":".join(map(_escaped, layers))
