@@ -146,16 +146,12 @@ class PodWorker:
 
     def observe(self, state: ContainerState) -> None:
         """The driver tells of a change."""
-        if state.id in self._containers:
-            self._containers[state.id] = state
-            if state.state is State.EXITED:
-                self._health.end(state.id)
-
-    def owns(self, sandbox_id: str) -> bool:
-        """Whether a container of that sandbox is the pod's."""
-        return (
-            self._sandbox is not None and self._sandbox.id == sandbox_id or sandbox_id in self._old_sandboxes
-        )
+        known = self._containers.get(state.id)
+        if state.id in self._forgotten or (known is not None and known.state is State.EXITED):
+            return
+        self._containers[state.id] = state
+        if state.state is State.EXITED:
+            self._health.end(state.id)
 
     def running(self, name: str) -> ContainerState | None:
         """The running container of that name, for logs and exec."""

@@ -32,8 +32,15 @@ def plan_patch(known: Json, wanted: Json) -> Json:
     changes: Json = {}
     for key, value in wanted.items():
         if key == "conditions":
-            before = {one["type"]: _without_nulls(one) for one in known.get("conditions") or ()}
-            differing = [one for one in value if before.get(one["type"]) != _without_nulls(one)]
+            before = {one["type"]: one for one in known.get("conditions") or ()}
+            differing = [
+                {
+                    **dict.fromkeys(before.get(one["type"], ())),
+                    **one,
+                }  # a null takes away what is no longer told
+                for one in value
+                if _without_nulls(before.get(one["type"])) != _without_nulls(one)
+            ]
             if differing:
                 changes[key] = differing
         elif _without_nulls(known.get(key)) != _without_nulls(value):
