@@ -2,7 +2,7 @@
 
 A binary message is a byte that names the channel, then bytes: 0 input, 1 output, 2 error output, 3 a Status
 in JSON that ends it, 4 the size of the terminal; in v5 also 255, after which the channel named by the next
-byte is closed. Source: KEP-4006; apimachinery/pkg/util/remotecommand; the Status: client-go/tools/remotecommand.
+byte is closed. Source: KEP-4006; apimachinery/pkg/util/remotecommand; client-go/tools/remotecommand.
 """
 
 import asyncio
