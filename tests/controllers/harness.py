@@ -10,7 +10,7 @@ from kube_lite_storage import Store
 
 from kube_lite import kinds
 from kube_lite.admission.chain import default_chain
-from kube_lite.api.errors import NotFound
+from kube_lite.api.errors import Conflict, NotFound
 from kube_lite.api.identity import GroupVersionResource, Json
 from kube_lite.api.times import format_time
 from kube_lite.auth.authorize import default_authorizer
@@ -33,11 +33,17 @@ SECONDS = 15.0  # how long a condition may take before a test fails
 class World:
     """What a test sees of the cluster."""
 
-    def __init__(self, pipeline: Pipeline, clock: Clock) -> None:
+    def __init__(self, store: Store, pipeline: Pipeline, clock: Clock) -> None:
+        self._store = store
         self.client = LocalClient(pipeline, User("tester", groups=(MASTERS, AUTHENTICATED)))
         self.pipeline = pipeline
         self.clock = clock
         self.served: set[str] = set()
+
+    @property
+    def revision(self) -> int:
+        """Of the last write by anybody."""
+        return self._store.revision
 
     async def get(self, resource: GroupVersionResource, name: str, namespace: str = "default") -> Json:
         return await self.client.get(resource, name, namespace=namespace)
@@ -84,8 +90,8 @@ class World:
             target = {"apiVersion": "v1", "kind": "Node", "name": node}
             binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name}, "target": target}
             await self.client.create(PODS, binding, namespace=namespace, name=name, subresource="binding")
-        self.served.add(name)
-        address = f"10.0.{len(self.served) // 250}.{len(self.served) % 250 + 1}"
+        number = len(self.served) + 1
+        address = f"10.0.{number // 250}.{number % 250 + 1}"
         status = {
             "phase": "Running",
             "podIP": address,
@@ -99,6 +105,7 @@ class World:
             ],
         }
         await self.client.patch(PODS, name, {"status": status}, namespace=namespace, subresource="status")
+        self.served.add(name)
 
     async def play_node(self, *, ready: bool = True) -> None:
         """Bring up every Pod that is pending, and end every Pod that is asked to; for ever."""
@@ -117,7 +124,7 @@ class World:
                 await self.client.delete(PODS, name, namespace=namespace, grace_seconds=0)
             elif name not in self.served:
                 await self.set_ready(pod, ready=ready)
-        except NotFound:
+        except (Conflict, NotFound):  # it has changed meanwhile, which the next event tells
             return
 
     @asynccontextmanager
@@ -146,7 +153,7 @@ async def world(
             authorizer=default_authorizer(),
             admission=default_chain(),
         )
-        it = World(pipeline, clock)
+        it = World(store, pipeline, clock)
         if await it.find(NAMESPACES, "default", "") is None:
             await it.create(NAMESPACES, {"metadata": {"name": "default"}}, "")
         informers = Informers(it.client, clock)
