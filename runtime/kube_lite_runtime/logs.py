@@ -7,8 +7,8 @@ Reading goes through the file in blocks and never holds more than one. Following
 directory (inotify), with a slow poll beside it for file systems that do not tell; a file that was renamed
 away by a rotation is read to its end before its successor is opened.
 
-Source of the form: kubernetes/design-proposals-archive, node/kubelet-cri-logging.md; of what the options mean:
-pkg/kubelet/kuberuntime/logs/logs.go.
+Source of the form: kubernetes/design-proposals-archive, node/kubelet-cri-logging.md; of what the options
+mean: pkg/kubelet/kuberuntime/logs/logs.go.
 """
 
 import asyncio
@@ -66,11 +66,11 @@ async def read_log(
     try:
         await _in(thread, lambda: reader.open(tail_lines))
         async for piece in _pieces(reader, thread, is_running if follow else None, follow=follow):
-            if left >= 0:
+            if limit_bytes is not None:
                 piece, left = piece[:left], left - len(piece)
             if piece:
                 yield piece
-            if left < 0 and limit_bytes is not None or left == 0:
+            if limit_bytes is not None and left <= 0:
                 return
     finally:
         reader.close()
@@ -199,7 +199,7 @@ def tail_offset(file: BinaryIO, lines: int) -> int:
         file.seek(position)
         block = file.read(size) + rest
         starts = [index + 1 for index, byte in enumerate(block) if byte == 0x0A]
-        # A line counts when the one before it was whole; the first in the block is judged with the next block.
+        # A line counts when the one before it was whole; the block's first is judged with the next block.
         for start in reversed(starts):
             if start + position >= end:
                 continue

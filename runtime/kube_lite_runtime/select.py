@@ -21,8 +21,8 @@ def select_driver(
 ) -> Driver:
     """A driver, not yet entered.
 
-    ``auto`` and ``process`` both run real processes, with as much isolation as the host allows: ``abilities()``
-    tells how much, once the driver is entered. ``fake`` plays containers in memory and needs nothing.
+    ``auto`` and ``process`` both run real processes, with as much isolation as the host allows:
+    ``abilities()`` tells how much, once the driver is entered. ``fake`` plays containers in memory.
 
     Args:
         directory: where the runtime keeps everything; made when missing.

@@ -85,7 +85,7 @@ def plan_host_root(masks: Path, skeleton: Path, *, busy: Path) -> HostRoot:
 
 
 def make_skeleton(skeleton: Path) -> None:
-    """Make what lies at the top of the root: the host's own links, empty directories, and places for mounts."""
+    """Make what lies at the top of the root: the host's own links, empty directories, places for mounts."""
     skeleton.mkdir(mode=0o755, parents=True, exist_ok=True)
     for name, mode in EMPTY:
         place = skeleton / name.strip("/")

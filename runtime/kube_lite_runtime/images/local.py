@@ -1,7 +1,7 @@
 """The images on this node: the host's own root, and what was imported from directories and archives.
 
     <directory>/<64 hex digits>/image.json      names, command, environment, user, size
-    <directory>/<64 hex digits>/root/           the root file system, never changed once its image.json is there
+    <directory>/<64 hex digits>/root/           the root file system, never changed once image.json is there
 
 The digits are the SHA-256 of the archive, or of the listing of the directory (names, sizes, times), with the
 configuration: importing the same thing again finds it. An import is made under a temporary name and renamed.
@@ -92,8 +92,8 @@ class LocalImages:
         Args:
             source: a directory, or a tar archive, plain or compressed.
             names: such as ``busybox:1.37``; at least one.
-            config: any of ``entrypoint``, ``command``, ``environment`` (``NAME=value``), ``working_directory``,
-                ``user``.
+            config: any of ``entrypoint``, ``command``, ``environment`` (``NAME=value`` each),
+                ``working_directory``, ``user``.
 
         Raises:
             InvalidReference, UnsafeArchive, OSError.

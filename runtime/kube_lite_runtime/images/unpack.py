@@ -18,7 +18,7 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class UnsafeArchive(ValueError):
-    """The archive asks for something outside its directory, or is no archive; nothing of it should be used."""
+    """The archive asks for something outside its directory, or is none; nothing of it should be used."""
 
 
 def unpack(archive: Path, destination: Path) -> int:
@@ -82,7 +82,7 @@ def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, parent: int, name: str
     descriptor = os.open(
         name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=parent
     )
-    with content, open(descriptor, "wb") as file:
+    with content, os.fdopen(descriptor, "wb") as file:
         while piece := content.read(1024 * 1024):
             file.write(piece)
 

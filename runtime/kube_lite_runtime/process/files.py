@@ -1,7 +1,7 @@
 """Files and directories of sandboxes and containers: made before they run, removed with them.
 
-A pod's containers share ``/etc/hosts``, ``/etc/hostname``, ``/etc/resolv.conf`` and ``/dev/shm``; each container
-has the layers of its root file system. What a container wrote is removed with suspicion: see ``remove_tree``.
+A pod's containers share ``/etc/hosts``, ``/etc/hostname``, ``/etc/resolv.conf`` and ``/dev/shm``; each
+container has the layers of its root. What a container wrote is removed with suspicion: see ``remove_tree``.
 """
 
 import shutil
@@ -85,7 +85,7 @@ def make_sandbox_files(
 
 
 def make_container_directories(directory: Path, host: Host) -> None:
-    """Make the directories of a container's root file system: its mount point and the overlays' own layers."""
+    """Make the directories of a container's root: its mount point and the overlays' own layers."""
     for name in ("root", "upper", "work"):
         (directory / name).mkdir(mode=0o755, parents=True, exist_ok=True)
     if host.mode == "plain":

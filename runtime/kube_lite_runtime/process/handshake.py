@@ -5,8 +5,8 @@ Messages travel over a socket pair that keeps their borders and that exec closes
     message                       meaning
     {"terminal": true} + one fd   the master side of the terminal that was opened inside
     {"executing": true}           set-up is done; the command is executed next
-    {"failed": step, "why": text} a step failed; the process ends. May follow "executing" when exec itself failed
-    (end of file)                 after "executing": the command runs. Before it: the process died during set-up
+    {"failed": step, "why": text} a step failed; the process ends. After "executing": exec itself failed
+    (end of file)                 after "executing": the command runs. Before it: the process died
 """
 
 import json

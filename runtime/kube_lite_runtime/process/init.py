@@ -1,15 +1,16 @@
 """The life of a container's first process from fork to exec. Runs in the forked child; standard library only.
 
-It is given a job, which ``plan.py`` made as data, and does it in order: join cgroups and namespaces, build the
-root file system, change into it, take on the user's identity, exec. Every step has a name, and the first that
-fails is reported with it. Paths inside the root file system belong to the image, which may hold links that
+It is given a job, which ``plan.py`` made as data, and does it in order: join cgroups and namespaces, build
+the root file system, change into it, take on the user's identity, exec. Every step has a name, and the first
+that fails is reported with it. Paths inside the root file system belong to the image, which may hold links that
 point anywhere; they are resolved with ``openat2(RESOLVE_IN_ROOT)``, so that none leads out.
 
     {"cgroups": [directory, ...], "root": "/data/containers/4f0c/root", "steps": [[name, argument, ...], ...],
      "process": {"argv": [...], "environment": {...}, "directory": "/", "user": 1000 | null, ...}}
 """
 
-# ruff: noqa: PTH - pathlib would cost the supervisor a megabyte and 4 ms of its start.
+# pathlib and contextlib would cost the supervisor a megabyte and 5 ms of its start.
+# ruff: noqa: PTH101, PTH113, PTH116, PTH123
 
 import fcntl
 import os
@@ -398,7 +399,7 @@ def execute(argv: Sequence[str], environment: dict[str, str], report: Reporter) 
 
 
 def find_program(name: str, search: str) -> str:
-    """The file that ``name`` stands for, as a shell would find it. Raises ``OSError`` with the text of Go's exec."""
+    """The file that ``name`` stands for, as a shell would find it. Raises ``OSError`` with Go's texts."""
     if "/" in name:
         os.stat(name)
         if stat.S_ISDIR(os.stat(name).st_mode):

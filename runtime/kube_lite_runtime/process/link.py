@@ -149,7 +149,9 @@ class Link:
                 channel.close()  # it was just ending, as one does that owns nothing
                 continue
             return channel
-        raise SupervisorGone(f"the supervisor of {self._directory} ends as soon as it starts: see supervisor.log")
+        raise SupervisorGone(
+            f"the supervisor of {self._directory} ends as soon as it starts: see supervisor.log"
+        )
 
     async def _tell_everything(self, channel: Channel) -> None:
         hello, _ = await channel.ask("hello", **HELLO)

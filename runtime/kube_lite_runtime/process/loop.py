@@ -36,7 +36,7 @@ class Loop:
         self._running = True
 
     def watch(self, descriptor: int, on_ready: Callback, *, writable: bool = False) -> None:
-        """Call ``on_ready`` whenever the descriptor can be read, or with ``writable`` also when it can be written."""
+        """Call ``on_ready`` whenever the descriptor can be read, with ``writable`` also when written."""
         events = selectors.EVENT_READ | (selectors.EVENT_WRITE if writable else 0)
         if descriptor in self._selector.get_map():
             self._selector.modify(descriptor, events, on_ready)

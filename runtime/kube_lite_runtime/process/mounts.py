@@ -41,9 +41,9 @@ class HostRoot(NamedTuple):
     """What of the host's root the ``host`` image shows."""
 
     layers: Sequence[tuple[str, Sequence[str]]] = ()
-    """Directory inside, and its layers on the host, the topmost first: ``("/etc", ["…/masks/etc", "/etc"])``."""
+    """Directory inside, and its layers, the topmost first: ``("/etc", ["…/masks/etc", "/etc"])``."""
     shown: Sequence[str] = ()
-    """Directories that appear read-only as they are: they hold this runtime's own upper layers, or a Python."""
+    """Directories that appear read-only as they are: they hold our own upper layers, or a Python."""
     skeleton: str = ""
     """A directory with the links and the empty directories of the root: its lowest layer."""
 
@@ -157,7 +157,7 @@ def plan_mount(mount: Mount) -> Step:
 
 
 def in_order(mounts: Sequence[Mount]) -> list[Mount]:
-    """Outer directories before those inside them; otherwise as given, so that a later one covers an earlier."""
+    """Outer directories before those inside them; otherwise as given, the later covering the earlier."""
     return sorted(mounts, key=lambda mount: os.path.normpath(mount.target).count("/"))
 
 

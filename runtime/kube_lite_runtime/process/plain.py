@@ -52,14 +52,15 @@ def as_plain(spec: ContainerSpec, root: Path, *, is_host_image: bool) -> Contain
     """What of a spec can be had without isolation. Raises ``ContainerFailed`` for what would be a lie."""
     if not is_host_image:
         raise ContainerFailed(
-            "root file system", f'image "{spec.image}" needs a root of its own, which this host does not allow'
+            "root file system",
+            f'image "{spec.image}" needs a root of its own, which this host does not allow',
         )
     environment = {ROOT_VARIABLE: str(root), **spec.environment}
     return replace(spec, environment=environment, working_directory=spec.working_directory or str(root))
 
 
 def plan_abilities(hello: dict[str, Any], *, network_reason: str) -> Abilities:
-    """What the driver can do, given what the supervisor found out; ``network_reason`` is why there is no network."""
+    """What the driver can do, given what the supervisor found; ``network_reason`` is why not a network."""
     mode, reason = hello["mode"], hello["reason"]
     reasons: dict[str, str] = {}
     if mode == "plain":

@@ -1,7 +1,7 @@
 """From what a container should be to the job that its first process does, as data; nothing is touched.
 
 The order of set-up: cgroups, namespaces, root file system, pivot, streams, capabilities, user, directory,
-exec. Each piece is planned by the file that knows it (``mounts.py``, ``security.py``); this one puts them together.
+exec. Each piece is planned by the file that knows it (``mounts.py``, ``security.py``); here they meet.
 """
 
 import signal

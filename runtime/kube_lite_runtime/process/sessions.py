@@ -85,7 +85,7 @@ class PipeSession:
                 self._close_stdin()
 
     async def close_input(self) -> None:
-        """Tell the process that no more input comes. A terminal has no end of input: it stays open for sizes."""
+        """Tell the process that no more input comes. A terminal has no end of input: it stays open."""
         if not self._is_terminal:
             self._close_stdin()
 

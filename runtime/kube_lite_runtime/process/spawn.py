@@ -16,7 +16,7 @@ FAILED_BEFORE_EXEC = 127
 
 
 def spawn(kernel: Kernel, flags: int, body: Callable[[], object]) -> int:
-    """Run ``body`` in a child with new namespaces; the child's id. ``body`` should exec and need not return."""
+    """Run ``body``, which should exec, in a child with new namespaces; the child's id."""
     child = kernel.clone(flags)
     if child == 0:
         _run(body)

@@ -1,7 +1,7 @@
 """The only file that calls libc: namespaces, mounts, capabilities, clone.
 
-Everything else asks a ``Kernel``. Tests hand over a double that records what it is asked, so that whole set-up
-plans can be executed without privileges and compared as data.
+Everything else asks a ``Kernel``. Tests hand over a double that records what it is asked, so that whole
+set-up plans can be executed without privileges and compared as data.
 
 libc is loaded with the interpreter lock held (``PyDLL``): after ``clone`` the child runs with exactly the
 state of its parent, and none of these calls waits for long.
