@@ -64,6 +64,22 @@ def refuse_ended(pod: Json, action: str) -> None:
         raise BadRequest(f"cannot {action} a container in a completed pod; current phase is {phase}")
 
 
+def refuse_missing(pod: Json, container: str) -> None:
+    """A container of which the Pod's status says that it does not run.
+
+    Only for requests that cannot be served anyway: the status lags a moment behind the truth, which is the
+    node's.
+
+    Raises:
+        BadRequest: it does not.
+    """
+    status = pod.get("status") or {}
+    kinds = ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
+    known = [entry for kind in kinds for entry in status.get(kind) or ()]
+    if not any(entry["name"] == container and "running" in entry.get("state", {}) for entry in known):
+        raise BadRequest(f'unable to upgrade connection: container not found ("{container}")')
+
+
 def backend_of(node: Json) -> Backend:
     """Where the node's API answers.
 

@@ -9,26 +9,43 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 from urllib.parse import parse_qsl, urlencode
 
-from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, TCPConnector, WSMsgType
-from aiohttp.client_exceptions import WSServerHandshakeError
+from aiohttp import (
+    ClientError,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    TCPConnector,
+    TraceConfig,
+    TraceRequestEndParams,
+    WSMsgType,
+)
 from aiohttp.client_ws import ClientWebSocketResponse
 from aiohttp.web_response import Response, StreamResponse
 from yarl import URL
 
-from kube_lite.api.errors import ApiError, BadRequest, InternalError, NotFound
+from kube_lite.api.errors import BadRequest, InternalError, NotFound
 from kube_lite.api.identity import GroupVersionResource, Json
 from kube_lite.api.resource import Registry
 from kube_lite.auth.user import User
 from kube_lite.verbs.request import Answer, Request
 
-from .backends import Backend, backend_of, choose_container, refuse_ended, stream_path, wants_streams
+from .backends import (
+    Backend,
+    backend_of,
+    choose_container,
+    refuse_ended,
+    refuse_missing,
+    stream_path,
+    wants_streams,
+)
 from .call import Call
 from .listener import Connection
 from .parse import Target
-from .upgrade import MAX_MESSAGE_BYTES, V4, V4_BASE64, Channels, choose_protocol
+from .upgrade import MAX_MESSAGE_BYTES, V4, V4_BASE64, Channels, choose_protocol, wants_spdy
 
 if TYPE_CHECKING:
     from kube_lite.verbs.pipeline import Pipeline
@@ -54,7 +71,10 @@ class NodeStreams:
         self._pipeline = pipeline
         self._registry = registry
         self._user = user
+        answers = TraceConfig()
+        answers.on_request_end.append(_raise_refusal)
         self._session = ClientSession(
+            trace_configs=[answers],
             connector=TCPConnector(ssl=credentials(), limit=0),
             timeout=ClientTimeout(total=None, sock_connect=DIAL_SECONDS),
         )
@@ -95,8 +115,6 @@ class NodeStreams:
             return Response(body=b"", headers=call.headers("text/plain"))
         url = backend.url(stream_path("containerLogs", pod, container, _without_container(call)))
         async with self._dialled(url) as source:
-            if source.status != 200:
-                raise await _refused(source, pod)
             response = StreamResponse(headers=call.headers("text/plain"))
             response.enable_chunked_encoding()
             connection = cast(Connection, call.request.protocol)  # the only kind that the listener makes
@@ -131,6 +149,8 @@ class NodeStreams:
         backend = await self._backend(pod)
         if backend is None:
             raise BadRequest(f"pod {pod['metadata']['name']} does not have a host assigned")
+        if wants_spdy(call.request):
+            refuse_missing(pod, container)
         protocol = choose_protocol(call.request)
         url = backend.url(stream_path(action, pod, container, _without_container(call)))
         client = Channels(protocol)
@@ -153,10 +173,6 @@ class NodeStreams:
             socket = await self._session.ws_connect(
                 URL(url, encoded=True), protocols=(protocol,), max_msg_size=MAX_MESSAGE_BYTES
             )
-        except WSServerHandshakeError as error:
-            raise InternalError(
-                f"Internal error occurred: unable to upgrade connection: {error.message}"
-            ) from error
         except ClientError as error:
             raise _unreachable(error) from error
         async with socket:
@@ -193,12 +209,20 @@ def _unreachable(error: Exception) -> InternalError:
     return InternalError(f"Internal error occurred: error dialing backend: {error}")
 
 
-async def _refused(response: ClientResponse, pod: Json) -> ApiError:
-    """The node's refusal in the API's words; what is wrong with a request is told as it was said."""
+async def _raise_refusal(
+    session: ClientSession, context: SimpleNamespace, end: TraceRequestEndParams
+) -> None:
+    """Turn a node's refusal into an error that carries its words.
+
+    The client of WebSockets throws the body of a refused upgrade away, so it is read here, where every answer
+    comes by.
+    """
+    response = end.response
+    if response.status < 400:
+        return
     text = (await response.text()).strip()
     if response.status == 400:
-        return BadRequest(text)
+        raise BadRequest(text)
     if response.status == 404:
-        name = pod["metadata"]["name"]
-        return NotFound(f"the server could not find the requested resource ( pods/log {name})", details={})
-    return InternalError(f"Internal error occurred: {text}")
+        raise NotFound(text)
+    raise InternalError(f"Internal error occurred: {text}")

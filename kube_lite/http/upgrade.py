@@ -26,6 +26,11 @@ MAX_MESSAGE_BYTES = 32 * 1024 * 1024  # kubectl sends at most 32 KiB at once; ot
 PING_SECONDS = 30.0  # so that a silent shell is not cut by whatever lies between
 
 
+def wants_spdy(request: BaseRequest) -> bool:
+    """Whether the client wants the streams the old way."""
+    return request.headers.get("Upgrade", "").lower().startswith("spdy")
+
+
 def choose_protocol(request: BaseRequest) -> str:
     """The best protocol that both sides speak.
 
@@ -33,7 +38,7 @@ def choose_protocol(request: BaseRequest) -> str:
         BadRequest: the request is no upgrade to WebSocket, or none of its protocols is ours.
     """
     wish = request.headers.get("Upgrade", "").lower()
-    if wish.startswith("spdy"):
+    if wants_spdy(request):
         raise BadRequest(
             "this server streams over WebSocket and does not speak SPDY: use kubectl 1.31 or newer, or set "
             "KUBECTL_REMOTE_COMMAND_WEBSOCKETS=true with kubectl 1.29 or 1.30"
