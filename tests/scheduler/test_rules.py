@@ -229,9 +229,9 @@ NOT_HELPFUL = (
         pytest.param(
             pod(cpu="2"),
             [node("n1", cpu="2"), node("n2", cpu="1"), node("n3", unschedulable=True)],
-            "0/3 nodes are available: 1 node(s) were unschedulable, 2 Insufficient cpu. no new claims to "
-            "deallocate, preemption: 0/3 nodes are available: 1 No preemption victims found for incoming pod, "
-            "2 Preemption is not helpful for scheduling.",
+            "0/3 nodes are available: 1 node(s) were unschedulable, 2 Insufficient cpu. "
+            "no new claims to deallocate, preemption: 0/3 nodes are available: "
+            "1 No preemption victims found for incoming pod, 2 Preemption is not helpful for scheduling.",
             id="several reasons",
         ),
     ],
