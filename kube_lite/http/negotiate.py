@@ -134,7 +134,7 @@ def refuse_unknown_body(method: str, content_type: str) -> None:
     if method == "PATCH":
         if media_type not in _PATCHES:
             raise UnsupportedMediaType("415: Unsupported Media Type", details={})
-    elif media_type not in ("", JSON, YAML):
+    elif media_type not in ("", JSON, YAML, PROTOBUF):
         raise UnsupportedMediaType(
             "the body of the request was in an unknown format - accepted media types include: "
             + ", ".join(_KNOWN)

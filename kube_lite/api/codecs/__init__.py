@@ -10,8 +10,9 @@ from kube_lite.api.errors import BadRequest, UnsupportedMediaType
 
 JSON = "application/json"
 YAML = "application/yaml"
-ACCEPTED = (JSON, YAML)
-NAMED = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
+PROTOBUF = "application/vnd.kubernetes.protobuf"
+ACCEPTED = (JSON, YAML, PROTOBUF)
+NAMED = ", ".join(ACCEPTED)
 SUMMARY_BYTES = 30
 
 
@@ -55,6 +56,10 @@ def decode(body: bytes, content_type: str = JSON) -> Decoded:
         from .yaml import decode as decode_yaml
 
         return decode_yaml(body)
+    if kind == PROTOBUF:
+        from .protobuf import decode as decode_protobuf
+
+        return decode_protobuf(body)
     raise unsupported()
 
 
