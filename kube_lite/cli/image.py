@@ -3,7 +3,7 @@
 import argparse
 
 from .failure import Failure
-from .serve import data_dir_of, run_loop
+from .serve import data_dir_of
 
 
 def run(options: argparse.Namespace) -> int:
@@ -19,7 +19,7 @@ def run(options: argparse.Namespace) -> int:
         print(f"Imported {', '.join(options.names)} as {image_id}.")
         return 0
     if options.action == "list":
-        for line in run_loop(node.image_lines(data_dir)):
+        for line in node.image_lines(data_dir):
             print(line)
         return 0
     raise Failure("which action? 'kube-lite image import PATH NAME...' or 'kube-lite image list'")

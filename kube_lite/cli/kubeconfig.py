@@ -20,10 +20,13 @@ def run(options: argparse.Namespace) -> int:
     if not options.merge:
         print(path.read_text(), end="")
         return 0
-    from kube_lite.client.kubeconfig import merge_kubeconfig
+    from kube_lite.client.kubeconfig import KubeconfigError, load, merge
 
     target = own_kubeconfig()
-    merge_kubeconfig(path, target)
+    try:
+        merge(target, load(path))
+    except KubeconfigError as error:
+        raise Failure(str(error)) from error
     print(f"Added the context kube-lite to {target} and made it current.")
     return 0
 

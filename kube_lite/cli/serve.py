@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import errno
 import gc
 import json
 import os
@@ -210,27 +209,22 @@ def explain(error: BaseException, config: Config) -> NoReturn:
 def way_out(error: BaseException, config: Config) -> str | None:
     """The line for the failures a user can do something about."""
     from kube_lite.cluster.addresses import AddressesTaken
-    from kube_lite.cluster.compose import STORE_FAILURES
+    from kube_lite.cluster.compose import STORE_FAILURES, CannotListen, StoreLocked
 
     data_dir = config.data_dir
-    if isinstance(error, STORE_FAILURES):
-        holder = runfile.read(data_dir) if data_dir else None
-        who = f" (process {holder.pid})" if holder and runfile.is_alive(holder) else ""
+    if isinstance(error, StoreLocked) and data_dir:
+        holder = runfile.read(data_dir)
+        who = f"process {holder.pid}" if holder and runfile.is_alive(holder) else "another process"
         return (
-            f"{error}{who}; stop it with 'kube-lite down --data-dir {data_dir}', or choose another --data-dir"
+            f"{data_dir} is in use by {who}; stop it with 'kube-lite down --data-dir {data_dir}', "
+            "or choose another --data-dir"
         )
+    if isinstance(error, STORE_FAILURES):
+        return f"{data_dir}: {error}"
+    if isinstance(error, CannotListen):
+        return f"{error}; choose another --listen, port 0 takes a free one"
     if isinstance(error, AddressesTaken | ConfigError):
         return str(error)
     if isinstance(error, PermissionError):
-        return (
-            f"no permission for {error.filename or data_dir}; choose another --data-dir, or run as its owner"
-        )
-    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-        return (
-            f"{config.listen} is in use by another process; choose another --listen, port 0 takes a free one"
-        )
-    if isinstance(error, OSError) and error.errno == errno.EADDRNOTAVAIL:
-        return f"this host has no address {config.host}; choose another --listen"
-    if isinstance(error, OSError) and error.errno == errno.EACCES:
-        return f"no permission to listen on {config.listen}; choose a port above 1023"
+        return f"no permission for {error.filename or data_dir}; choose another --data-dir"
     return None

@@ -19,6 +19,8 @@ from typing import NamedTuple
 
 from kube_lite.kit.files import write_private
 
+FILE = "addresses.json"
+"""Where a data directory remembers its choice."""
 SLOTS = 32
 LOCKS = Path("/run/kube-lite")  # only root routes addresses, so nobody else needs to write here
 FIRST_POD_NETWORK = ipaddress.IPv4Network("10.244.0.0/24")
@@ -69,10 +71,10 @@ def claimed(
     Raises:
         AddressesTaken: they are in use by another cluster on this host.
     """
-    remembered = _read(record)
+    before = _read(record)
     wanted = Addresses(
-        pod_cidr or (remembered.pod_cidr if remembered else ""),
-        service_cidr or (remembered.service_cidr if remembered else ""),
+        pod_cidr or (before.pod_cidr if before else ""),
+        service_cidr or (before.service_cidr if before else ""),
     )
     if not exclusive:
         slot_zero = addresses_of_slot(0)
@@ -97,6 +99,11 @@ def claimed(
                 yield _write(record, choice)
                 return
     raise AddressesTaken(_who_has_them(directory, wanted))
+
+
+def remembered(data_dir: Path) -> Addresses | None:
+    """What the cluster in a data directory uses; None if it has never been started."""
+    return _read(data_dir / FILE)
 
 
 def _is_slotted(service_cidr: str) -> bool:

@@ -88,7 +88,7 @@ async def _ensure(client: Client, resource: GroupVersionResource, obj: Json) -> 
         if resource == SERVICE_CIDRS:
             await _mark_ready(client, name)
         return
-    fields = {field: obj[field] for field in ("subsets", "endpoints", "ports") if field in obj}
+    fields: Json = {field: obj[field] for field in ("subsets", "endpoints", "ports") if field in obj}
     if any(found.get(field) != value for field, value in fields.items()):  # the API moved to another port
         await client.update(resource, {**found, **fields}, namespace=namespace)
 

@@ -12,16 +12,16 @@ import socket
 import ssl
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from kube_lite_storage import Store
+from kube_lite_storage import FormatUnknown, Store, StoreDamaged, StoreLocked
 
-from kube_lite import __version__, kinds
+from kube_lite import __version__
 from kube_lite.admission.chain import default_chain
 from kube_lite.api.identity import GroupVersionResource
 from kube_lite.auth.authenticate import default_authenticator
@@ -31,13 +31,16 @@ from kube_lite.auth.user import AUTHENTICATED, MASTERS, User
 from kube_lite.client.kubeconfig import write_kubeconfig
 from kube_lite.client.protocol import Client
 from kube_lite.http.app import ApiServer
+from kube_lite.http.listener import CannotListen
+from kube_lite.kinds import builtin
+from kube_lite.kinds.schemas import definitions as load_definitions
 from kube_lite.kit import pki
 from kube_lite.kit.clock import Clock, RealClock
-from kube_lite.kit.service import Service, running
+from kube_lite.kit.service import running
 from kube_lite.verbs.local import LocalClient
 from kube_lite.verbs.pipeline import Pipeline
 
-from . import runfile
+from . import addresses, runfile
 from .addresses import Addresses, claimed
 from .bootstrap import bootstrap
 from .config import Config, configure
@@ -47,7 +50,10 @@ if TYPE_CHECKING:
 
     from kube_lite.client.informers import Informers
 
-ADDRESSES_FILE = "addresses.json"
+__all__ = ["STORE_FAILURES", "CannotListen", "Cluster", "StoreLocked", "describe"]
+
+STORE_FAILURES = (StoreLocked, StoreDamaged, FormatUnknown)
+"""What opening a data directory may run into that its owner should be told in one line."""
 NODES = GroupVersionResource("", "v1", "nodes")
 
 
@@ -159,7 +165,7 @@ class Cluster:
         has_network = "node" in self.config.parts and self.config.runtime != "fake" and os.geteuid() == 0
         self.addresses: Addresses = stack.enter_context(
             claimed(
-                self.directory / ADDRESSES_FILE,
+                self.directory / addresses.FILE,
                 pod_cidr=self.config.pod_cidr,
                 service_cidr=self.config.service_cidr,
                 exclusive=has_network,
@@ -170,8 +176,8 @@ class Cluster:
     async def _start_api(self, stack: AsyncExitStack) -> None:
         self._begin()
         version, clock = self.config.kubernetes_version, self.clock
-        self.registry = kinds.builtin(version)
-        definitions = kinds.schemas.definitions(version)
+        self.registry = builtin(version)
+        definitions = load_definitions(version)
         self.authority = pki.Authority(self.directory / "pki", "ca", clock.now)
         issuer = TokenIssuer.open(self.directory / "pki" / "service-account.key", clock)
         authorizer = default_authorizer()
@@ -250,7 +256,7 @@ class Cluster:
             self.client_for("system:kube-controller-manager"),
             await self._shared_informers(stack),
             self.clock,
-            resources=list(self.registry),
+            resources=self.registry,
             ca_pem=self.authority.certificate_pem.decode(),
         )
         for service in services:
@@ -281,11 +287,6 @@ class Cluster:
     def node_name(self) -> str:
         """The name of this process's node."""
         return self.config.effective_node_name()
-
-    async def start_services(self, stack: AsyncExitStack, services: Sequence[Service]) -> None:
-        """Start parts in order, each after the one before is ready."""
-        for service in services:
-            await stack.enter_async_context(running(service))
 
     def _note(self) -> runfile.Running:
         return runfile.Running(

@@ -178,7 +178,7 @@ def configure(*sources: Mapping[str, Any]) -> Config:
     merged: dict[str, Any] = {}
     for source in sources:
         merged.update(source)
-    values = {
+    values: dict[str, Any] = {
         name: None if value is None else CONVERT.get(name, str)(value) for name, value in merged.items()
     }
     return replace(Config(), **values).checked()

@@ -134,15 +134,17 @@ class Authority:
         return datetime.fromtimestamp(self._now(), UTC) > end - (end - begin) / RENEWAL_SHARE
 
 
-def server_context(pair: Pair, client_authority: Path | None = None) -> ssl.SSLContext:
-    """TLS for a server; clients may show a certificate, which must then be signed by ``client_authority``."""
+def server_context(
+    pair: Pair, client_authority: Path | None = None, *, demands_certificate: bool = False
+) -> ssl.SSLContext:
+    """TLS for a server; clients may, or must, show a certificate signed by ``client_authority``."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(pair.certificate, pair.key)
     context.set_alpn_protocols(["http/1.1"])
     if client_authority is not None:
         context.load_verify_locations(client_authority)
-        context.verify_mode = ssl.CERT_OPTIONAL
+        context.verify_mode = ssl.CERT_REQUIRED if demands_certificate else ssl.CERT_OPTIONAL
     return context
 
 
