@@ -1,7 +1,7 @@
-"""What may change or refuse a write after it was understood: first everybody mutates, then everybody validates.
+"""What may change or refuse a write once it was understood: first all mutate, then all validate.
 
-A plugin says once which requests it handles, so a request meets only its own plugins. Plugins look things up in the
-store directly (``attempt.objects``), as of now.
+A plugin says once which requests it handles, so a request meets only its own plugins. Plugins look things
+up in the store directly (``attempt.objects``), as of now.
 """
 
 import random
@@ -26,7 +26,8 @@ class Attempt:
 
     Attributes:
         operation: ``CREATE UPDATE DELETE CONNECT``.
-        obj: what is to be written, a private copy that mutating plugins may change in place; for DELETE what goes.
+        obj: what is to be written, a private copy that mutating plugins may change in place; for DELETE
+            what goes.
         old: what is there now, shared; None for CREATE.
         source: randomness.
         warnings: texts that the answer will carry.
@@ -46,7 +47,7 @@ class Attempt:
     warnings: list[str] = field(default_factory=list)
 
     def refuse(self, why: str, causes: Sequence[Cause] = ()) -> Forbidden:
-        """The error to raise: ``pods "web" is forbidden: <why>``; a name yet to be generated shows as its prefix."""
+        """The error to raise: ``pods "web" is forbidden: <why>``; an unfinished name shows as its prefix."""
         metadata = self.obj.get("metadata") or {}
         name = self.name or metadata.get("name") or metadata.get("generateName") or "Unknown"
         error = forbidden(self.resource.group_resource, name, why)
@@ -116,15 +117,17 @@ class Chain:
 
 def default_chain() -> Chain:
     """The plugins that are always on, in upstream's order (``pkg/kubeapiserver/options/plugins.go``)."""
+    from .certificates import CertificateRequester
     from .namespaces import NamespaceLifecycle
     from .priority import Priority
     from .service_accounts import ServiceAccounts
     from .storage_classes import DefaultStorageClass
     from .tolerations import DefaultTolerations
 
-    return Chain(
-        [NamespaceLifecycle(), ServiceAccounts(), Priority(), DefaultTolerations(), DefaultStorageClass()]
-    )
+    return Chain([
+        NamespaceLifecycle(), ServiceAccounts(), Priority(), DefaultTolerations(), DefaultStorageClass(),
+        CertificateRequester(),
+    ])  # fmt: skip
 
 
 def all_containers(spec: Json) -> Iterator[Json]:

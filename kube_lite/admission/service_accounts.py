@@ -37,7 +37,8 @@ class ServiceAccounts(Rule):
         account = attempt.objects.peek(ACCOUNTS, ObjectKey(attempt.namespace, name))
         if account is None:
             raise attempt.refuse(
-                f'error looking up service account {attempt.namespace}/{name}: serviceaccount "{name}" not found'
+                f"error looking up service account {attempt.namespace}/{name}: "
+                f'serviceaccount "{name}" not found'
             )
         if (account["metadata"].get("annotations") or {}).get(ENFORCE_SECRETS) == "true":
             _check_secrets(attempt, spec, account)
@@ -106,7 +107,8 @@ def _check_secrets(attempt: Attempt, spec: Json, account: Json) -> None:
     for position, entry in enumerate(spec.get("imagePullSecrets") or ()):
         if entry.get("name") not in pulls:
             raise attempt.refuse(
-                f'imagePullSecrets[{position}].name="{entry.get("name")}" is not allowed because service account '
+                f'imagePullSecrets[{position}].name="{entry.get("name")}" is not allowed because '
+                "service account "
                 f"{name} does not reference that imagePullSecret"
             )
 

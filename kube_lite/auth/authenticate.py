@@ -1,8 +1,8 @@
 """Who is asking: the first authenticator that knows the credentials says so.
 
-An authenticator answers a user, or None when the credentials are not its own, or raises ``Unauthorized`` when they
-are its own and no good. Nobody at all who presents a bearer token is refused; who presents nothing is anonymous,
-which is for the caller to decide.
+An authenticator answers a user, or None when the credentials are not its own, or raises ``Unauthorized``
+when they are its own and no good. Nobody at all who presents a bearer token is refused; who presents
+nothing is anonymous, which is for the caller to decide.
 """
 
 from collections.abc import Sequence

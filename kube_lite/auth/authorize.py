@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 from kube_lite.api.errors import Forbidden, details_of
 from kube_lite.api.identity import GroupResource
 
-from .user import MASTERS, User
+from .user import AUTHENTICATED, MASTERS, User
 
 
 class Attributes(NamedTuple):
@@ -65,6 +65,24 @@ class PublicPaths:
         return Decision(True)
 
 
+SELF_REVIEWS = frozenset({"selfsubjectaccessreviews", "selfsubjectreviews", "selfsubjectrulesreviews"})
+DISCOVERY = ("/api", "/apis", "/openapi")
+
+
+class BasicUsers:
+    """Who is known may ask about themselves and what there is: upstream's basic-user and discovery roles."""
+
+    def authorize(self, attributes: Attributes) -> Decision:
+        """Look at group, resource and path."""
+        if AUTHENTICATED not in attributes.user.groups:
+            return NO_OPINION
+        if attributes.path:
+            first = "/" + attributes.path.lstrip("/").partition("/")[0]
+            return Decision(True) if attributes.verb == "get" and first in DISCOVERY else NO_OPINION
+        asks = attributes.verb == "create" and attributes.resource in SELF_REVIEWS
+        return Decision(True) if asks else NO_OPINION
+
+
 class AuthorizerUnion:
     """Several authorizers, asked in order until one has an opinion."""
 
@@ -84,8 +102,8 @@ class AuthorizerUnion:
 
 
 def default_authorizer() -> AuthorizerUnion:
-    """``system:masters`` may do everything, everybody may ask for health and version, and nobody anything else."""
-    return AuthorizerUnion([MastersAuthorizer(), PublicPaths()])
+    """``system:masters`` may do everything; others may look at health, and known ones at what there is."""
+    return AuthorizerUnion([MastersAuthorizer(), PublicPaths(), BasicUsers()])
 
 
 def refusal(attributes: Attributes, reason: str = "") -> Forbidden:
@@ -99,7 +117,8 @@ def refusal(attributes: Attributes, reason: str = "") -> Forbidden:
         return Forbidden(f"forbidden: {message}{suffix}", details={})
     resource = GroupResource(attributes.group, attributes.resource)
     what = f"{resource.resource}/{attributes.subresource}" if attributes.subresource else resource.resource
-    message = f"User {user} cannot {attributes.verb} resource {quoted(what)} in API group {quoted(attributes.group)}"
+    message = f"User {user} cannot {attributes.verb} resource {quoted(what)}"
+    message += f" in API group {quoted(attributes.group)}"
     message += (
         f" in the namespace {quoted(attributes.namespace)}"
         if attributes.namespace

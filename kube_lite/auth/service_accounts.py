@@ -1,9 +1,9 @@
 """Tokens of ServiceAccounts: signed for an audience and a time, bound to objects that must still be there.
 
-A token is a JWT signed with a key that lies in the data directory. Whoever presents it is the account, as long as
-the account (and the Pod, Secret or Node it is bound to) exists with the uid that the token names. Verified tokens
-are remembered until shortly after, because checking a signature costs more than a whole GET; that the objects still
-exist is looked up each time.
+A token is a JWT signed with a key that lies in the data directory. Whoever presents it is the account, as
+long as the account (and the Pod, Secret or Node it is bound to) exists with the uid that the token names.
+Verified tokens are remembered until shortly after, because checking a signature costs more than a whole
+GET; that the objects still exist is looked up each time.
 Source: ``pkg/serviceaccount/claims.go``.
 """
 
@@ -80,7 +80,7 @@ def account_groups(namespace: str) -> tuple[str, str]:
 
 
 class SigningKey:
-    """The key that signs tokens, made when the directory has none; the file is readable by its owner alone."""
+    """The key that signs tokens, made when there is none; the file is readable by its owner alone."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

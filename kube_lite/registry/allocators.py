@@ -1,10 +1,10 @@
 """Addresses and ports that may be given out once: cluster IPs and node ports.
 
-What is taken is a key in the store, written in the same transaction as the Service that takes it and deleted with
-the one that gives it back. So two Services can never get the same one, a crash leaves nothing to repair, and nothing
-needs to be remembered over a restart.
-Source: ``pkg/registry/core/service/ipallocator``, ``portallocator``: the lower band of each range is left to those
-who ask for a certain one.
+What is taken is a key in the store, written in the same transaction as the Service that takes it and
+deleted with the one that gives it back. So two Services can never get the same one, a crash leaves nothing
+to repair, and nothing needs to be remembered over a restart.
+Source: ``pkg/registry/core/service/ipallocator``, ``portallocator``: the lower band of each range is left
+to those who ask for a certain one.
 """
 
 import random

@@ -1,13 +1,13 @@
 """The end of an object: asked for, waited for, reached.
 
-An object goes at once unless it is given time (``grace``: Pods on a node) or somebody has a finalizer on it. Then
-it is only marked with a ``deletionTimestamp``, and goes when the time is up or the last finalizer is taken off.
-What shall become of dependents is itself told by finalizers: ``foregroundDeletion`` and ``orphan``, both for the
-garbage collector; without them it deletes dependents afterwards.
+An object goes at once unless it is given time (``grace``: Pods on a node) or somebody has a finalizer on
+it. Then it is only marked with a ``deletionTimestamp``, and goes when the time is up or the last finalizer
+is taken off. What shall become of dependents is itself told by finalizers: ``foregroundDeletion`` and
+``orphan``, both for the garbage collector; without them it deletes dependents afterwards.
 
 ``plan_deletion`` and ``plan_namespace_deletion`` decide, ``Deleting.delete`` writes.
-Source: ``BeforeDelete`` in ``apiserver/pkg/registry/rest/delete.go``, ``Store.Delete`` in ``registry/generic/registry``,
-``pkg/registry/core/namespace/storage``.
+Source: ``BeforeDelete`` in ``apiserver/pkg/registry/rest/delete.go``, ``Store.Delete`` in
+``registry/generic/registry``, ``pkg/registry/core/namespace/storage``.
 """
 
 from collections.abc import Awaitable, Callable
@@ -27,14 +27,15 @@ from .stored import Stored, made_up
 
 FOREGROUND, BACKGROUND, ORPHAN = "Foreground", "Background", "Orphan"
 RETURNS_OBJECT = frozenset(
-    GroupResource(*name)
-    for name in (
-        ("", "persistentvolumeclaims"), ("", "persistentvolumes"), ("", "pods"), ("", "podtemplates"),
-        ("", "resourcequotas"), ("", "serviceaccounts"), ("", "services"), ("storage.k8s.io", "csidrivers"),
-        ("storage.k8s.io", "csinodes"), ("storage.k8s.io", "storageclasses"),
-        ("storage.k8s.io", "volumeattachments"),
-    )
-)  # fmt: skip
+    GroupResource(group, plural)
+    for group, plurals in {
+        "": "persistentvolumeclaims persistentvolumes pods podtemplates resourcequotas serviceaccounts "
+        "services",
+        "resource.k8s.io": "deviceclasses resourceclaims resourceclaimtemplates resourceslices",
+        "storage.k8s.io": "csidrivers csinodes storageclasses volumeattachments volumeattributesclasses",
+    }.items()
+    for plural in plurals.split()
+)
 """Resources whose deletion is answered with the object instead of a Status.
 
 Source: ``ReturnDeletedObject`` in ``pkg/registry/*/*/storage``.
@@ -61,7 +62,7 @@ class DeleteOptions:
 
 
 class Deletion(NamedTuple):
-    """What a delete request leads to: a next state to write first (or None), and whether the object then goes."""
+    """What a delete request leads to: a state to write first (or None), and whether the object then goes."""
 
     marked: Json | None
     goes: bool
@@ -82,8 +83,8 @@ def check_preconditions(resource: Resource, obj: Json, options: DeleteOptions) -
         raise conflict(
             subject,
             metadata["name"],
-            f"the UID in the precondition ({options.uid}) does not match the UID in record ({metadata['uid']}). "
-            "The object might have been deleted and then recreated",
+            f"the UID in the precondition ({options.uid}) does not match the UID in record "
+            f"({metadata['uid']}). The object might have been deleted and then recreated",
         )
     if options.resource_version and options.resource_version != metadata["resourceVersion"]:
         raise conflict(
@@ -125,7 +126,7 @@ def plan_deletion(resource: Resource, obj: Json, options: DeleteOptions, now: fl
 
 
 def plan_namespace_deletion(obj: Json, options: DeleteOptions, now: float) -> Deletion:
-    """As ``plan_deletion``, for a namespace: it is emptied first, and goes when ``spec.finalizers`` are gone."""
+    """As ``plan_deletion``, for a namespace: emptied first, it goes when ``spec.finalizers`` are gone."""
     if is_being_deleted(obj):
         return Deletion(
             None, not (obj.get("spec") or {}).get("finalizers") and not obj["metadata"].get("finalizers")

@@ -1,11 +1,12 @@
 """Lists: pages at one revision, continue tokens, and which revision a request means.
 
-A continue token is what a real server gives: base64 of ``{"v": "meta.k8s.io/v1", "rv": 7, "start": "web\\u0000"}``
-with the revision of the first page and the first key of the next, relative to the listed range. A revision of
-−1 says that the rest may be shown as it is now, which is what a client is offered whose token has grown too old.
+A continue token is what a real server gives: base64 of ``{"v": "meta.k8s.io/v1", "rv": 7, "start":
+"web\\u0000"}`` with the revision of the first page and the first key of the next, relative to the listed
+range. A revision of −1 says that the rest may be shown as it is now, which is what a client is offered
+whose token has grown too old.
 
-With selectors the store is read in blocks, of which the headers are looked at, until the page is full. Without
-them a page is one range read.
+With selectors the store is read in blocks, of which the headers are looked at, until the page is full.
+Without them a page is one range read.
 """
 
 import binascii
@@ -30,10 +31,11 @@ from .stored import Stored
 TOKEN_VERSION = "meta.k8s.io/v1"
 BLOCK = 500  # objects read at once where a selector decides how many are needed
 TOO_OLD = (
-    "The provided continue parameter is too old to display a consistent list result. You can start a new list "
-    "without the continue parameter, or use the continue token in this response to retrieve the remainder of the "
-    "results. Continuing with the provided token results in an inconsistent list - objects that were created, "
-    "modified, or deleted between the time the first chunk was returned and now may show up in the list."
+    "The provided continue parameter is too old to display a consistent list result. You can start a "
+    "new list without the continue parameter, or use the continue token in this response to retrieve "
+    "the remainder of the results. Continuing with the provided token results in an inconsistent list -"
+    " objects that were created, modified, or deleted between the time the first chunk was returned and"
+    " now may show up in the list."
 )
 RAW_URL_ALPHABET = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 

@@ -1,7 +1,7 @@
 """Objects in the store: find, create, replace, remove; for any resource, without rules of the API.
 
-Whatever else must become true together with a write (an address that is taken, a port that is free again) goes
-into the same transaction as ``Also``, so there is nothing to repair after a crash.
+Whatever else must become true together with a write (an address that is taken, a port that is free again)
+goes into the same transaction as ``Also``, so there is nothing to repair after a crash.
 
 The versions that were just written are remembered for a moment, with their decoded form: the watchers of this
 process, which get them within milliseconds, all share that one object.

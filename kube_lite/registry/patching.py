@@ -1,7 +1,7 @@
-"""Change an object that others may be changing too: read, work out the next version, write, again on conflict.
+"""Change an object that others may change too: read, work out the next version, write, again on conflict.
 
-How the next version comes about (a patch, a new status, a binding) is the caller's; it is asked anew for every
-version it would have to follow. A next version that says the same as the last is not written.
+How the next version comes about (a patch, a new status, a binding) is the caller's; it is asked anew for
+every version it would have to follow. A next version that says the same as the last is not written.
 """
 
 from collections.abc import Awaitable, Callable
@@ -43,8 +43,8 @@ async def change_object(
         retry: follow a newer version when a race was lost; False tells the loser.
 
     Returns:
-        the version that is now stored; the old one if nothing changed. An object whose last finalizer was taken off
-        while it was being deleted is gone: then its last state.
+        the version that is now stored; the old one if nothing changed. An object whose last finalizer was
+        taken off while it was being deleted is gone: then its last state.
 
     Raises:
         NotFound, Conflict, and what ``change`` raises.

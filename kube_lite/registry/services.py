@@ -1,8 +1,8 @@
 """What a Service holds beside itself: its cluster address and its node ports.
 
-``plan_addresses`` completes a new version of a Service and says what it takes and gives back; that is then written
-in one transaction with the Service. Addresses are chosen before it is known whether somebody else takes them in the
-same moment, so the whole is tried again when a claim turns out to be taken.
+``plan_addresses`` completes a new version of a Service and says what it takes and gives back; that is then
+written in one transaction with the Service. Addresses are chosen before it is known whether somebody else
+takes them in the same moment, so the whole is tried again when a claim turns out to be taken.
 Source: ``pkg/registry/core/service/storage/alloc.go``.
 """
 

@@ -1,15 +1,16 @@
 """One version of one object as it lies in the store: bytes first, decoded when somebody must look inside.
 
 The bytes are the final JSON that clients read. They begin with ``kind``, ``apiVersion`` and ``metadata``, in
-this order, and only the store knows the ``resourceVersion``, so it is left empty when an object is encoded and
-the store inserts the digits:
+this order, and only the store knows the ``resourceVersion``, so it is left empty when an object is encoded
+and the store inserts the digits:
 
     {"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"a","namespace":"x","uid":"…","resourceVersion":"|",…
-                                                                                                splice offset  ^
+                                                                                                splice
+                                                                                                offset  ^
 
 Beside them lies a header, msgpack of ``[splice, namespace, name, labels, fields]``: all that selectors and
-deletion events need, so neither decodes the object. The decoded form is made once per version and shared by all
-who ask, so it must never be changed.
+deletion events need, so neither decodes the object. The decoded form is made once per version and shared by
+all who ask, so it must never be changed.
 """
 
 from collections.abc import Mapping
@@ -23,16 +24,16 @@ from kube_lite.api.identity import Json, ObjectKey
 
 VERSION_HOLE = b'"resourceVersion":""'
 METADATA_ORDER = (
-    "name", "generateName", "namespace", "selfLink", "uid", "resourceVersion", "generation", "creationTimestamp",
-    "deletionTimestamp", "deletionGracePeriodSeconds", "labels", "annotations", "ownerReferences", "finalizers",
-    "managedFields",
+    "name", "generateName", "namespace", "selfLink", "uid", "resourceVersion", "generation",
+    "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "labels", "annotations",
+    "ownerReferences", "finalizers", "managedFields",
 )  # fmt: skip
 """The order in which a real server prints them; everything before resourceVersion is a plain text."""
 SORTED_MAPS = ("labels", "annotations")
 
 
 class Facts(NamedTuple):
-    """What the header tells of an object. ``fields`` are those beside ``metadata.name`` and ``.namespace``."""
+    """What the header tells of an object. ``fields`` are those beside ``metadata.name`` and namespace."""
 
     splice: int
     namespace: str
@@ -121,7 +122,7 @@ def encode(obj: Json, fields: Mapping[str, str]) -> Encoded:
 
 
 def as_stored(encoded: Encoded, revision: int, obj: Json) -> Stored:
-    """What the store holds after ``encoded`` of ``obj`` was committed at ``revision``, without reading it again."""
+    """What the store holds after ``encoded`` of ``obj`` was committed at ``revision``, without reading it."""
     value, header, splice = encoded
     stored = Stored(value[:splice] + b"%d" % revision + value[splice:], revision, header)
     metadata = canonical_metadata(obj["metadata"])
@@ -133,7 +134,7 @@ def as_stored(encoded: Encoded, revision: int, obj: Json) -> Stored:
 
 
 def canonical_metadata(metadata: Json) -> Json:
-    """The fields in a real server's order, with an empty ``resourceVersion``; absent and empty ones left out."""
+    """The fields in a real server's order, with an empty ``resourceVersion``; empty ones are left out."""
     ordered: Json = {}
     for field in METADATA_ORDER:
         if field == "resourceVersion":

@@ -1,13 +1,14 @@
 """Watches: committed events → what a client is told, in order, without gap or repeat.
 
-What does not depend on the watcher is worked out once per event and shared: the object before and after, decoded
-at most once, and the ``Change`` that tells of it, beside which an encoded form may be kept. Only the question
-whether selectors match before and after is each watcher's own; an object that begins to match is told as
-added, one that ceases to as deleted. Deletions show the last state under the deletion's revision.
+What does not depend on the watcher is worked out once per event and shared: the object before and after,
+decoded at most once, and the ``Change`` that tells of it, beside which an encoded form may be kept. Only
+the question whether selectors match before and after is each watcher's own; an object that begins to match
+is told as added, one that ceases to as deleted. Deletions show the last state under the deletion's
+revision.
 Source: ``convertToWatchEvent`` in ``apiserver/pkg/storage/cacher/cache_watcher.go``.
 
-A watcher that hears nothing is told every minute how far it is (a bookmark), so that it can come back there when
-older history has been forgotten.
+A watcher that hears nothing is told every minute how far it is (a bookmark), so that it can come back there
+when older history has been forgotten.
 """
 
 import asyncio
@@ -41,8 +42,8 @@ class Change:
     """One watch event. ``type`` is ``ADDED MODIFIED DELETED BOOKMARK``.
 
     For a bookmark ``stored`` is a made-up object of the watched kind with nothing but metadata.
-    The same ``Change`` goes to every watcher of the same event, so encoded forms may be kept in ``encoded``, by
-    whatever key their maker chooses.
+    The same ``Change`` goes to every watcher of the same event, so encoded forms may be kept in
+    ``encoded``, by whatever key their maker chooses.
     """
 
     type: str
@@ -84,7 +85,8 @@ class WatchOptions:
 
     Attributes:
         revision: begin after it; 0 begins with what is there now.
-        initial_events: tell what is there now as added, however ``revision`` is set; None leaves it to ``revision``.
+        initial_events: tell what is there now as added, however ``revision`` is set; None leaves it to
+            ``revision``.
         bookmarks: send them.
     """
 

@@ -1,7 +1,7 @@
 """The body of a request → an object of the kind that is wanted, or the reason why it is none.
 
-An in-process caller's dict goes the same way as bytes from outside, except that nobody has to parse it. Reading makes
-a new object that shares nothing with the body.
+An in-process caller's dict goes the same way as bytes from outside, except that nobody has to parse it.
+Reading makes a new object that shares nothing with the body.
 Source: the order of refusals in ``apiserver/pkg/endpoints/handlers/create.go`` and the codec it calls.
 """
 
@@ -82,7 +82,7 @@ def interpret(
 
 
 def check_kind(parts: Parts, value: Json, wanted: GroupVersionKind) -> None:
-    """Refuse objects of another kind; one that says nothing is taken for what is wanted. Raises ``BadRequest``."""
+    """Refuse objects of another kind; one that says nothing is what is wanted. Raises ``BadRequest``."""
     kind, api_version = value.get("kind") or wanted.kind, value.get("apiVersion") or wanted.api_version
     if kind == wanted.kind and api_version == wanted.api_version:
         return

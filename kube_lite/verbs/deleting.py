@@ -39,7 +39,7 @@ class DeletingVerbs:
         self._writing = writing
 
     async def delete(self, request: Request) -> Answer:
-        """DELETE of one object: the object where it has to wait, else a Status (or the object for some kinds)."""
+        """DELETE of one object: the object where it has to wait, or for some kinds, else a Status."""
         return await self.delete_object(request, read_delete_options(request))
 
     async def delete_object(self, request: Request, options: DeleteOptions) -> Answer:
@@ -120,5 +120,6 @@ def _check_types(body: Mapping[str, Any]) -> None:
         value = body.get(field)
         if value is not None and type(value) not in types:
             raise BadRequest(
-                f"json: cannot unmarshal {json_type(value)} into Go struct field DeleteOptions.{field} of type {go_type}"
+                f"json: cannot unmarshal {json_type(value)} into Go struct field "
+                f"DeleteOptions.{field} of type {go_type}"
             )

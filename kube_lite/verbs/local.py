@@ -1,7 +1,8 @@
 """The client of components in this process: the same pipeline as for everybody, without a socket.
 
-Objects come back as they lie in the store's cache, shared with every other reader, so they must be copied before they
-are changed. What is sent may be built from shared parts: the pipeline reads it into an object of its own.
+Objects come back as they lie in the store's cache, shared with every other reader, so they must be copied
+before they are changed. What is sent may be built from shared parts: the pipeline reads it into an object
+of its own.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator

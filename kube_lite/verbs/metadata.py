@@ -17,6 +17,7 @@ from kube_lite.api.times import format_time
 
 KEPT = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 """What an update that leaves them out does not change."""
+UNCOUNTED = frozenset({"metadata", "status", "kind", "apiVersion"})
 SERVER_OWN = ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "managedFields", "generation")
 """What a creation cannot set."""
 
@@ -82,7 +83,7 @@ def parse_version(text: str) -> int:
 
 
 def keep(obj: Json, old: Json) -> None:
-    """Carry over what an update that leaves it out does not change, and what no update changes. Changes ``obj``."""
+    """Carry over what an update does not change by leaving it out, and what none changes. Changes ``obj``."""
     metadata, before = obj["metadata"], old["metadata"]
     metadata.pop("selfLink", None)
     metadata.pop("managedFields", None)
@@ -97,12 +98,15 @@ def keep(obj: Json, old: Json) -> None:
 
 
 def count_generation(obj: Json, old: Json) -> None:
-    """Raise the generation if anything but metadata and status differs. Changes ``obj``."""
-    if any(
-        obj.get(field) != old.get(field)
-        for field in {*obj, *old} - {"metadata", "status", "kind", "apiVersion"}
-    ):
-        obj["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+    """Raise the generation if anything but metadata and status differs. Changes ``obj``.
+
+    What the kind has raised already, because it counts changes elsewhere too, stays as it is.
+    """
+    before = old["metadata"].get("generation", 0)
+    if obj["metadata"].get("generation", 0) != before:
+        return
+    if any(obj.get(field) != old.get(field) for field in {*obj, *old} - UNCOUNTED):
+        obj["metadata"]["generation"] = before + 1
 
 
 def check_update(obj: Json, old: Json) -> Sequence[Cause]:

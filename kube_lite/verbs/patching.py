@@ -1,8 +1,8 @@
 """Patches: the version that is there, a patch, the next version; and then as any other update.
 
 What kind of patch it is follows from its media type. The result is read like a body that a client sent, so
-unknown fields and wrong types are found. A patch that names a resourceVersion is for that version alone; without
-one it is applied to whatever is there, again when somebody else was faster.
+unknown fields and wrong types are found. A patch that names a resourceVersion is for that version alone;
+without one it is applied to whatever is there, again when somebody else was faster.
 """
 
 from collections.abc import Callable

@@ -1,8 +1,8 @@
 """One request from beginning to end, whatever brought it here: may they, what is it, do it.
 
-``handle`` answers everything but watches (``watch``) and streams (``locate``, which says where the stream is to be
-fetched). Failures that a client is told about are ``ApiError``; anything else is a bug of ours, logged here with
-its traceback and answered as an internal error.
+``handle`` answers everything but watches (``watch``) and streams (``locate``, which says where the stream
+is to be fetched). Failures that a client is told about are ``ApiError``; anything else is a bug of ours,
+logged here with its traceback and answered as an internal error.
 """
 
 import logging

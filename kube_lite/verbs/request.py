@@ -22,10 +22,10 @@ class Request:
         namespace: empty for cluster-scoped resources and lists over all namespaces.
         name: empty for collections.
         subresource: ``""`` or its name.
-        query: the query parameters by their wire names (``labelSelector``, ``resourceVersion``, ``dryRun`` …);
-            a repeated parameter keeps its first value.
-        body: the raw bytes as they came, or an object from an in-process caller (owned by the pipeline from now on:
-            the caller must not touch it again). For a delete it is the DeleteOptions or None.
+        query: the query parameters by their wire names (``labelSelector``, ``resourceVersion``, ``dryRun``
+            …); a repeated parameter keeps its first value.
+        body: the raw bytes as they came, or an object from an in-process caller (owned by the pipeline from
+            now on: the caller must not touch it again). For a delete it is the DeleteOptions or None.
         content_type: media type of a bytes body, parameters included; for a patch its patch type.
         user_agent: what the client calls itself; the default field manager is its first word up to ``/``.
     """
@@ -46,8 +46,9 @@ class Request:
 class Answer:
     """What came of a request for one object.
 
-    ``stored`` is set when the answer is an object of the store (its bytes can be sent as they are), ``object``
-    when it was made for this request (a Scale, a Status, a review, a dry run). Exactly one of them is set.
+    ``stored`` is set when the answer is an object of the store (its bytes can be sent as they are),
+    ``object`` when it was made for this request (a Scale, a Status, a review, a dry run). Exactly one of
+    them is set.
     """
 
     code: int

@@ -99,7 +99,8 @@ class Reviews:
             why = "Invalid value: null: cannot be specified in combination with resourceAttributes"
             causes.append(Cause("FieldValueInvalid", why, "spec.nonResourceAttributes"))
         if resource is None and path is None:
-            why = "Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified"
+            why = "Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes "
+            why += "must be specified"
             causes.append(Cause("FieldValueInvalid", why, "spec.resourceAttributes"))
         if causes:
             kind = request.resource.kind

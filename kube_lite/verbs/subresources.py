@@ -1,6 +1,7 @@
-"""What lies below an object: status, scale, binding, eviction, token, and the reviews, which are never stored.
+"""What lies below an object: status, scale, binding, eviction, token; and reviews, which are never stored.
 
-Streams (log, exec, attach, port-forward, proxy) are not answered here: whoever carries bytes asks the node for them.
+Streams (log, exec, attach, port-forward, proxy) are not answered here: whoever carries bytes asks the node
+for them.
 """
 
 from collections.abc import Awaitable, Callable

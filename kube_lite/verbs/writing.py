@@ -1,7 +1,8 @@
 """Create and update: from a body to a version in the store.
 
-A creation: read, default, let admission change it, stamp, validate, let admission refuse it, write. An update does
-the same between the version that is there and the next, and does it again when somebody else was faster.
+A creation: read, default, let admission change it, stamp, validate, let admission refuse it, write. An
+update does the same between the version that is there and the next, and does it again when somebody else
+was faster.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -95,6 +96,8 @@ class Writing:
         await parts.admission.mutate(attempt)
         obj = attempt.obj
         meta.begin(obj, parts.clock.now(), parts.source, counts_generations=strategy.has_generation)
+        if not key.name:
+            strategy.default(obj)  # some defaults follow from the name
         strategy.prepare_for_create(obj)
         spec = self._complete(resource, obj, None)
         self._refuse(resource, obj, strategy.validate(obj))
@@ -250,7 +253,8 @@ class Writing:
                 raise conflict(resource.group_resource, metadata["name"], MODIFIED)
         elif not resource.strategy.unconditional_update:
             why = "Invalid value: 0: must be specified for an update"
-            self._refuse(resource, obj, [Cause("FieldValueInvalid", why, "metadata.resourceVersion")])
+            cause = Cause("FieldValueInvalid", why, "metadata.resourceVersion")
+            raise invalid(resource.group, resource.plural, metadata["name"], [cause])
 
 
 def _keep_status(obj: Json, old: Json) -> None:
