@@ -7,6 +7,7 @@ that the server stops: they leave as if their time were up, in order, with nothi
 
 import asyncio
 import errno
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -20,6 +21,8 @@ from kube_lite.auth.user import User
 
 MAX_LINE_BYTES = 64 * 1024  # label selectors in URLs and tokens in headers are longer than aiohttp's 8 KiB
 MAX_BODY_BYTES = 3 * 1024 * 1024  # upstream's limit for a request
+BACKLOG = 1024  # connections that wait to be accepted
+IP_FREEBIND = 15  # of linux/in.h; the socket module does not name it before Python 3.12
 STOP_SECONDS = 3.0  # how long requests in flight may take to end when the server stops
 
 
@@ -86,15 +89,21 @@ class Listener:
         """How many watches and streams are running."""
         return sum(len(connection.deadlines) for connection in self._connections.all())
 
-    async def open(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
-        """Listen on one more address.
+    async def open(
+        self, host: str, port: int, tls: ssl.SSLContext | None, *, may_come_later: bool = False
+    ) -> None:
+        """Listen on one more address; with ``may_come_later`` also if the host does not have it yet.
 
         Raises:
             CannotListen: the port is taken, the address is not this host's, or we may not.
         """
         loop = asyncio.get_running_loop()
         try:
-            server = await loop.create_server(self._connections, host, port, ssl=tls, backlog=1024)
+            if may_come_later:
+                early = _bound_early(host, port)
+                server = await loop.create_server(self._connections, sock=early, ssl=tls, backlog=BACKLOG)
+            else:
+                server = await loop.create_server(self._connections, host, port, ssl=tls, backlog=BACKLOG)
         except OSError as error:
             raise CannotListen(_explain(error, host, port)) from error
         self._servers.append(server)
@@ -119,6 +128,8 @@ async def listening(
 ) -> AsyncIterator[Listener]:
     """Serve ``handler`` on every host, for the length of the block; port 0 picks one, the same for all.
 
+    All but the first may be addresses that the host gets later, such as that of the pods' bridge.
+
     Raises:
         CannotListen: one of the addresses cannot be had; none is held then.
     """
@@ -136,11 +147,25 @@ async def listening(
     )
     listener = Listener(connections)
     try:
-        for host in hosts:
-            await listener.open(host, listener.port or port, tls)
+        await listener.open(hosts[0], port, tls)
+        for host in hosts[1:]:
+            await listener.open(host, listener.port, tls, may_come_later=True)
         yield listener
     finally:
         await listener.close()
+
+
+def _bound_early(host: str, port: int) -> socket.socket:
+    """A socket bound to an IPv4 address that may not be there yet (ip(7), ``IP_FREEBIND``)."""
+    early = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        early.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        early.setsockopt(socket.IPPROTO_IP, IP_FREEBIND, 1)
+        early.bind((host, port))
+    except OSError:
+        early.close()
+        raise
+    return early
 
 
 def _explain(error: OSError, host: str, port: int) -> str:

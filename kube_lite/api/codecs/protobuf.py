@@ -4,8 +4,8 @@ The table, ``fields.txt``, has a line per message: its name (``core.v1.Volume``)
 ``number:JSON name:type``. Letters of types: ``s`` string, ``i`` integer, ``b`` boolean, ``f`` double, ``y``
 bytes, ``T`` Time, ``U`` MicroTime, ``D`` Duration, ``Q`` Quantity, ``O`` int-or-string, ``R`` raw JSON,
 ``F`` FieldsV1, ``@name`` a message, ``(name`` a list in a message of its own. Before them ``[`` is a list,
-``{`` a map from strings, ``*`` a pointer (its zero is said, not left out), ``!`` always written, ``&`` a message whose fields
-stand in its parent. Numbers never change between releases, so one table serves all.
+``{`` a map from strings, ``*`` a pointer (its zero is said, not left out), ``!`` always written, ``&`` a
+message whose fields stand in its parent. Numbers never change between releases, so one table serves all.
 
 Without ``*`` or ``!`` a zero on the wire means that nothing was said, and the field is left out, as in JSON.
 Source: the field numbers, names and pointers of the published types in k8s.io/api and k8s.io/apimachinery;
