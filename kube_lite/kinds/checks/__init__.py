@@ -1,0 +1,154 @@
+"""Rules that a schema cannot express, in the words of the reference: functions found by group and kind.
+
+``RULES`` is the whole table: what an object of a kind must be, what may change, and how it may be named. Every
+function yields causes in the order in which the reference finds them; all of them are told. A kind without a row has
+the rules of metadata alone.
+
+Modules are loaded when the first object of one of their kinds is written.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from importlib import import_module
+from typing import NamedTuple
+
+from kube_lite.api import names
+from kube_lite.api.errors import Cause
+from kube_lite.api.identity import GroupVersionKind, Json
+
+from .metadata import check_metadata, check_metadata_update, check_texts
+
+Rule = Callable[[Json], Iterator[Cause]]
+ChangeRule = Callable[[Json, Json], Iterator[Cause]]
+
+
+class Rules(NamedTuple):
+    """The rules of a kind, as ``module.function`` below this package; empty for none."""
+
+    check: str = ""
+    change: str = ""
+    name: str = "subdomain"
+
+
+RBAC = "rbac.authorization.k8s.io"
+
+RULES: dict[tuple[str, str], Rules] = {
+    ("", "Pod"): Rules("pod_spec.check_pod", "immutability.check_pod_update"),
+    ("", "PodTemplate"): Rules("pod_spec.check_pod_template"),
+    ("", "ReplicationController"): Rules("workloads.check_replication_controller"),
+    ("", "Service"): Rules("services.check_service", "services.check_service_update", "label_1035"),
+    ("", "Endpoints"): Rules("services.check_endpoints"),
+    ("", "ConfigMap"): Rules("config.check_config_map", "config.check_config_map_update"),
+    ("", "Secret"): Rules("config.check_secret", "config.check_secret_update"),
+    ("", "Namespace"): Rules("config.check_namespace", name="label"),
+    ("", "Node"): Rules("config.check_node", "config.check_node_update"),
+    ("", "ResourceQuota"): Rules("config.check_quota", "config.check_quota_update"),
+    ("", "LimitRange"): Rules("config.check_limit_range"),
+    ("", "Event"): Rules("cluster.check_event"),
+    ("", "PersistentVolume"): Rules("storage.check_volume", "storage.check_volume_update"),
+    ("", "PersistentVolumeClaim"): Rules("storage.check_claim", "storage.check_claim_update"),
+    ("apps", "Deployment"): Rules("workloads.check_deployment", "workloads.check_selector_update"),
+    ("apps", "ReplicaSet"): Rules("workloads.check_replicaset", "workloads.check_selector_update"),
+    ("apps", "DaemonSet"): Rules("workloads.check_daemonset", "workloads.check_selector_update"),
+    ("apps", "StatefulSet"): Rules(
+        "workloads.check_statefulset", "workloads.check_statefulset_update", "label"
+    ),
+    ("apps", "ControllerRevision"): Rules("cluster.check_revision", "cluster.check_revision_update"),
+    ("batch", "Job"): Rules("workloads.check_job", "workloads.check_job_update"),
+    ("batch", "CronJob"): Rules("workloads.check_cronjob", name="cronjob"),
+    ("autoscaling", "HorizontalPodAutoscaler"): Rules("cluster.check_autoscaler"),
+    ("policy", "PodDisruptionBudget"): Rules("cluster.check_budget"),
+    ("discovery.k8s.io", "EndpointSlice"): Rules(
+        "services.check_endpoint_slice", "services.check_slice_update"
+    ),
+    ("networking.k8s.io", "Ingress"): Rules("networking.check_ingress"),
+    ("networking.k8s.io", "IngressClass"): Rules(
+        "networking.check_ingress_class", "networking.check_ingress_class_update"
+    ),
+    ("networking.k8s.io", "NetworkPolicy"): Rules("networking.check_network_policy"),
+    ("networking.k8s.io", "IPAddress"): Rules(name="ip_address"),
+    ("networking.k8s.io", "ServiceCIDR"): Rules("networking.check_service_cidr"),
+    ("storage.k8s.io", "StorageClass"): Rules(
+        "storage.check_storage_class", "storage.check_storage_class_update"
+    ),
+    ("storage.k8s.io", "CSIDriver"): Rules("storage.check_csi_driver", "storage.check_csi_driver_update"),
+    (RBAC, "Role"): Rules("cluster.check_role", name="path_segment"),
+    (RBAC, "ClusterRole"): Rules("cluster.check_role", name="path_segment"),
+    (RBAC, "RoleBinding"): Rules("cluster.check_binding", "cluster.check_binding_update", "path_segment"),
+    (RBAC, "ClusterRoleBinding"): Rules(
+        "cluster.check_binding", "cluster.check_binding_update", "path_segment"
+    ),
+    ("scheduling.k8s.io", "PriorityClass"): Rules(
+        "cluster.check_priority_class", "cluster.check_priority_class_update"
+    ),
+    ("coordination.k8s.io", "Lease"): Rules("cluster.check_lease"),
+    ("node.k8s.io", "RuntimeClass"): Rules(
+        "cluster.check_runtime_class", "cluster.check_runtime_class_update"
+    ),
+    ("flowcontrol.apiserver.k8s.io", "FlowSchema"): Rules("cluster.check_flow_schema", name="path_segment"),
+    ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"): Rules(name="path_segment"),
+    ("apiregistration.k8s.io", "APIService"): Rules(name="path_segment"),
+    ("certificates.k8s.io", "CertificateSigningRequest"): Rules(name="path_segment"),
+}
+
+CRONJOB_NAME_MAX = 52  # of 63 characters, the names of its Jobs take eleven more
+
+
+def validate(gvk: GroupVersionKind, obj: Json) -> Sequence[Cause]:
+    """What is wrong with an object, beyond what its schema says."""
+    rules = RULES.get((gvk.group, gvk.kind), Rules())
+    causes = list(check_metadata(obj["metadata"], _name_check(rules.name)))
+    if rules.check:
+        causes += _load(rules.check)(obj)
+    return causes
+
+
+def validate_update(gvk: GroupVersionKind, obj: Json, old: Json) -> Sequence[Cause]:
+    """What is wrong with a change, ``validate`` apart.
+
+    The reference looks at metadata twice, for the resource and for the kind; its answers list those causes twice,
+    and so do these, together with what the pipeline finds for every resource.
+    """
+    causes = [*check_metadata_update(obj["metadata"], old["metadata"]), *check_texts(obj["metadata"])]
+    change = RULES.get((gvk.group, gvk.kind), Rules()).change
+    if change:
+        causes += _load(change)(obj, old)
+    return causes
+
+
+def warnings(gvk: GroupVersionKind, obj: Json) -> Sequence[str]:
+    """Texts for the client about an object that is fine, but may not do what was meant."""
+    from .advice import advise
+
+    return advise(gvk, obj)
+
+
+@cache
+def _load(name: str) -> Callable[..., Iterator[Cause]]:
+    module, _, function = name.rpartition(".")
+    found: Callable[..., Iterator[Cause]] = getattr(import_module(f".{module}", __name__), function)
+    return found
+
+
+def _name_check(name: str) -> names.Check:
+    if name == "ip_address":
+        from .networking import check_ip_address_name
+
+        return check_ip_address_name
+    return _NAMES[name]
+
+
+def _cronjob_name(name: str) -> list[str]:
+    wrong = names.check_subdomain(name)
+    if len(name) > CRONJOB_NAME_MAX:
+        wrong.append(f"must be no more than {CRONJOB_NAME_MAX} characters")
+    return wrong
+
+
+_NAMES: dict[str, names.Check] = {
+    "subdomain": names.check_subdomain,
+    "label": names.check_label,
+    "label_1035": names.check_label_1035,
+    "path_segment": names.check_path_segment,
+    "cronjob": _cronjob_name,
+}

@@ -1,0 +1,131 @@
+"""Rules for ``metadata``, the same for every kind but for what names look like.
+
+Source: ``apimachinery/pkg/api/validation/objectmeta.go``, ``pkg/apis/core/validation`` (ValidateObjectMeta).
+"""
+
+from collections.abc import Iterator
+
+from kube_lite.api.errors import Cause
+from kube_lite.api.fielderrors import Shown, each, forbidden, immutable, invalid, required, too_long
+from kube_lite.api.gotext import go_json, go_quote
+from kube_lite.api.identity import Json, parse_api_version
+from kube_lite.api.names import Check, check_label_value, check_qualified_name, for_prefix
+
+ANNOTATIONS_MAX = 256 * 1024  # bytes of all keys and values together
+STANDARD_FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
+OWNER_FIELDS = ("apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion")
+NEW_NAME = "name or generateName is required"
+
+
+def check_metadata(metadata: Json, check_name: Check) -> Iterator[Cause]:
+    """The metadata of a new object."""
+    prefix, name = metadata.get("generateName"), metadata.get("name") or ""
+    if prefix:
+        yield from each("metadata.generateName", prefix, for_prefix(check_name)(prefix))
+    if name:
+        yield from each("metadata.name", name, check_name(name))
+    else:
+        yield required("metadata.name", NEW_NAME)
+    yield from check_texts(metadata)
+    yield from check_finalizers(metadata)
+    for position, finalizer in enumerate(metadata.get("finalizers") or ()):
+        path = f"metadata.finalizers[{position}]"
+        if "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
+            yield invalid(
+                path, finalizer, "name is neither a standard finalizer name nor is it fully qualified"
+            )
+
+
+def check_texts(metadata: Json) -> Iterator[Cause]:
+    """Labels, annotations and owners, which follow the same rules in new and in changed objects."""
+    labels, annotations = metadata.get("labels"), metadata.get("annotations")
+    if labels:
+        yield from check_labels(labels, "metadata.labels")
+    if annotations:
+        yield from check_annotations(annotations, "metadata.annotations")
+    if metadata.get("ownerReferences"):
+        yield from check_owners(metadata["ownerReferences"])
+
+
+def check_labels(labels: Json, path: str) -> Iterator[Cause]:
+    """Labels, and selectors that are plain maps."""
+    for key, value in labels.items():
+        yield from each(path, key, check_qualified_name(key))
+        yield from each(path, value, check_label_value(value))
+
+
+def check_annotations(annotations: Json, path: str) -> Iterator[Cause]:
+    """Keys are qualified names in any case; values are anything, but not too much of it."""
+    size = 0
+    for key, value in annotations.items():
+        yield from each(path, key, check_qualified_name(key.lower()))
+        size += len(key.encode()) + len(value.encode())
+    if size > ANNOTATIONS_MAX:
+        yield too_long(path, ANNOTATIONS_MAX)
+
+
+def check_owners(owners: list[Json]) -> Iterator[Cause]:
+    """Complete references, at most one of them to a controller."""
+    path = "metadata.ownerReferences"
+    controller: Json | None = None
+    for owner in owners:
+        api_version = owner.get("apiVersion") or ""
+        if not api_version.rpartition("/")[2]:
+            yield invalid(f"{path}.apiVersion", api_version, "version must not be empty")
+        for field in ("kind", "name", "uid"):
+            if not owner.get(field):
+                yield invalid(f"{path}.{field}", "", "must not be empty")
+        group, version = parse_api_version(api_version)
+        if owner.get("kind") == "Event" and (group, version) in (("", "v1"), ("events.k8s.io", "v1")):
+            why = f"{group}/{version}, Kind=Event is disallowed from being an owner"
+            yield invalid(path, Shown(_show_owner(owner)), why)
+        if owner.get("controller"):
+            if controller is not None:
+                shown = Shown("[" + ",".join(map(_show_owner, owners)) + "]")
+                yield invalid(
+                    path,
+                    shown,
+                    'Only one reference can have Controller set to true. Found "true" in references for '
+                    f"{controller.get('kind')}/{controller.get('name')} and {owner.get('kind')}/{owner.get('name')}",
+                )
+            controller = owner
+
+
+def _show_owner(owner: Json) -> str:
+    shown = ",".join(f"{go_quote(field)}:{go_json(owner[field])}" for field in OWNER_FIELDS if field in owner)
+    return "{" + shown + "}"
+
+
+def check_finalizers(metadata: Json) -> Iterator[Cause]:
+    """Names of finalizers, and that the two ways of deleting dependents are not mixed."""
+    finalizers = metadata.get("finalizers") or ()
+    for finalizer in finalizers:
+        yield from each("metadata.finalizers", finalizer, check_qualified_name(finalizer))
+    if "orphan" in finalizers and "foregroundDeletion" in finalizers:
+        why = "finalizer orphan and foregroundDeletion cannot be both set"
+        yield invalid("metadata.finalizers", list(finalizers), why)
+
+
+def check_metadata_update(new: Json, old: Json) -> Iterator[Cause]:
+    """What may not change between two versions of an object."""
+    for field in (
+        "name",
+        "namespace",
+        "uid",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+    ):
+        yield from immutable(f"metadata.{field}", new.get(field), old.get(field))
+    if new.get("generation", 0) < old.get("generation", 0):
+        yield invalid("metadata.generation", new.get("generation", 0), "must not be decremented")
+    if old.get("deletionTimestamp"):
+        known = old.get("finalizers") or ()
+        added = [finalizer for finalizer in new.get("finalizers") or () if finalizer not in known]
+        if added:
+            listed = ", ".join(map(go_quote, added))
+            yield forbidden(
+                "metadata.finalizers",
+                "no new finalizers can be added if the object is being deleted, found new finalizers "
+                f"[]string{{{listed}}}",
+            )

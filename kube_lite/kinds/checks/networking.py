@@ -1,0 +1,217 @@
+"""Rules for Ingress, NetworkPolicy and their kin."""
+
+from collections.abc import Iterator
+
+from kube_lite.api.errors import Cause
+from kube_lite.api.fielderrors import (
+    Shown,
+    each,
+    forbidden,
+    immutable,
+    invalid,
+    not_supported,
+    one_of,
+    required,
+)
+from kube_lite.api.identity import Json
+from kube_lite.api.names import check_label_1035, check_subdomain, check_wildcard_subdomain
+
+from .containers import PROTOCOLS
+from .selectors import check_label_selector
+from .values import (
+    BAD_CIDR,
+    BAD_IP,
+    check_cidr,
+    check_port,
+    check_port_name,
+    check_port_or_name,
+    parse_ip,
+    parse_network,
+)
+
+BAD_PATHS = ("//", "/./", "/../", "%2f", "%2F")
+BAD_ENDINGS = ("/..", "/.")
+NULL = Shown("null")
+
+
+def check_ingress(ingress: Json) -> Iterator[Cause]:
+    """An Ingress."""
+    spec = ingress.get("spec") or {}
+    if spec.get("defaultBackend") is not None:
+        yield from _check_backend(spec["defaultBackend"], "spec.defaultBackend")
+    elif not spec.get("rules"):
+        yield invalid("spec", NULL, "either `defaultBackend` or `rules` must be specified")
+    for position, rule in enumerate(spec.get("rules") or ()):
+        yield from _check_rule(rule, f"spec.rules[{position}]")
+    for position, tls in enumerate(spec.get("tls") or ()):
+        for place, host in enumerate(tls.get("hosts") or ()):
+            check = check_wildcard_subdomain if "*" in host else check_subdomain
+            yield from each(f"spec.tls[{position}].hosts[{place}]", host, check(host))
+    name = spec.get("ingressClassName")
+    if name is not None:
+        yield from each("spec.ingressClassName", name, check_subdomain(name))
+
+
+def _check_rule(rule: Json, path: str) -> Iterator[Cause]:
+    host = rule.get("host")
+    if host:
+        if parse_ip(host) is not None:
+            yield invalid(f"{path}.host", host, "must be a DNS name, not an IP address")
+        else:
+            check = check_wildcard_subdomain if "*" in host else check_subdomain
+            yield from each(f"{path}.host", host, check(host))
+    http = rule.get("http")
+    if http is None:
+        return
+    if not http.get("paths"):
+        yield required(f"{path}.http.paths")
+    for position, entry in enumerate(http.get("paths") or ()):
+        here = f"{path}.http.paths[{position}]"
+        yield from _check_path(entry, here)
+        yield from _check_backend(entry.get("backend") or {}, f"{here}.backend")
+
+
+def _check_path(entry: Json, path: str) -> Iterator[Cause]:
+    kind, value, here = entry.get("pathType"), entry.get("path") or "", f"{path}.path"
+    if kind is None:
+        yield required(f"{path}.pathType", "pathType must be specified")
+        return
+    if kind in ("Exact", "Prefix"):
+        if not value.startswith("/"):
+            yield invalid(here, value, "must be an absolute path")
+        for part in BAD_PATHS:
+            if part in value:
+                yield invalid(here, value, f"must not contain '{part}'")
+        for ending in BAD_ENDINGS:
+            if value.endswith(ending):
+                yield invalid(here, value, f"cannot end with '{ending}'")
+    elif kind == "ImplementationSpecific":
+        if value and not value.startswith("/"):
+            yield invalid(here, value, "must be an absolute path")
+    else:
+        yield not_supported(f"{path}.pathType", kind, ("Exact", "ImplementationSpecific", "Prefix"))
+
+
+def _check_backend(backend: Json, path: str) -> Iterator[Cause]:
+    service, resource = backend.get("service"), backend.get("resource")
+    if service is not None and resource is not None:
+        yield invalid(path, "", "cannot set both resource and service backends")
+    elif resource is not None:
+        for field in ("kind", "name"):
+            if not resource.get(field):
+                yield required(f"{path}.resource.{field}")
+    elif service is None:
+        yield required(path, "resource or service backend is required")
+    else:
+        name = service.get("name") or ""
+        if not name:
+            yield required(f"{path}.service.name")
+        else:
+            yield from each(f"{path}.service.name", name, check_label_1035(name))
+        port = service.get("port") or {}
+        if port.get("name") and port.get("number"):
+            yield invalid(path, "", "cannot set both port name & port number")
+        elif port.get("name"):
+            yield from check_port_name(f"{path}.service.port.name", port["name"])
+        elif port.get("number"):
+            yield from check_port(f"{path}.service.port.number", port["number"])
+        else:
+            yield required(path, "port name or number is required")
+
+
+def check_ingress_class(ingress_class: Json) -> Iterator[Cause]:
+    """An IngressClass."""
+    controller = (ingress_class.get("spec") or {}).get("controller") or ""
+    if not controller:
+        yield required("spec.controller")
+    elif "/" not in controller:
+        yield invalid("spec.controller", controller, 'must be a domain-prefixed path (such as "acme.io/foo")')
+
+
+def check_ingress_class_update(new: Json, old: Json) -> Iterator[Cause]:
+    """Another controller is another class."""
+    fields = [(obj.get("spec") or {}).get("controller") for obj in (new, old)]
+    yield from immutable("spec.controller", fields[0], fields[1])
+
+
+def check_network_policy(policy: Json) -> Iterator[Cause]:
+    """A NetworkPolicy."""
+    spec = policy.get("spec") or {}
+    yield from check_label_selector(spec.get("podSelector"), "spec.podSelector")
+    for direction, peers in (("ingress", "from"), ("egress", "to")):
+        for position, rule in enumerate(spec.get(direction) or ()):
+            here = f"spec.{direction}[{position}]"
+            for place, port in enumerate(rule.get("ports") or ()):
+                yield from _check_policy_port(port, f"{here}.ports[{place}]")
+            for place, peer in enumerate(rule.get(peers) or ()):
+                yield from _check_peer(peer, f"{here}.{peers}[{place}]")
+    types = spec.get("policyTypes") or ()
+    if len(types) > 2:
+        yield invalid("spec.policyTypes", list(types), "may not specify more than two policyTypes")
+    else:
+        for position, kind in enumerate(types):
+            yield from one_of(f"spec.policyTypes[{position}]", kind, ("Ingress", "Egress"))
+
+
+def _check_policy_port(port: Json, path: str) -> Iterator[Cause]:
+    if port.get("protocol") is not None:
+        yield from one_of(f"{path}.protocol", port["protocol"], PROTOCOLS)
+    number, end = port.get("port"), port.get("endPort")
+    if number is not None:
+        yield from check_port_or_name(f"{path}.port", number)
+        if isinstance(number, int) and end is not None and end < number:
+            yield invalid(f"{path}.endPort", end, "must be greater than or equal to `port`")
+        if isinstance(number, str) and end is not None:
+            yield invalid(f"{path}.endPort", end, "may not be specified when `port` is non-numeric")
+    elif end is not None:
+        yield invalid(f"{path}.endPort", end, "may not be specified when `port` is not specified")
+
+
+def _check_peer(peer: Json, path: str) -> Iterator[Cause]:
+    block = peer.get("ipBlock")
+    others = 0
+    for field in ("podSelector", "namespaceSelector"):
+        if peer.get(field) is not None:
+            others += 1
+            yield from check_label_selector(peer[field], f"{path}.{field}")
+    if block is not None:
+        yield from _check_block(block, f"{path}.ipBlock")
+        if others:
+            yield forbidden(path, "may not specify both ipBlock and another peer")
+    elif not others:
+        yield required(path, "must specify a peer")
+
+
+def _check_block(block: Json, path: str) -> Iterator[Cause]:
+    cidr = block.get("cidr") or ""
+    if not cidr:
+        yield required(f"{path}.cidr")
+        return
+    wrong = list(check_cidr(f"{path}.cidr", cidr))
+    if wrong:
+        yield from wrong
+        return
+    whole = parse_network(cidr)
+    for position, text in enumerate(block.get("except") or ()):
+        here, part = f"{path}.except[{position}]", parse_network(text)
+        if part is None or "/" not in text:
+            yield invalid(here, text, BAD_CIDR)
+        elif whole is not None and not (
+            part.version == whole.version and part.prefixlen > whole.prefixlen and part.subnet_of(whole)  # type: ignore[arg-type]
+        ):
+            yield invalid(here, text, "must be a strict subset of `cidr`")
+
+
+def check_ip_address_name(name: str) -> list[str]:
+    """An IPAddress is named by its address."""
+    return [] if parse_ip(name) is not None else [BAD_IP]
+
+
+def check_service_cidr(service_cidr: Json) -> Iterator[Cause]:
+    """A ServiceCIDR."""
+    for position, text in enumerate((service_cidr.get("spec") or {}).get("cidrs") or ()):
+        here, network = f"spec.cidrs[{position}]", parse_network(text)
+        if network is None or "/" not in text:
+            yield invalid(here, text, BAD_CIDR)
+        elif str(network.network_address) != text.partition("/")[0]:
+            yield invalid(here, text, "must not have bits set beyond the prefix length")
