@@ -2,9 +2,10 @@
 
     python -m tests.bench.load '{"port": 6443, "connections": 16, "seconds": 3, ...}'
 
-A protocol on uvloop that only counts the bytes of each answer, so that it costs a fraction of what the server
-does. ``{n}`` in path and body is a number that no other request has. Prints one JSON object: requests answered per
-second, how many were not 2xx, and the median and 99th percentile of the waiting time in milliseconds.
+A protocol on uvloop that only counts the bytes of each answer, so that it costs a fraction of what the
+server does. ``{n}`` in path and body is a number that no other request has. Prints one JSON object:
+requests answered per second, how many were not 2xx, and the median and 99th percentile of the waiting time
+in milliseconds.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ import ssl
 import sys
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 
@@ -104,14 +106,12 @@ async def run(load: Load) -> dict[str, Any]:
     loop = asyncio.get_running_loop()
     tls = load.tls()
     began = time.perf_counter()
-    waiting = []
+    waiting: list[asyncio.Future[None]] = []
+    until = began + load.seconds
     for _ in range(load.connections):
-        done = loop.create_future()
-        until = began + load.seconds
-        await loop.create_connection(
-            lambda done=done, until=until: Connection(load, until, done),
-            load.host, load.port, ssl=tls, server_hostname="localhost",
-        )  # fmt: skip
+        done: asyncio.Future[None] = loop.create_future()
+        make = partial(Connection, load, until, done)
+        await loop.create_connection(make, load.host, load.port, ssl=tls, server_hostname="localhost")
         waiting.append(done)
     for done in waiting:
         await done

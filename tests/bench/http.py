@@ -1,0 +1,111 @@
+"""Requests a second over TLS on 16 connections, beside a bare handler that answers the same bytes."""
+
+import asyncio
+import json
+from typing import Any
+
+from aiohttp import ClientSession, TCPConnector
+
+from .server import Server, load, started
+from .yardsticks import bare_http
+
+CONNECTIONS = 16
+SECONDS = 4.0
+LISTED = 1000
+MAPS = "/api/v1/namespaces/default/configmaps"
+PODS = "/api/v1/namespaces/default/pods"
+CONFIG_MAP: dict[str, Any] = {
+    "apiVersion": "v1",
+    "kind": "ConfigMap",
+    "metadata": {"name": "c-{n}"},
+    "data": {"k": "v" * 600},
+}
+POD: dict[str, Any] = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "p-{n}", "labels": {"app": "bench"}},
+    "spec": {
+        "containers": [
+            {
+                "name": "main",
+                "image": "localhost/host",
+                "command": ["sleep", "infinity"],
+                "env": [{"name": "COLOR", "value": "green"}],
+                "ports": [{"containerPort": 80}],
+                "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}},
+                "readinessProbe": {"httpGet": {"path": "/", "port": 80}},
+            }
+        ]
+    },
+}
+REAL = {
+    "get a ConfigMap": ("2,700-5,300", "0.18-0.30"),
+    "create a ConfigMap": ("1,200-2,400", "0.11-0.17"),
+    "create a Pod": ("650-1,300", "0.06-0.12"),
+}
+"""A real control plane on two such cores: requests a second, and over its own bare yardstick."""
+
+
+def run() -> None:
+    """Measure and print a table."""
+    with started("--parts", "api") as server:
+        answers = asyncio.run(_prepare(server))
+        with bare_http(server.directory / "pki", answers) as bare:
+            rows = list(_measure(server, bare, answers))
+    title = f"HTTP, {CONNECTIONS} connections, TLS"
+    print(f"{title:<28}{'per s':>9}{'median':>10}{'p99':>10}{'bare/s':>10}{'ratio':>8}   real control plane")
+    for name, ours, yardstick in rows:
+        real = REAL.get(name)
+        beside = f"{real[0]}/s, ratio {real[1]}" if real else ""
+        speed, best = ours["per_second"], yardstick["per_second"]
+        waits = f"{ours['median_ms']:>8.2f}ms{ours['p99_ms']:>8.2f}ms"
+        print(f"{name:<28}{speed:>9,.0f}{waits}{best:>10,.0f}{speed / best:>8.2f}   {beside}")
+        if ours["failures"]:
+            print(f"    {ours['failures']} of the answers were errors")
+
+
+def _measure(server: Server, bare: int, answers: dict[str, str]) -> Any:
+    plans: list[tuple[str, dict[str, Any]]] = [
+        ("get a ConfigMap", {"path": f"{MAPS}/read"}),
+        ("list 1,000 ConfigMaps", {"path": MAPS, "connections": 2}),
+        ("create a ConfigMap", {"path": MAPS, "method": "POST", "body": json.dumps(CONFIG_MAP)}),
+        ("create a Pod", {"path": PODS, "method": "POST", "body": json.dumps(POD)}),
+    ]
+    for name, plan in plans:
+        settings: dict[str, Any] = {"seconds": SECONDS, "connections": CONNECTIONS, **plan}
+        yardstick = load(server, bare, **settings)
+        yield name, server.load(first=1_000_000, **settings), yardstick
+
+
+async def _prepare(server: Server) -> dict[str, str]:
+    """Make what is read, and learn the bytes that the yardstick shall answer."""
+    async with ClientSession(server.url, connector=TCPConnector(ssl=server.tls(), limit=32)) as http:
+        account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
+        await _post(http, "/api/v1/namespaces/default/serviceaccounts", account)
+        await _post(http, MAPS, _named(CONFIG_MAP, "read"))
+        async with asyncio.TaskGroup() as group:
+            for number in range(LISTED - 1):
+                group.create_task(_post(http, MAPS, _named(CONFIG_MAP, f"listed-{number}")))
+        created = await _post(http, PODS, _named(POD, "one"))
+        async with http.get(f"{MAPS}/read") as response:
+            read = await response.text()
+        async with http.get(MAPS) as response:
+            listed = await response.text()
+    return {
+        f"GET {MAPS}/read": read,
+        f"GET {MAPS}": listed,
+        f"POST {MAPS}": read,
+        f"POST {PODS}": created,
+    }
+
+
+def _named(obj: dict[str, Any], name: str) -> dict[str, Any]:
+    return {**obj, "metadata": {**obj["metadata"], "name": name}}
+
+
+async def _post(http: ClientSession, path: str, obj: dict[str, Any]) -> str:
+    async with http.post(path, json=obj) as response:
+        text = await response.text()
+        if response.status not in (201, 409):
+            raise RuntimeError(text)
+        return text

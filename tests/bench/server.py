@@ -1,0 +1,95 @@
+"""A server as users start it: ``python -m kube_lite up`` in a process and a data directory of its own."""
+
+import json
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kube_lite.kit.pki import Pair, client_context
+
+PATIENCE = 60.0
+STOP_SECONDS = 30.0
+
+
+@dataclass
+class Server:
+    url: str
+    port: int
+    directory: Path
+    process: subprocess.Popen[str]
+    seconds: float
+    """From the start of the process to its word that it is ready."""
+    said: list[str]
+
+    @property
+    def authority(self) -> Path:
+        return self.directory / "pki" / "ca.crt"
+
+    @property
+    def admin(self) -> Pair:
+        return Pair(self.directory / "pki" / "admin.crt", self.directory / "pki" / "admin.key")
+
+    def tls(self) -> ssl.SSLContext:
+        return client_context(self.authority, self.admin)
+
+    def load(self, **settings: Any) -> dict[str, Any]:
+        """Run the load generator against this server."""
+        return load(self, self.port, **settings)
+
+
+def load(server: Server, port: int, **settings: Any) -> dict[str, Any]:
+    wanted = {
+        "port": port,
+        "authority": str(server.authority),
+        "certificate": str(server.admin.certificate),
+        "key": str(server.admin.key),
+        **settings,
+    }
+    command = [sys.executable, "-m", "tests.bench.load", json.dumps(wanted)]
+    found: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    return found
+
+
+@contextmanager
+def started(*arguments: str, directory: Path | None = None) -> Iterator[Server]:
+    """Start a server, and stop it as Ctrl-C does."""
+    with tempfile.TemporaryDirectory(prefix="kube-lite-bench-") as own:
+        where = directory or Path(own) / "data"
+        command = [sys.executable, "-m", "kube_lite", "--data-dir", str(where)]
+        command += ["up", "--listen", "127.0.0.1:0", *arguments]
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        )
+        try:
+            said = _until_ready(process)
+            seconds = time.perf_counter() - began
+            running = json.loads((where / "running.json").read_text())
+            port = int(running["url"].rpartition(":")[2])
+            yield Server(running["url"], port, where, process, seconds, said)
+        finally:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.communicate(timeout=STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()
+
+
+def _until_ready(process: "subprocess.Popen[str]") -> list[str]:
+    assert process.stdout is not None
+    said = []
+    for line in process.stdout:
+        said.append(line.rstrip())
+        if line.startswith("Ready"):
+            return said
+    raise RuntimeError("the server did not start:\n" + "\n".join(said))
