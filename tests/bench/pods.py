@@ -1,4 +1,4 @@
-"""Pods on real processes: one, fifty, and what they cost when nothing happens. Needs root for the real figures."""
+"""Pods on real processes: one, fifty, and what they cost when nothing happens. Real figures need root."""
 
 import asyncio
 import json
@@ -43,18 +43,20 @@ def run() -> None:
 
 async def _measure(server: Server) -> list[tuple[str, str, str]]:
     rows = [("all parts ready", _ms(server.seconds), "")]
+    pid = server.process.pid
     async with ClientSession(server.url, connector=TCPConnector(ssl=server.tls())) as http:
-        await _until(http, "/api/v1/namespaces/default/serviceaccounts", lambda obj: True) waits = [await
-        _one(http, f"one-{number}") for number in range(5)] rows.append(("one Pod, created to Ready (median
-        of 5)", _ms(sorted(waits)[2]), "0.20 s   0.48 s")) before = _memory(server.process.pid)
-        rows.append((f"Deployment of {REPLICAS}, created to ready", _ms(await _many(http)), "4 s      8.6
-        s")) await asyncio.sleep(2.0)  # let the last status writes go through after =
-        _memory(server.process.pid) rows.append((f"memory of the server, before {REPLICAS} Pods",
-        f"{before:.0f} MB", "")) rows.append((f"memory of the server, with {REPLICAS} Pods", f"{after:.0f}
-        MB", "120 MB   790 MB + 13.5 MB a Pod")) rows.append((f"idle CPU with {REPLICAS} Pods", await
-        _idle(server.process.pid), "1 %      5.3 %")) began = time.perf_counter() await _delete(http,
-        f"{DEPLOYMENTS}/many") rows.append((f"{REPLICAS} Pods deleted and gone", _ms(time.perf_counter() -
-        began), ""))
+        await _until(http, "/api/v1/namespaces/default/serviceaccounts", lambda obj: True)
+        waits = sorted([await _one(http, f"one-{number}") for number in range(5)])
+        rows.append(("one Pod, created to Ready (median of 5)", _ms(waits[2]), "0.20 s   0.48 s"))
+        rows.append((f"memory of the server, before {REPLICAS} Pods", f"{_memory(pid):.0f} MB", ""))
+        rows.append((f"Deployment of {REPLICAS}, created to ready", _ms(await _many(http)), "4 s      8.6 s"))
+        await asyncio.sleep(2.0)  # let the last status writes go through
+        beside = "120 MB   790 MB + 13.5 MB a Pod"
+        rows.append((f"memory of the server, with {REPLICAS} Pods", f"{_memory(pid):.0f} MB", beside))
+        rows.append((f"idle CPU with {REPLICAS} Pods", await _idle(pid), "1 %      5.3 %"))
+        began = time.perf_counter()
+        await _delete(http, f"{DEPLOYMENTS}/many")
+        rows.append((f"{REPLICAS} Pods deleted and gone", _ms(time.perf_counter() - began), ""))
     return rows
 
 
