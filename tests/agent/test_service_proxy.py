@@ -5,7 +5,6 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from kube_lite_runtime.errors import NotSupported
@@ -82,8 +81,8 @@ def slice_for(name: str, *addresses: str, **conditions: bool) -> Json:
     }
 
 
-async def set_slice(world: World, *args: Any, **conditions: bool) -> None:
-    wanted = slice_for(*args, **conditions)
+async def set_slice(world: World, name: str, *addresses: str, **conditions: bool) -> None:
+    wanted = slice_for(name, *addresses, **conditions)
     if (await world.client.list(ENDPOINT_SLICES, namespace="default")).items:
         await world.client.update(ENDPOINT_SLICES, wanted, namespace="default")
     else:

@@ -1,10 +1,11 @@
 """Pods on a bridge, each with an address of its own; for root.
 
-One bridge per cluster carries the gateway address; every sandbox has a veth pair, its near end an isolated
-port of the bridge. The pod's own address has a prefix of 32 and everything goes by the gateway, so also
-packets between two pods are routed by the host instead of being switched. That is what makes Services work:
-the answer of a pod that was reached through a Service address passes the host, which translates it back,
-without the ``br_netfilter`` module that a host may not have.
+One bridge per cluster carries the gateway address; every sandbox has a veth pair, its near end a port of the
+bridge. The pod's own address has a prefix of 32 and everything goes by the gateway, so also packets between
+two pods are routed by the host instead of being switched. That is what makes Services work: the answer of a
+pod that was reached through a Service address passes the host, which translates it back, whether the host
+has the ``br_netfilter`` module or not. Where it has, translated packets take a short cut within the bridge,
+and may have to leave by the port they came in.
 
 All of it is made by netlink messages in a thread of its own, 2 ms per pod; a second thread removes what is no
 longer wanted, because there the kernel waits 15 ms for every processor to let go of an interface. Names and
@@ -161,7 +162,7 @@ class Bridge:
             port, end = host.find(self._veth(sandbox_id)), inside.find(POD_INTERFACE)
             if port is None or end is None:
                 raise OSError("the veth pair went away while it was being made")
-            host.isolate_port(port.number)
+            host.reflect(port.number)
         loopback = inside.find("lo")
         if loopback is not None:
             inside.set_up(loopback.number)

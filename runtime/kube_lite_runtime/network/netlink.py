@@ -32,7 +32,7 @@ _AF_BRIDGE = 7
 
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER, _IFLA_PROTINFO = 1, 3, 4, 10, 12
 _IFLA_LINKINFO, _IFLA_NET_NS_FD, _IFLA_INFO_KIND, _IFLA_INFO_DATA = 18, 28, 1, 2
-_VETH_INFO_PEER, _BRPORT_ISOLATED = 1, 33
+_VETH_INFO_PEER, _BRPORT_HAIRPIN = 1, 4
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_PREFSRC = 1, 4, 5, 6, 7
 _MAIN_TABLE, _PROTOCOL_STATIC, _UNICAST = 254, 4, 1
@@ -113,9 +113,9 @@ class Netlink:
         near = _LINK.pack(0, 0, 0, _UP, _UP) + _text(_IFLA_IFNAME, name) + _number(_IFLA_MASTER, master)
         self._ask(_NEWLINK, _ACK | _CREATE | _EXCL, near + _nest(_IFLA_LINKINFO, pair))
 
-    def isolate_port(self, index: int) -> None:
-        """Let a bridge port talk to the bridge itself only, not to its other isolated ports."""
-        option = _nest(_IFLA_PROTINFO, _attribute(_BRPORT_ISOLATED, b"\1"))
+    def reflect(self, index: int) -> None:
+        """Let a bridge port get back what it sent, when the host has translated it to its own address."""
+        option = _nest(_IFLA_PROTINFO, _attribute(_BRPORT_HAIRPIN, b"\1"))
         self._ask(_SETLINK, _ACK, _LINK.pack(_AF_BRIDGE, 0, index, 0, 0) + option)
 
     def set_up(self, index: int) -> None:

@@ -4,7 +4,8 @@
 connection that has been translated stays with its endpoint. Packets from pods pass ``prerouting``, those of
 the host ``output``, and both look up the same two maps. Which endpoint comes next is counted per server, so
 that connections take turns. Whatever is still addressed to the range of virtual addresses after that has no
-endpoint, and is refused.
+endpoint, and is refused; TCP by a reset, because the kernel sends few ICMP messages and has spent those on
+redirects already.
 
 A pod that reaches itself must not see its own address as the sender, or it would answer itself past the
 host: such connections are masqueraded, as are those from the host's loopback to a node port.
@@ -114,10 +115,12 @@ chain postrouting {{
 }}
 chain refuse_pods {{
   type filter hook forward priority filter; policy accept;
+  ip daddr {service_cidr} meta l4proto tcp reject with tcp reset
   ip daddr {service_cidr} reject
 }}
 chain refuse_host {{
   type filter hook output priority filter; policy accept;
+  ip daddr {service_cidr} meta l4proto tcp reject with tcp reset
   ip daddr {service_cidr} reject
 }}
 chain guard_loopback {{

@@ -67,17 +67,18 @@ class ProxyBackend(Protocol):
         ...
 
 
-def select_backend(network_directory: Path, service_cidr: str) -> ProxyBackend:
+def select_backend(network_directory: Path, service_cidr: str, *, has_pod_network: bool) -> ProxyBackend:
     """The best backend that this host allows, not yet entered.
 
     Args:
         network_directory: the one given to ``bridge.Bridge``.
         service_cidr: the range of virtual addresses; with rules in the kernel, connections to those of them
             that have no server are refused.
+        has_pod_network: pods are on that bridge; without it there is nothing to translate to.
     """
     from . import nft
 
-    if nft.is_allowed():
+    if has_pod_network and nft.is_allowed():
         from .bridge import bridge_name
         from .service_rules import ServiceRules
 
