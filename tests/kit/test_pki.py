@@ -1,6 +1,8 @@
 import os
 import ssl
 import stat
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -109,3 +111,27 @@ def test_a_new_authority_replaces_what_the_old_one_signed(tmp_path: Path) -> Non
     authority.files.key.unlink()
     again = Authority(tmp_path, "ca", time.time)
     assert certificate_in(again.client("admin", "admin")).serial_number != before
+
+
+def test_a_start_that_finds_everything_in_order_reads_no_certificate(tmp_path: Path) -> None:
+    program = f"""
+import sys, time, pathlib
+from kube_lite.kit.pki import Authority
+authority = Authority(pathlib.Path({str(tmp_path)!r}), "ca", time.time)
+authority.serving("apiserver", ["localhost"])
+print("cryptography" in sys.modules)
+"""
+    seen = [
+        subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        for _ in range(2)
+    ]
+    assert seen == ["True", "False"]
+
+
+def test_an_authority_without_a_note_is_adopted(tmp_path: Path) -> None:
+    before = Authority(tmp_path, "ca", time.time)
+    pem = before.certificate_pem
+    before.files.note.unlink()
+    assert Authority(tmp_path, "ca", time.time).certificate_pem == pem
