@@ -20,7 +20,7 @@ with socketserver.ThreadingTCPServer(("0.0.0.0", 80), Handler) as server:
 CLIENT = """
 import socket, sys
 try:
-    with socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=3) as connection:
+    with socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=10) as connection:
         print(connection.makefile().read())
 except OSError as error:
     print(type(error).__name__)
