@@ -1,7 +1,7 @@
 """What every ``client.protocol.Client`` does; implementations run it by giving a ``client`` fixture.
 
-The client is an administrator's, of an API that has the namespace ``default`` with its account, and in which nobody
-else changes ConfigMaps and Pods.
+The client is an administrator's, of an API that has the namespace ``default`` with its account, and in which
+nobody else changes ConfigMaps and Pods. ``forget`` is a coroutine function that makes the API forget history.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ def config_map(name: str, **labels: str) -> Json:
 
 
 class ClientContract:
-    """Inherit, and provide ``client``."""
+    """Inherit, and provide the fixtures ``client`` and ``forget``."""
 
     async def test_what_was_created_can_be_read(self, client: Client) -> None:
         made = await client.create(CONFIG_MAPS, config_map("a", run="1"), namespace="default")
@@ -189,7 +189,6 @@ class ClientContract:
     async def test_a_watch_from_a_forgotten_version_has_expired(
         self, client: Client, forget: Callable[[], Awaitable[None]]
     ) -> None:
-        """``forget`` is a coroutine function that makes the API forget all history."""
         old = await client.create(CONFIG_MAPS, config_map("a"), namespace="default")
         await client.patch(CONFIG_MAPS, "a", {"data": {"n": "1"}}, namespace="default")
         await client.patch(CONFIG_MAPS, "a", {"data": {"n": "2"}}, namespace="default")

@@ -1,0 +1,157 @@
+"""The plugins that are always on, as those who create things meet them."""
+
+import pytest
+
+from kube_lite.admission.chain import CREATE, Chain, Rule, default_chain
+from kube_lite.admission.service_accounts import MOUNT_PATH, mount_token
+from kube_lite.api.errors import Forbidden, NotFound
+from kube_lite.api.identity import GroupResource, GroupVersionResource, Json
+from tests.serving import ACCOUNTS, CONFIG_MAPS, NAMESPACES, PODS, Api, config_map, pod
+
+CLASSES = GroupVersionResource("scheduling.k8s.io", "v1", "priorityclasses")
+CLAIMS = GroupVersionResource("", "v1", "persistentvolumeclaims")
+STORAGE_CLASSES = GroupVersionResource("storage.k8s.io", "v1", "storageclasses")
+
+
+async def make_pod(api: Api, name: str = "a", **spec: object) -> Json:
+    return await api.client.create(PODS, pod(name, **spec), namespace="default")
+
+
+class TestNamespaces:
+    async def test_a_namespace_must_exist(self, api: Api) -> None:
+        with pytest.raises(NotFound, match='namespaces "none" not found'):
+            await api.client.create(CONFIG_MAPS, config_map("a"), namespace="none")
+
+    async def test_one_that_is_going_takes_in_nothing_new(self, api: Api) -> None:
+        await api.client.create(NAMESPACES, {"metadata": {"name": "going"}})
+        await api.client.delete(NAMESPACES, "going")
+        with pytest.raises(Forbidden, match="because it is being terminated") as caught:
+            await api.client.create(CONFIG_MAPS, config_map("a"), namespace="going")
+        cause = caught.value.status()["details"]["causes"][0]
+        assert (cause["reason"], cause["field"]) == ("NamespaceTerminating", "metadata.namespace")
+
+    @pytest.mark.parametrize("name", ["default", "kube-system", "kube-public"])
+    async def test_some_stay(self, api: Api, name: str) -> None:
+        if name != "default":
+            await api.client.create(NAMESPACES, {"metadata": {"name": name}})
+        with pytest.raises(Forbidden, match=f'namespaces "{name}" is forbidden: this namespace may not be'):
+            await api.client.delete(NAMESPACES, name)
+
+
+class TestServiceAccounts:
+    async def test_a_pod_finds_its_accounts_token(self, api: Api) -> None:
+        spec = (await make_pod(api))["spec"]
+        assert spec["serviceAccountName"] == spec["serviceAccount"] == "default"
+        volume = spec["volumes"][0]
+        assert volume["name"].startswith("kube-api-access-")
+        assert [next(iter(source)) for source in volume["projected"]["sources"]] == [
+            "serviceAccountToken",
+            "configMap",
+            "downwardAPI",
+        ]
+        mount = {"name": volume["name"], "readOnly": True, "mountPath": MOUNT_PATH}
+        assert spec["containers"][0]["volumeMounts"] == [mount]
+
+    async def test_an_account_must_exist(self, api: Api) -> None:
+        why = 'error looking up service account default/none: serviceaccount "none" not found'
+        with pytest.raises(Forbidden, match=why):
+            await make_pod(api, serviceAccountName="none")
+
+    async def test_the_pod_decides_before_the_account_whether_there_is_a_token(self, api: Api) -> None:
+        quiet = {"metadata": {"name": "quiet"}, "automountServiceAccountToken": False}
+        await api.client.create(ACCOUNTS, quiet, namespace="default")
+        assert "volumes" not in (await make_pod(api, serviceAccountName="quiet"))["spec"]
+        loud = await make_pod(api, "b", serviceAccountName="quiet", automountServiceAccountToken=True)
+        assert loud["spec"]["volumes"]
+
+    async def test_pull_secrets_come_from_the_account(self, api: Api) -> None:
+        account = {"metadata": {"name": "x"}, "imagePullSecrets": [{"name": "s"}]}
+        await api.client.create(ACCOUNTS, account, namespace="default")
+        assert (await make_pod(api, serviceAccountName="x"))["spec"]["imagePullSecrets"] == [{"name": "s"}]
+
+    def test_a_mount_of_ones_own_is_left_alone(self) -> None:
+        own = {"name": "v", "mountPath": MOUNT_PATH}
+        spec: Json = {"containers": [{"name": "a", "volumeMounts": [own]}], "volumes": [{"name": "v"}]}
+        mount_token(spec, "kube-api-access-x")
+        assert spec["containers"][0]["volumeMounts"] == [own]
+        assert spec["volumes"] == [{"name": "v"}]
+
+
+class TestPriority:
+    async def test_a_class_becomes_a_number(self, api: Api) -> None:
+        await api.client.create(
+            CLASSES, {"metadata": {"name": "urgent"}, "value": 500, "preemptionPolicy": "Never"}
+        )
+        spec = (await make_pod(api, priorityClassName="urgent"))["spec"]
+        assert (spec["priority"], spec["preemptionPolicy"]) == (500, "Never")
+
+    async def test_without_a_class_it_is_zero(self, api: Api) -> None:
+        spec = (await make_pod(api))["spec"]
+        assert (spec["priority"], spec["preemptionPolicy"]) == (0, "PreemptLowerPriority")
+        assert "priorityClassName" not in spec
+
+    async def test_a_class_for_all_others_can_be_marked_once(self, api: Api) -> None:
+        await api.client.create(CLASSES, {"metadata": {"name": "usual"}, "value": 7, "globalDefault": True})
+        assert (await make_pod(api))["spec"]["priority"] == 7
+        with pytest.raises(Forbidden, match="PriorityClass usual is already marked as default"):
+            await api.client.create(
+                CLASSES, {"metadata": {"name": "second"}, "value": 8, "globalDefault": True}
+            )
+
+    @pytest.mark.parametrize(
+        ("spec", "why"),
+        [
+            pytest.param(
+                {"priorityClassName": "none"}, "no PriorityClass with name none was found", id="unknown"
+            ),
+            pytest.param({"priority": 5}, r"the integer value of priority \(5\) must not be", id="a number"),
+            pytest.param(
+                {"preemptionPolicy": "Never"}, "the string value of PreemptionPolicy", id="a policy"
+            ),
+        ],
+    )
+    async def test_what_the_class_does_not_say_is_refused(
+        self, api: Api, spec: dict[str, object], why: str
+    ) -> None:
+        with pytest.raises(Forbidden, match=why):
+            await make_pod(api, **spec)
+
+
+async def test_pods_stay_five_minutes_on_a_lost_node_unless_they_say_otherwise(api: Api) -> None:
+    tolerations = (await make_pod(api))["spec"]["tolerations"]
+    assert [(entry["key"], entry["tolerationSeconds"]) for entry in tolerations] == [
+        ("node.kubernetes.io/not-ready", 300),
+        ("node.kubernetes.io/unreachable", 300),
+    ]
+    stubborn = [{"operator": "Exists"}]
+    assert (await make_pod(api, "b", tolerations=stubborn))["spec"]["tolerations"] == stubborn
+
+
+async def test_a_claim_gets_the_default_storage_class_unless_it_names_one(api: Api) -> None:
+    marked = {"storageclass.kubernetes.io/is-default-class": "true"}
+    await api.client.create(
+        STORAGE_CLASSES, {"metadata": {"name": "std", "annotations": marked}, "provisioner": "p.test"}
+    )
+
+    async def claim(name: str, **spec: str) -> str:
+        wanted = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}, **spec}
+        made = await api.client.create(
+            CLAIMS, {"metadata": {"name": name}, "spec": wanted}, namespace="default"
+        )
+        return str(made["spec"]["storageClassName"])
+
+    assert await claim("a") == "std"
+    assert await claim("b", storageClassName="") == ""
+    assert await claim("c", storageClassName="other") == "other"
+
+
+def test_a_request_meets_only_the_plugins_that_concern_it() -> None:
+    class Narrow(Rule):
+        def handles(self, operation: str, resource: GroupResource, subresource: str) -> bool:
+            return (operation, resource.resource, subresource) == (CREATE, "pods", "")
+
+    narrow = Narrow()
+    chain = Chain([narrow])
+    assert chain.concerned(CREATE, GroupResource("", "pods")) == (narrow,)
+    assert chain.concerned(CREATE, GroupResource("", "secrets")) == ()
+    assert len(default_chain().concerned(CREATE, GroupResource("", "configmaps"))) == 1
