@@ -1,8 +1,8 @@
 """Causes in the words of Go's ``field.Error``: what is wrong with a value, and where.
 
-Each function makes one ``Cause``. Values are printed as there: texts quoted, numbers and booleans bare, objects and
-lists as JSON with sorted keys; ``Shown`` is printed as it stands, for structs whose order is not that of their keys.
-Source: ``apimachinery/pkg/util/validation/field/errors.go``.
+Each function makes one ``Cause``. Values are printed as there: texts quoted, numbers and booleans bare,
+objects and lists as JSON with sorted keys; ``Shown`` is printed as it stands, for structs with an order of
+their own. Source: ``apimachinery/pkg/util/validation/field/errors.go``.
 """
 
 from collections.abc import Iterable, Iterator

@@ -7,8 +7,9 @@ nobody set it (``resources: {}``). The table below names both, for 1.36:
     core.v1.Container: ?restartPolicy name" resources{
 
 says that ``restartPolicy`` is a pointer, and that ``name`` and ``resources`` are always written, with an
-empty text and an empty struct. The other marks are ``!`` false, ``0``, ``#`` the quantity zero and ``-`` null.
-Source: the field tags in ``k8s.io/api``, ``apimachinery``, ``apiextensions-apiserver``, ``kube-aggregator``.
+empty text and an empty struct. The other marks are ``!`` false, ``0``, ``#`` the quantity zero and ``-``
+null. Source: the field tags in ``k8s.io/api``, ``apimachinery``, ``apiextensions-apiserver``,
+``kube-aggregator``.
 """
 
 from functools import cache

@@ -1,8 +1,8 @@
 """Rules that a schema cannot express, in the words of the reference: functions found by group and kind.
 
-``RULES`` is the whole table: what an object of a kind must be, what may change, and how it may be named. Every
-function yields causes in the order in which the reference finds them; all of them are told. A kind without a row has
-the rules of metadata alone.
+``RULES`` is the whole table: what an object of a kind must be, what may change, and how it may be named.
+Every function yields causes in the order in which the reference finds them; all of them are told. A kind
+without a row has the rules of metadata alone.
 
 Modules are loaded when the first object of one of their kinds is written.
 """
@@ -30,7 +30,7 @@ class Rules(NamedTuple):
     name: str = "subdomain"
 
 
-RBAC = "rbac.authorization.k8s.io"
+RBAC, ADMISSION = "rbac.authorization.k8s.io", "admissionregistration.k8s.io"
 
 RULES: dict[tuple[str, str], Rules] = {
     ("", "Pod"): Rules("pod_spec.check_pod", "immutability.check_pod_update"),
@@ -88,7 +88,14 @@ RULES: dict[tuple[str, str], Rules] = {
     ("flowcontrol.apiserver.k8s.io", "FlowSchema"): Rules("cluster.check_flow_schema", name="path_segment"),
     ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"): Rules(name="path_segment"),
     ("apiregistration.k8s.io", "APIService"): Rules(name="path_segment"),
-    ("certificates.k8s.io", "CertificateSigningRequest"): Rules(name="path_segment"),
+    ("certificates.k8s.io", "CertificateSigningRequest"): Rules(
+        "requests.check_signing", name="path_segment"
+    ),
+    (ADMISSION, "ValidatingWebhookConfiguration"): Rules("admission.check_webhooks"),
+    (ADMISSION, "MutatingWebhookConfiguration"): Rules("admission.check_webhooks"),
+    (ADMISSION, "ValidatingAdmissionPolicy"): Rules("admission.check_policy"),
+    (ADMISSION, "ValidatingAdmissionPolicyBinding"): Rules("admission.check_policy_binding"),
+    ("resource.k8s.io", "ResourceClaim"): Rules("requests.check_claim"),
 }
 
 CRONJOB_NAME_MAX = 52  # of 63 characters, the names of its Jobs take eleven more
@@ -106,10 +113,14 @@ def validate(gvk: GroupVersionKind, obj: Json) -> Sequence[Cause]:
 def validate_update(gvk: GroupVersionKind, obj: Json, old: Json) -> Sequence[Cause]:
     """What is wrong with a change, ``validate`` apart.
 
-    The reference looks at metadata twice, for the resource and for the kind; its answers list those causes twice,
-    and so do these, together with what the pipeline finds for every resource.
+    The reference looks at metadata several times, for the resource and for the kind, and its answers list
+    each time what is wrong: four times for labels and the like, of which one is ``validate``, twice for
+    what may not change, of which one is the pipeline's.
     """
-    causes = [*check_metadata_update(obj["metadata"], old["metadata"]), *check_texts(obj["metadata"])]
+    causes = [
+        *check_metadata_update(obj["metadata"], old["metadata"]),
+        *(list(check_texts(obj["metadata"])) * 3),
+    ]
     change = RULES.get((gvk.group, gvk.kind), Rules()).change
     if change:
         causes += _load(change)(obj, old)

@@ -1,6 +1,7 @@
 """Warnings: objects that are accepted and will probably disappoint.
 
-Source: ``pkg/api/pod/warnings.go``, ``pkg/api/service/warnings.go`` and the ``WarningsOnCreate`` of strategies.
+Source: ``pkg/api/pod/warnings.go``, ``pkg/api/service/warnings.go`` and the ``WarningsOnCreate`` of
+strategies.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -27,11 +28,15 @@ def _advise_pod(pod: Json) -> Iterator[str]:
 
 def _advise_workload(obj: Json) -> Iterator[str]:
     yield from _name(obj, WORKLOAD_NAME)
-    yield from _pod_spec(((obj.get("spec") or {}).get("template") or {}).get("spec") or {}, "spec.template.spec")
+    yield from _pod_spec(
+        ((obj.get("spec") or {}).get("template") or {}).get("spec") or {}, "spec.template.spec"
+    )
 
 
 def _advise_template(obj: Json) -> Iterator[str]:
-    yield from _pod_spec(((obj.get("spec") or {}).get("template") or {}).get("spec") or {}, "spec.template.spec")
+    yield from _pod_spec(
+        ((obj.get("spec") or {}).get("template") or {}).get("spec") or {}, "spec.template.spec"
+    )
 
 
 def _advise_cronjob(obj: Json) -> Iterator[str]:

@@ -75,6 +75,10 @@ def check_secret(secret: Json) -> Iterator[Cause]:
         size += len(value or "") * 3 // 4
     if size > SIZE_MAX:
         yield too_long("data", SIZE_MAX)
+    yield from _check_secret_type(secret, data)
+
+
+def _check_secret_type(secret: Json, data: Json) -> Iterator[Cause]:
     kind = secret.get("type") or ""
     if kind == "kubernetes.io/service-account-token":
         if not (secret["metadata"].get("annotations") or {}).get(ACCOUNT_NAME):

@@ -202,10 +202,12 @@ def _check_variable(variable: Json, path: str) -> Iterator[Cause]:
             "a valid environment variable name must consist only of printable ASCII characters other than '='"
         )
         yield invalid(f"{path}.name", name, why)
-    source = variable.get("valueFrom")
-    if source is None:
-        return
-    here = f"{path}.valueFrom"
+    if variable.get("valueFrom") is not None:
+        yield from _check_value_source(variable, f"{path}.valueFrom")
+
+
+def _check_value_source(variable: Json, here: str) -> Iterator[Cause]:
+    source = variable["valueFrom"]
     count = 0
     if source.get("fieldRef") is not None:
         count += 1
@@ -221,7 +223,8 @@ def _check_variable(variable: Json, path: str) -> Iterator[Cause]:
     if count == 0:
         yield invalid(
             here, "",
-            "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`",
+            "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or "
+            "`fileKeyRef`",
         )  # fmt: skip
     elif variable.get("value"):
         yield invalid(here, "", "may not be specified when `value` is not empty")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from kube_lite.api.errors import Cause
-from kube_lite.api.fielderrors import forbidden, invalid
+from kube_lite.api.fielderrors import forbidden, invalid, required
 from kube_lite.api.identity import Json
 from kube_lite.api.meta import copy
 
@@ -21,6 +21,9 @@ def check_pod_update(new: Json, old: Json) -> Iterator[Cause]:
         if len(spec.get(kind) or ()) != len(before.get(kind) or ()):
             yield forbidden(f"spec.{kind}", "pod updates may not add or remove containers")
             return
+        for position, container in enumerate(spec.get(kind) or ()):
+            if not container.get("image"):
+                yield required(f"spec.{kind}[{position}].image")
     yield from _check_deadline(spec, before)
     added = _check_tolerations(spec, before)
     if added is not None:

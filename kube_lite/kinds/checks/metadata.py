@@ -82,12 +82,9 @@ def check_owners(owners: list[Json]) -> Iterator[Cause]:
         if owner.get("controller"):
             if controller is not None:
                 shown = Shown("[" + ",".join(map(_show_owner, owners)) + "]")
-                yield invalid(
-                    path,
-                    shown,
-                    'Only one reference can have Controller set to true. Found "true" in references for '
-                    f"{controller.get('kind')}/{controller.get('name')} and {owner.get('kind')}/{owner.get('name')}",
-                )
+                pair = " and ".join(f"{one.get('kind')}/{one.get('name')}" for one in (controller, owner))
+                why = 'Only one reference can have Controller set to true. Found "true" in references for '
+                yield invalid(path, shown, why + pair)
             controller = owner
 
 

@@ -160,7 +160,7 @@ def _check_policy_port(port: Json, path: str) -> Iterator[Cause]:
     if number is not None:
         yield from check_port_or_name(f"{path}.port", number)
         if isinstance(number, int) and end is not None and end < number:
-            yield invalid(f"{path}.endPort", end, "must be greater than or equal to `port`")
+            yield invalid(f"{path}.endPort", number, "must be greater than or equal to `port`")
         if isinstance(number, str) and end is not None:
             yield invalid(f"{path}.endPort", end, "may not be specified when `port` is non-numeric")
     elif end is not None:

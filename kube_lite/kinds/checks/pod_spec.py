@@ -108,40 +108,38 @@ def _check_policies(spec: Json, path: str) -> Iterator[Cause]:
 def _check_dns(spec: Json, path: str) -> Iterator[Cause]:
     config = spec.get("dnsConfig") or {}
     here = f"{path}.dnsConfig"
-    servers, searches = config.get("nameservers") or [], config.get("searches") or []
-    if spec.get("dnsPolicy") == "None":
+    servers = config.get("nameservers") or []
+    if spec.get("dnsPolicy") == "None" and not servers:
         if not config:
             yield required(here, "must provide `dnsConfig` when `dnsPolicy` is None")
-            return
-        if not servers:
-            yield required(
-                f"{here}.nameservers", "must provide at least one DNS nameserver when `dnsPolicy` is None"
-            )
-            return
+        else:
+            why = "must provide at least one DNS nameserver when `dnsPolicy` is None"
+            yield required(f"{here}.nameservers", why)
+        return
     if len(servers) > NAMESERVERS_MAX:
-        yield invalid(
-            f"{here}.nameservers", servers, f"must not have more than {NAMESERVERS_MAX} nameservers"
-        )
+        why = f"must not have more than {NAMESERVERS_MAX} nameservers"
+        yield invalid(f"{here}.nameservers", servers, why)
     for position, server in enumerate(servers):
         yield from check_ip(f"{here}.nameservers[{position}]", server)
+    yield from _check_searches(config.get("searches") or [], f"{here}.searches")
+    for position, option in enumerate(config.get("options") or ()):
+        if not option.get("name"):
+            yield required(f"{here}.options[{position}]", "must not be empty")
+
+
+def _check_searches(searches: list[str], path: str) -> Iterator[Cause]:
     if len(searches) > SEARCHES_MAX:
-        yield invalid(f"{here}.searches", searches, f"must not have more than {SEARCHES_MAX} search paths")
+        yield invalid(path, searches, f"must not have more than {SEARCHES_MAX} search paths")
     if len(" ".join(searches)) > SEARCHES_LENGTH_MAX:
         why = (
             f"must not have more than {SEARCHES_LENGTH_MAX} characters (including spaces) in the search list"
         )
-        yield invalid(f"{here}.searches", searches, why)
+        yield invalid(path, searches, why)
     for position, search in enumerate(searches):
-        if search != ".":
-            name = (
-                search.removesuffix(".").replace("_", "-").strip("-")
-                if "_" in search
-                else search.removesuffix(".")
+        if search != ".":  # underscores are let through, because DNS servers do
+            yield from each(
+                f"{path}[{position}]", search, check_subdomain(search.removesuffix(".").replace("_", "x"))
             )
-            yield from each(f"{here}.searches[{position}]", search, check_subdomain(name))
-    for position, option in enumerate(config.get("options") or ()):
-        if not option.get("name"):
-            yield required(f"{here}.options[{position}]", "must not be empty")
 
 
 def _check_gates(spec: Json, path: str) -> Iterator[Cause]:
@@ -160,9 +158,9 @@ def _check_gates(spec: Json, path: str) -> Iterator[Cause]:
 
 
 def _check_names(spec: Json, path: str) -> Iterator[Cause]:
-    for field, check in (("serviceAccountName", check_subdomain), ("nodeName", check_subdomain)):
+    for field in ("serviceAccountName", "nodeName"):
         if spec.get(field):
-            yield from each(f"{path}.{field}", spec[field], check(spec[field]))
+            yield from each(f"{path}.{field}", spec[field], check_subdomain(spec[field]))
     deadline = spec.get("activeDeadlineSeconds")
     if deadline is not None and not 1 <= deadline <= DEADLINE_MAX:
         yield invalid(
@@ -173,6 +171,9 @@ def _check_names(spec: Json, path: str) -> Iterator[Cause]:
             yield from each(f"{path}.{field}", spec[field], check_label(spec[field]))
     if spec.get("tolerations"):
         yield from check_tolerations(spec["tolerations"], f"{path}.tolerations")
+
+
+def _check_aliases(spec: Json, path: str) -> Iterator[Cause]:
     for position, alias in enumerate(spec.get("hostAliases") or ()):
         here = f"{path}.hostAliases[{position}]"
         yield from check_ip(f"{here}.ip", alias.get("ip") or "")
@@ -208,7 +209,14 @@ def _check_rest(spec: Json, path: str) -> Iterator[Cause]:
 
 Part = Callable[[Json, str], Iterator[Cause]]
 
-PARTS: Sequence[Part] = (_check_policies, _check_dns, _check_gates, _check_names, _check_rest)
+PARTS: Sequence[Part] = (
+    _check_policies,
+    _check_dns,
+    _check_gates,
+    _check_names,
+    _check_aliases,
+    _check_rest,
+)
 """In the order in which the reference finds faults."""
 
 

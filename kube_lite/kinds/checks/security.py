@@ -16,8 +16,9 @@ WINDOWS_FORBIDS = (
     "runAsUser", "runAsGroup", "supplementalGroups", "supplementalGroupsPolicy",
 )  # fmt: skip
 CONTAINER_FIELDS = (
-    "Capabilities", "Privileged", "SELinuxOptions", "WindowsOptions", "RunAsUser", "RunAsGroup", "RunAsNonRoot",
-    "ReadOnlyRootFilesystem", "AllowPrivilegeEscalation", "ProcMount", "SeccompProfile", "AppArmorProfile",
+    "Capabilities", "Privileged", "SELinuxOptions", "WindowsOptions", "RunAsUser", "RunAsGroup",
+    "RunAsNonRoot", "ReadOnlyRootFilesystem", "AllowPrivilegeEscalation", "ProcMount", "SeccompProfile",
+    "AppArmorProfile",
 )  # fmt: skip
 
 
@@ -31,7 +32,7 @@ def check_pod_security(context: Json, spec: Json, path: str) -> Iterator[Cause]:
         yield invalid(
             f"{path}.shareProcessNamespace", True, "ShareProcessNamespace and HostPID cannot both be enabled"
         )
-    yield from _check_sysctls(context.get("sysctls") or (), f"{path}.sysctls")
+    yield from _check_sysctls(context.get("sysctls") or [], f"{path}.sysctls")
     for field, text in (("seccompProfile", "seccomp"), ("appArmorProfile", "AppArmor")):
         if context.get(field) is not None:
             yield from check_profile(context[field], f"{path}.{field}", text)

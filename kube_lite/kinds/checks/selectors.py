@@ -41,7 +41,7 @@ def _check_expression(expression: Json, path: str) -> Iterator[Cause]:
         yield from each(f"{path}.values[{position}]", value, check_label_value(value))
 
 
-def as_selector(selector: Json) -> LabelSelector | None:
+def as_selector(selector: Json | None) -> LabelSelector | None:
     """The selector, or None where it makes no sense."""
     try:
         return label_selector(selector)

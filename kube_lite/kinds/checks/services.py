@@ -6,7 +6,7 @@ from kube_lite.api.errors import Cause
 from kube_lite.api.fielderrors import Shown, duplicate, each, forbidden, invalid, one_of, required
 from kube_lite.api.gotext import go_quote
 from kube_lite.api.identity import Json
-from kube_lite.api.names import check_label, check_subdomain
+from kube_lite.api.names import check_label, check_qualified_name, check_subdomain
 
 from .containers import PROTOCOLS
 from .metadata import check_labels
@@ -15,7 +15,6 @@ from .values import (
     BAD_IP,
     check_ip,
     check_port,
-    check_port_name,
     check_port_or_name,
     parse_ip,
     parse_network,
@@ -43,29 +42,43 @@ def check_service(service: Json) -> Iterator[Cause]:
         yield from _check_external_name(spec, ips)
     yield from _check_service_ports(ports, headless)
     yield from check_labels(spec.get("selector") or {}, "spec.selector")
+    yield from _check_affinity(spec)
+    yield from _check_addresses(spec, ips)
+    if not kind:
+        yield required("spec.type")
+    else:
+        yield from one_of("spec.type", kind, TYPES)
+    yield from _check_node_ports(ports, kind)
+    yield from _check_repeated_ports(ports)
+    yield from _check_load_balancer(spec, kind)
+    yield from _check_policies(spec, kind)
+
+
+def _check_affinity(spec: Json) -> Iterator[Cause]:
     affinity = spec.get("sessionAffinity") or ""
     if not affinity:
         yield required("spec.sessionAffinity")
     else:
         yield from one_of("spec.sessionAffinity", affinity, AFFINITIES)
     yield from _check_affinity_config(spec, affinity)
+
+
+def _check_addresses(spec: Json, ips: list[str]) -> Iterator[Cause]:
+    if ips and spec.get("clusterIP") and ips[0] != spec["clusterIP"]:
+        yield invalid("spec.clusterIPs", ips, "first value must match `clusterIP`")
     for position, ip in enumerate(ips):
         if ip not in ("", "None"):
             yield from check_ip(f"spec.clusterIPs[{position}]", ip)
     for position, ip in enumerate(spec.get("externalIPs") or ()):
         yield from _check_external_ip(ip, f"spec.externalIPs[{position}]")
-    if not kind:
-        yield required("spec.type")
-    else:
-        yield from one_of("spec.type", kind, TYPES)
-    if kind in ("ClusterIP", "ExternalName"):
-        for position, port in enumerate(ports):
-            if port.get("nodePort"):
-                why = "may not be used when `type` is 'ClusterIP'"
-                yield forbidden(f"spec.ports[{position}].nodePort", why)
-    yield from _check_repeated_ports(ports)
-    yield from _check_load_balancer(spec, kind)
-    yield from _check_policies(spec, kind)
+
+
+def _check_node_ports(ports: list[Json], kind: str) -> Iterator[Cause]:
+    if kind in ("NodePort", "LoadBalancer"):
+        return
+    for position, port in enumerate(ports):
+        if port.get("nodePort"):
+            yield forbidden(f"spec.ports[{position}].nodePort", "may not be used when `type` is 'ClusterIP'")
 
 
 def _check_external_name(spec: Json, ips: list[str]) -> Iterator[Cause]:
@@ -99,8 +112,6 @@ def _check_service_ports(ports: list[Json], headless: bool) -> Iterator[Cause]:
             yield from one_of(f"{here}.protocol", protocol, PROTOCOLS)
         yield from check_port_or_name(f"{here}.targetPort", port.get("targetPort"))
         if port.get("appProtocol"):
-            from kube_lite.api.names import check_qualified_name
-
             yield from each(
                 f"{here}.appProtocol", port["appProtocol"], check_qualified_name(port["appProtocol"])
             )
@@ -194,9 +205,8 @@ def _check_policies(spec: Json, kind: str) -> Iterator[Cause]:
     internal = spec.get("internalTrafficPolicy")
     if internal is not None:
         yield from one_of("spec.internalTrafficPolicy", internal, ("Cluster", "Local"))
-    for field in ("ipFamilies",):
-        for position, family in enumerate(spec.get(field) or ()):
-            yield from one_of(f"spec.{field}[{position}]", family, ("IPv4", "IPv6"))
+    for position, family in enumerate(spec.get("ipFamilies") or ()):
+        yield from one_of(f"spec.ipFamilies[{position}]", family, ("IPv4", "IPv6"))
     if spec.get("ipFamilyPolicy") is not None:
         known = ("PreferDualStack", "RequireDualStack", "SingleStack")
         yield from one_of("spec.ipFamilyPolicy", spec["ipFamilyPolicy"], known)
@@ -207,9 +217,10 @@ def check_service_update(new: Json, old: Json) -> Iterator[Cause]:
     spec, before = new.get("spec") or {}, old.get("spec") or {}
     ips, old_ips = spec.get("clusterIPs") or [], before.get("clusterIPs") or []
     kinds = (before.get("type"), spec.get("type"))
-    if "ExternalName" not in kinds and old_ips and old_ips[0]:
-        if not ips or ips[0] != old_ips[0]:
-            yield invalid("spec.clusterIPs[0]", ips, "may not change once set")
+    first = ips[0] if ips else ""
+    fixed = "ExternalName" not in kinds and old_ips and old_ips[0]
+    if fixed and first != old_ips[0] and spec.get("clusterIP", first) == first:
+        yield invalid("spec.clusterIPs[0]", ips, "may not change once set")
     classes = spec.get("loadBalancerClass"), before.get("loadBalancerClass")
     if kinds == ("LoadBalancer", "LoadBalancer") and classes[0] != classes[1]:
         yield invalid("spec.loadBalancerClass", classes[0], "may not change once set")
@@ -255,17 +266,20 @@ def check_endpoint_slice(endpoint_slice: Json) -> Iterator[Cause]:
                 yield from each(f"{here}[{place}]", address, check_subdomain(address))
             elif kind in ("IPv4", "IPv6"):
                 yield from _check_slice_address(address, kind, f"{here}[{place}]")
+    yield from _check_slice_ports(endpoint_slice.get("ports") or [])
+
+
+def _check_slice_ports(ports: list[Json]) -> Iterator[Cause]:
     names: set[str] = set()
-    for position, port in enumerate(endpoint_slice.get("ports") or ()):
+    for position, port in enumerate(ports):
         here = f"ports[{position}]"
         name = port.get("name") or ""
         if name:
-            yield from check_port_name(f"{here}.name", name) if len(name) > 63 else ()
+            yield from each(f"{here}.name", name, check_label(name))
         if name in names:
             yield duplicate(f"{here}.name", name)
         names.add(name)
-        if port.get("protocol") not in PROTOCOLS:
-            yield from one_of(f"{here}.protocol", port.get("protocol"), PROTOCOLS)
+        yield from one_of(f"{here}.protocol", port.get("protocol"), PROTOCOLS)
 
 
 def _check_slice_address(address: str, kind: str, path: str) -> Iterator[Cause]:

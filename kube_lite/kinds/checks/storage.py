@@ -66,8 +66,8 @@ def check_claim_update(new: Json, old: Json) -> Iterator[Cause]:
     if fixed[0] != fixed[1]:
         yield forbidden(
             "spec",
-            "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound "
-            "claims",
+            "spec is immutable after creation except resources.requests and volumeAttributesClassName "
+            "for bound claims",
         )
     elif bound:
         wanted, had = (

@@ -8,7 +8,7 @@ from kube_lite.api.identity import Json
 from kube_lite.api.names import check_label
 from kube_lite.api.quantity import Quantity, parse_quantity
 
-from .containers import FIELD_PATHS, check_field_ref, check_resource_ref
+from .containers import check_field_ref, check_resource_ref
 from .values import check_no_backsteps, check_relative_path
 
 MODE_MAX = 0o777
@@ -22,9 +22,9 @@ FILE_FIELDS = frozenset([
 TOKEN_MIN, TOKEN_MAX = 600, 1 << 32
 KINDS = (
     "emptyDir", "hostPath", "gitRepo", "gcePersistentDisk", "awsElasticBlockStore", "secret", "nfs", "iscsi",
-    "glusterfs", "persistentVolumeClaim", "rbd", "cinder", "cephfs", "flocker", "downwardAPI", "fc", "azureFile",
-    "configMap", "vsphereVolume", "quobyte", "azureDisk", "photonPersistentDisk", "projected", "portworxVolume",
-    "scaleIO", "storageos", "local", "csi", "ephemeral", "image",
+    "glusterfs", "persistentVolumeClaim", "rbd", "cinder", "cephfs", "flocker", "downwardAPI", "fc",
+    "azureFile", "configMap", "vsphereVolume", "quobyte", "azureDisk", "photonPersistentDisk", "projected",
+    "portworxVolume", "scaleIO", "storageos", "local", "csi", "ephemeral", "image",
 )  # fmt: skip
 """In the order in which the reference looks for them: the second one found is refused."""
 
@@ -141,7 +141,7 @@ def _check_downward_file(item: Json, path: str) -> Iterator[Cause]:
     yield from check_relative_path(f"{path}.path", item.get("path") or "")
     field, resource = item.get("fieldRef"), item.get("resourceFieldRef")
     if field is not None:
-        yield from check_field_ref(field, f"{path}.fieldRef", FILE_FIELDS | FIELD_PATHS & FILE_FIELDS)
+        yield from check_field_ref(field, f"{path}.fieldRef", FILE_FIELDS)
         if resource is not None:
             yield invalid(
                 path, "resource", "fieldRef and resourceFieldRef can not be specified simultaneously"
@@ -162,8 +162,8 @@ def _check_projected(source: Json, path: str) -> Iterator[Cause]:
         for kind in found[1:]:
             yield forbidden(f"{here}.{kind}", "may not specify more than 1 volume type per source")
         if not found:
-            kinds = "'secret', 'downwardAPI', 'configMap', 'serviceAccountToken', 'clusterTrustBundle' or 'podCertificate'"
-            yield required(here, f"must specify one of {kinds}")
+            kinds = ", ".join(PROJECTIONS)
+            yield required(here, f"must specify one of: {kinds}")
             continue
         kind = found[0]
         yield from PROJECTIONS[kind](entry[kind], f"{here}.{kind}")

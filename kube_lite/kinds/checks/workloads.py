@@ -30,7 +30,7 @@ STATEFULSET_MUTABLE = (
 )  # fmt: skip
 JOB_MUTABLE_TEMPLATE = ("nodeSelector", "affinity", "tolerations", "schedulingGates")
 CRON_FIELDS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
-CRON_NAMES = (
+CRON_NAMES: tuple[dict[str, int], ...] = (
     {}, {}, {},
     {name: at for at, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)},  # noqa: SIM905
     {name: at for at, name in enumerate("sun mon tue wed thu fri sat".split())},  # noqa: SIM905
@@ -56,7 +56,7 @@ def check_selected_template(
 def check_matching_template(spec: Json, path: str, restart_policies: tuple[str, ...]) -> Iterator[Cause]:
     """A template whose labels its own selector matches."""
     template, here = spec.get("template") or {}, f"{path}.template"
-    selector = as_selector(spec.get("selector") or {})
+    selector = as_selector(spec.get("selector"))
     if selector is None:
         yield invalid(f"{path}.selector", show_selector(spec["selector"]), "invalid label selector")
     else:
@@ -354,7 +354,8 @@ def _range_error(text: str, least: int, most: int, names: dict[str, int]) -> str
         numbers = [names.get(word.lower(), word) for word in ((start, end) if dash else (start,))]
         for number in numbers:
             if not str(number).isdigit():
-                return f"failed to parse int from {number}: strconv.Atoi: parsing {go_quote(str(number))}: invalid syntax"
+                why = f"strconv.Atoi: parsing {go_quote(str(number))}: invalid syntax"
+                return f"failed to parse int from {number}: {why}"
         low = int(numbers[0])
         high = int(numbers[1]) if dash else most if slash else low
     if slash and (not step.isdigit() or int(step) == 0):
@@ -382,8 +383,9 @@ def check_statefulset_update(new: Json, old: Json) -> Iterator[Cause]:
     if fixed[0] != fixed[1]:
         yield forbidden(
             "spec",
-            "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', "
-            "'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
+            "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', "
+            "'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and "
+            "'minReadySeconds' are forbidden",
         )
 
 

@@ -1,8 +1,8 @@
 """What the API server fills in where a client says nothing: one function per kind, found by group and kind.
 
-The functions change a private object that ``schema.prune`` has read, so an absent field and an empty one are
-the same, and structs that are always written are there. Versions of a kind share a function unless it looks at
-``apiVersion``. Modules are loaded when the first object of one of their kinds is written.
+The functions change a private object that ``schema.prune`` has read, so an absent field and an empty one
+are the same, and structs that are always written are there. Versions of a kind share a function unless it
+looks at ``apiVersion``. Modules are loaded when the first object of one of their kinds is written.
 
 Source: the ``defaults.go`` of each group in ``kubernetes/pkg/apis``.
 """

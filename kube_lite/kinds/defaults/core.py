@@ -82,8 +82,9 @@ def _default_data_sources(spec: Json) -> None:
     source, reference = spec.get("dataSource"), spec.get("dataSourceRef")
     if source is not None and reference is None:
         spec["dataSourceRef"] = dict(source)
-    elif reference is not None and source is None and not reference.get("namespace"):
-        if (reference.get("apiGroup"), reference.get("kind")) in CLONEABLE:
+    elif reference is not None and source is None:
+        what = (reference.get("apiGroup"), reference.get("kind"))
+        if what in CLONEABLE and not reference.get("namespace"):
             spec["dataSource"] = dict(reference)
 
 

@@ -1,0 +1,107 @@
+"""Rules for webhooks and admission policies; expressions are judged where they are compiled."""
+
+import re
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from kube_lite.api.errors import Cause
+from kube_lite.api.fielderrors import duplicate, each, invalid, one_of, required
+from kube_lite.api.identity import Json
+from kube_lite.api.names import check_subdomain
+
+from .selectors import check_label_selector
+
+VERSIONS = ("v1", "v1beta1")
+EFFECTS = ("None", "NoneOnDryRun")
+URL_FORM = "desired format: https://host[/path]"
+SEGMENTS_MIN = 3
+
+
+def check_webhooks(configuration: Json) -> Iterator[Cause]:
+    """The webhooks of a configuration."""
+    names: set[str] = set()
+    for position, webhook in enumerate(configuration.get("webhooks") or ()):
+        here = f"webhooks[{position}]"
+        yield from _check_webhook(webhook, here)
+        name = webhook.get("name") or ""
+        if name in names:
+            yield duplicate(f"{here}.name", name)
+        names.add(name)
+
+
+def _check_webhook(webhook: Json, path: str) -> Iterator[Cause]:
+    yield from _check_name(webhook.get("name") or "", f"{path}.name")
+    versions = webhook.get("admissionReviewVersions") or ()
+    if not versions:
+        yield required(f"{path}.admissionReviewVersions", f"must specify one of {', '.join(VERSIONS)}")
+    elif not set(versions) & set(VERSIONS):
+        why = f"must include at least one of {', '.join(VERSIONS)}"
+        yield invalid(f"{path}.admissionReviewVersions", list(versions), why)
+    for field, known in (("failurePolicy", ("Fail", "Ignore")), ("matchPolicy", ("Equivalent", "Exact"))):
+        if webhook.get(field) is not None:
+            yield from one_of(f"{path}.{field}", webhook[field], known)
+    effects = webhook.get("sideEffects")
+    if effects is None:
+        yield required(f"{path}.sideEffects", f"must specify one of {', '.join(EFFECTS)}")
+    else:
+        yield from one_of(f"{path}.sideEffects", effects, EFFECTS)
+    seconds = webhook.get("timeoutSeconds")
+    if seconds is not None and not 1 <= seconds <= 30:
+        yield invalid(f"{path}.timeoutSeconds", seconds, "the timeout value must be between 1 and 30 seconds")
+    for field in ("namespaceSelector", "objectSelector"):
+        yield from check_label_selector(webhook.get(field), f"{path}.{field}")
+    yield from _check_client(webhook.get("clientConfig") or {}, f"{path}.clientConfig")
+
+
+def _check_name(name: str, path: str) -> Iterator[Cause]:
+    if not name:
+        yield required(path)
+        return
+    wrong = check_subdomain(name)
+    yield from each(path, name, wrong)
+    if not wrong and len(name.split(".")) < SEGMENTS_MIN:
+        yield invalid(path, name, "should be a domain with at least three segments separated by dots")
+
+
+def _check_client(client: Json, path: str) -> Iterator[Cause]:
+    url, service = client.get("url"), client.get("service")
+    if url is not None and service is None:
+        parts = urlsplit(url)
+        if parts.scheme != "https":
+            why = f"'https' is the only allowed URL scheme; {URL_FORM}"
+            yield invalid(f"{path}.url", parts.scheme, why)
+        if not parts.netloc:
+            yield invalid(f"{path}.url", "", f"host must be specified; {URL_FORM}")
+    elif url is None and service is not None:
+        for field in ("name", "namespace"):
+            if not service.get(field):
+                yield required(f"{path}.service.{field}", f"service {field} is required")
+        if service.get("path") and not re.match("/", service["path"]):
+            yield invalid(f"{path}.service.path", service["path"], "must start with a '/'")
+    else:
+        yield required(path, "exactly one of url or service is required")
+
+
+def check_policy(policy: Json) -> Iterator[Cause]:
+    """A ValidatingAdmissionPolicy, its expressions apart."""
+    spec = policy.get("spec") or {}
+    if spec.get("failurePolicy") is not None:
+        yield from one_of("spec.failurePolicy", spec["failurePolicy"], ("Fail", "Ignore"))
+    if spec.get("matchConstraints") is None:
+        yield required("spec.matchConstraints")
+    if not spec.get("validations") and not spec.get("auditAnnotations"):
+        for field in ("validations", "auditAnnotations"):
+            why = "validations or auditAnnotations must contain at least one item"
+            yield required(f"spec.{field}", why)
+
+
+def check_policy_binding(binding: Json) -> Iterator[Cause]:
+    """A ValidatingAdmissionPolicyBinding."""
+    spec = binding.get("spec") or {}
+    if not spec.get("policyName"):
+        yield required("spec.policyName")
+    actions = spec.get("validationActions") or ()
+    if not actions:
+        yield required("spec.validationActions", "at least one validation action is required")
+    for position, action in enumerate(actions):
+        yield from one_of(f"spec.validationActions[{position}]", action, ("Audit", "Deny", "Warn"))
