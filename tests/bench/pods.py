@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from aiohttp import ClientSession, TCPConnector
 
-from .server import Server, started
+from .server import Server, cpu_seconds, started
 
 REPLICAS = 50
 IDLE_SECONDS = 10.0
@@ -127,14 +126,9 @@ def _memory(pid: int) -> float:
 
 
 async def _idle(pid: int) -> str:
-    before = _cpu_seconds(pid)
+    before = cpu_seconds(pid)
     await asyncio.sleep(IDLE_SECONDS)
-    return f"{(_cpu_seconds(pid) - before) / IDLE_SECONDS * 100:.1f} %"
-
-
-def _cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return f"{(cpu_seconds(pid) - before) / IDLE_SECONDS * 100:.1f} %"
 
 
 def _ms(seconds: float) -> str:

@@ -28,6 +28,8 @@ class Server:
     process: subprocess.Popen[str]
     seconds: float
     """From the start of the process to its word that it is ready."""
+    cpu_seconds: float
+    """What it had used of the processor by then."""
     said: list[str]
 
     @property
@@ -73,9 +75,10 @@ def started(*arguments: str, directory: Path | None = None) -> Iterator[Server]:
         try:
             said = _until_ready(process)
             seconds = time.perf_counter() - began
+            cpu = cpu_seconds(process.pid)
             running = json.loads((where / "running.json").read_text())
             port = int(running["url"].rpartition(":")[2])
-            yield Server(running["url"], port, where, process, seconds, said)
+            yield Server(running["url"], port, where, process, seconds, cpu, said)
         finally:
             process.send_signal(signal.SIGINT)
             try:
@@ -83,6 +86,12 @@ def started(*arguments: str, directory: Path | None = None) -> Iterator[Server]:
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.communicate()
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _until_ready(process: "subprocess.Popen[str]") -> list[str]:
