@@ -5,7 +5,7 @@ document of everything, as JSON or, for older kubectls, as protobuf. A definitio
 only references and the two scalar types with more than one form are written differently.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import sha256
 
 from .identity import GroupVersion, Json
@@ -172,7 +172,18 @@ def _described(definitions: Definitions, name: str) -> Json:
     for field, below in document.get("properties", {}).items():
         if field in told:
             below["description"] = told[field]
+    for field, values in definitions.enums(name).items():
+        if field in document.get("properties", {}):
+            _enumerate(document["properties"][field], values)
     return document
+
+
+def _enumerate(field: Json, values: Mapping[str, str]) -> None:
+    """Name the values of a field, in its description too, where ``kubectl explain`` shows what they mean."""
+    field["enum"] = sorted(values)
+    lines = [f' - `"{value}"` {values[value]}'.rstrip() for value in sorted(values)]
+    told = field.get("description", "")
+    field["description"] = "\n".join((f"{told}\n\nPossible enum values:", *lines))
 
 
 def _rewrite(document: Json, reference: Callable[[Json], Json]) -> Json:

@@ -118,6 +118,12 @@ class Pieces:
         """The descriptions of one definition and its fields, decoded anew."""
         return self._piece(self._descriptions[name])
 
+    def enums(self, name: str) -> Mapping[str, Mapping[str, str]]:
+        """Field → value → what it means."""
+        from .enums import enums_of  # only documents need it
+
+        return enums_of(name)
+
     def _piece(self, place: list[int]) -> Json:
         start = self._start + place[0]
         piece: Json = orjson.loads(self._content[start : start + place[1]])

@@ -82,6 +82,14 @@ def test_scalars_of_two_forms_are_told_as_each_version_can(apps: Json, swagger: 
     assert swagger["definitions"][name]["type"] == "string"
 
 
+def test_fields_with_a_few_values_name_them(swagger: Json) -> None:
+    policy = swagger["definitions"]["io.k8s.api.core.v1.PodSpec"]["properties"]["restartPolicy"]
+    assert policy["enum"] == ["Always", "Never", "OnFailure"]
+    assert policy["description"].endswith(
+        'Possible enum values:\n - `"Always"`\n - `"Never"`\n - `"OnFailure"`'
+    )
+
+
 def test_the_index_changes_with_what_is_served() -> None:
     registry = builtin()
     before = openapi.v3_index(registry, definitions())["paths"]

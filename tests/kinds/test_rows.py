@@ -4,7 +4,7 @@ import pytest
 
 from kube_lite.api.identity import GroupVersionKind, GroupVersionResource, Json
 from kube_lite.api.resource import Resource
-from kube_lite.kinds import builtin, scale_resource
+from kube_lite.kinds import builtin, enums, scale_resource
 from kube_lite.kinds.schemas import definitions
 
 REGISTRY = builtin()
@@ -184,3 +184,15 @@ def test_every_known_field_label_has_a_value() -> None:
     for row in ROWS:
         obj = samples.get(row.kind, {"metadata": {}})
         assert set(row.strategy.selectable_fields(obj)) == set(row.strategy.field_labels()), row.kind
+
+
+def test_every_enumerated_field_exists() -> None:
+    release = definitions()
+    known = {name: release.enums(name) for name in release.names()}
+    fields = {(name, field) for name, fields in known.items() for field in fields}
+    assert len(fields) > 50
+    assert [entry for entry in fields if entry[1] not in release.schema(entry[0]).properties] == []
+    told = {
+        name.removeprefix(enums.PACKAGE).removeprefix("core.v1.") for name, found in known.items() if found
+    }
+    assert told == set(enums._CORE) | set(enums._OTHERS)

@@ -146,6 +146,10 @@ class Source(Protocol):
         """Field → description of one definition; that of the definition itself under ``""``."""
         ...
 
+    def enums(self, name: str) -> Mapping[str, Mapping[str, str]]:
+        """Field → value → what it means, of the fields that take one of a few texts; for documents only."""
+        ...
+
 
 class Definitions:
     """The definitions of one release, by name, each decoded on first use."""
@@ -172,6 +176,10 @@ class Definitions:
     def descriptions(self, name: str) -> dict[str, str]:
         """Field → description; the definition's own under ``""``."""
         return self._source.descriptions(name)
+
+    def enums(self, name: str) -> Mapping[str, Mapping[str, str]]:
+        """Field → value → what it means; schemas do not know, as other rules decide what is accepted."""
+        return self._source.enums(name)
 
     def schema(self, name: str) -> Schema:
         """The schema of a definition; the same object each time.
