@@ -101,10 +101,15 @@ class _Struct:
         shape = shape_of(schema.name)
         always = dict(shape.always)
         owner = schema.name.rpartition(".")[2]
+        kept = shape.pointers | {
+            name
+            for name, below in schema.properties.items()
+            if _is_struct(below) or (name in always and not _is_collection(below))
+        }
         self.fields = {
             name: _Field(
                 str if below.type == "string" and _is_plain(below) else None,
-                name in shape.pointers or (name in always and not _is_collection(below)) or _is_struct(below),
+                name in kept,
                 _reader(below, owner),
             )
             for name, below in schema.properties.items()
