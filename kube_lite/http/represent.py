@@ -18,6 +18,7 @@ from kube_lite.verbs.request import Answer, Change, Listing
 
 from .negotiate import PLAIN, YAML, Form
 
+BLOCK = 100  # objects joined at once
 BROWSERS = ("curl", "Wget", "Mozilla/5.0")
 
 
@@ -86,10 +87,12 @@ def _joined(listing: Listing, row: Resource, metadata: Json) -> Iterator[bytes]:
     head = orjson.dumps({"kind": f"{row.kind}List", "apiVersion": row.api_version, "metadata": metadata})
     yield head[:-1] + b',"items":['
     typed = b'{"kind":"%s","apiVersion":"%s",' % (row.kind.encode(), row.api_version.encode())
-    length, before = len(typed), b"{"
-    for stored in listing.items:
-        raw = stored.raw
-        yield before + raw[length:] if raw.startswith(typed) else before[:-1] + raw
+    length = len(typed)
+    before = b"{"
+    for start in range(0, len(listing.items), BLOCK):
+        raws = [stored.raw for stored in listing.items[start : start + BLOCK]]
+        tails = [raw[length:] if raw.startswith(typed) else raw[1:] for raw in raws]
+        yield before + b",{".join(tails)
         before = b",{"
     yield b"]}"
 
