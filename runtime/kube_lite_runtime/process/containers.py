@@ -202,10 +202,6 @@ class Container:
         self._close_streams()
         self._tools.containers.forget(self.record["id"])
 
-    def save(self) -> None:
-        """Write the record down."""
-        self._tools.containers.write(self.record)
-
     def _make_group(self) -> list[str]:
         groups = self._tools.groups
         return groups.create(self.group, self._plan.limits) if groups else []
@@ -262,7 +258,7 @@ class Container:
     def _running(self) -> None:
         start = process_start(self.pid)
         self.record.update(state="running", started_at=time.time(), boot=boot_id(), started=start)
-        self.save()
+        self._tools.containers.update(self.record)
         self._tools.changed(self.record)
 
     def _start_failed(self, outcome: Outcome, done: Callable[[Outcome], None]) -> None:
@@ -293,7 +289,7 @@ class Container:
             if descriptor >= 0:
                 os.close(descriptor)
         self._input = self._terminal = -1
-        self.save()
+        self._tools.containers.update(self.record)
         self._tools.changed(self.record)
 
     def _kill_rest(self, pid: int) -> None:

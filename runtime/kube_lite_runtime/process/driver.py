@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from ..errors import ExecFailed, NoSuchContainer, NoSuchSandbox, NotSupported, RuntimeFailure
+from ..errors import ExecFailed, NotSupported, RuntimeFailure
 from ..images.host import HOST_IMAGE, make_masks, make_skeleton, plan_host_root
 from ..images.local import LocalImages
 from ..network.driver import Network
@@ -355,16 +355,10 @@ class ProcessDriver:
         await self._run(lambda: files.remove_sandbox(directory, instance, sandbox_id, answer["containers"]))
 
     async def _sandbox(self, sandbox_id: str) -> dict[str, Any]:
-        for record in (await self._link.hello())["sandboxes"]:
-            if record["id"] == sandbox_id:
-                return dict(record)
-        raise NoSuchSandbox(f"there is no sandbox {sandbox_id}")
+        return await self._link.ask("get_sandbox", sandbox=sandbox_id)
 
     async def _container(self, container_id: str) -> dict[str, Any]:
-        for record in (await self._link.hello())["containers"]:
-            if record["id"] == container_id:
-                return dict(record)
-        raise NoSuchContainer(f"there is no container {container_id}")
+        return await self._link.ask("get_container", container=container_id)
 
     def _pod(self, record: Mapping[str, Any]) -> Pod:
         directory = self._directory / "sandboxes" / record["id"]

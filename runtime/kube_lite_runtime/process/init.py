@@ -2,8 +2,8 @@
 
 It is given a job, which ``plan.py`` made as data, and does it in order: join cgroups and namespaces, build
 the root file system, change into it, take on the user's identity, exec. Every step has a name, and the first
-that fails is reported with it. Paths inside the root file system belong to the image, which may hold links that
-point anywhere; they are resolved with ``openat2(RESOLVE_IN_ROOT)``, so that none leads out.
+that fails is reported with it. Paths inside the root belong to the image, which may hold links that point
+anywhere; they are resolved with ``openat2(RESOLVE_IN_ROOT)``, so that none leads out.
 
     {"cgroups": [directory, ...], "root": "/data/containers/4f0c/root", "steps": [[name, argument, ...], ...],
      "process": {"argv": [...], "environment": {...}, "directory": "/", "user": 1000 | null, ...}}
@@ -24,12 +24,14 @@ from typing import Any, NamedTuple
 from .cgroups import join_cgroup
 from .handshake import Reporter
 from .syscalls import (
+    MOUNT_ATTR_RDONLY,
     MS_BIND,
     MS_REC,
     NEW_USER,
     PR_CAP_AMBIENT,
     PR_CAP_AMBIENT_CLEAR_ALL,
     PR_CAPBSET_DROP,
+    PR_SET_DUMPABLE,
     PR_SET_NO_NEW_PRIVS,
     PR_SET_PDEATHSIG,
     Kernel,
@@ -81,6 +83,10 @@ def become(kernel: Kernel, job: dict[str, Any], surroundings: Surroundings) -> N
 def _become(kernel: Kernel, job: dict[str, Any], surroundings: Surroundings) -> None:
     os.setsid()
     process = job["process"]
+    if process["may_set_user"]:
+        # Until exec, what is inside must not reach through /proc at our memory, descriptors and executable:
+        # they are the host's. Exec makes the process an ordinary one again.
+        kernel.control_process(PR_SET_DUMPABLE, 0)
     with _named("cgroup"):
         for directory in job["cgroups"]:
             join_cgroup(directory)
@@ -162,8 +168,8 @@ class RootBuilder:
         except OSError:
             return
 
-    def step_bind(self, target: str, source: str, read_only: bool, propagation: int) -> None:
-        """Show a file or directory of the host inside."""
+    def step_bind(self, target: str, source: str, attributes: int, propagation: int) -> None:
+        """Show a file or directory of the host inside, restricted by ``attributes``."""
         is_directory = stat.S_ISDIR(os.stat(source).st_mode)
         self._mount_on(self._place(target, directory=is_directory), source, "", MS_BIND | MS_REC, "")
         mounted = self._open(target)
@@ -171,8 +177,8 @@ class RootBuilder:
             path = f"/proc/self/fd/{mounted}"
             if propagation:
                 self._kernel.mount("", path, "", propagation | MS_REC, "")
-            if read_only:
-                self._kernel.make_read_only(path, recursive=True)
+            if attributes:
+                self._kernel.restrict_mount(path, attributes, recursive=True)
         finally:
             os.close(mounted)
 
@@ -183,15 +189,6 @@ class RootBuilder:
             os.chmod(f"/proc/self/fd/{descriptor}", mode)
         finally:
             os.close(descriptor)
-
-    def step_device(self, target: str, major: int, minor: int) -> None:
-        """Make a character device that everybody may use."""
-        parent, name = self._parent(target)
-        try:
-            os.mknod(name, 0o666 | stat.S_IFCHR, os.makedev(major, minor), dir_fd=parent)
-            os.chmod(name, 0o666, dir_fd=parent)  # whatever the umask left of it
-        finally:
-            os.close(parent)
 
     def step_link(self, target: str, points_to: str) -> None:
         """Make a symbolic link."""
@@ -221,7 +218,7 @@ class RootBuilder:
         self._mount_on(descriptor, f"/proc/self/fd/{descriptor}", "", MS_BIND | MS_REC, "")
         mounted = self._open(target)
         try:
-            self._kernel.make_read_only(f"/proc/self/fd/{mounted}", recursive=True)
+            self._kernel.restrict_mount(f"/proc/self/fd/{mounted}", MOUNT_ATTR_RDONLY, recursive=True)
         finally:
             os.close(mounted)
 
@@ -240,7 +237,7 @@ class RootBuilder:
         self._kernel.unmount(".")
         os.chdir("/")
         if read_only:
-            self._kernel.make_read_only("/", recursive=False)
+            self._kernel.restrict_mount("/", MOUNT_ATTR_RDONLY, recursive=False)
 
     def _mount_on(self, descriptor: int, source: str, kind: str, flags: int, options: str) -> None:
         try:

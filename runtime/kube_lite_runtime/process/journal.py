@@ -15,6 +15,7 @@ good, whoever got the number later.
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -43,6 +44,13 @@ class Journal:
         finally:
             os.close(descriptor)
         os.rename(new, f"{directory}/record.json")
+
+    def update(self, record: Record) -> None:
+        """As ``write``, but a full or broken disk only costs what another supervisor would have learned."""
+        try:
+            self.write(record)
+        except OSError as error:
+            print(f"journal: {record['id']}: {error}", file=sys.stderr, flush=True)
 
     def forget(self, identity: str) -> None:
         """Drop a record; the other files beside it stay for whoever made them."""

@@ -14,6 +14,10 @@ from typing import Any, NamedTuple
 from ..types import Mount, Security
 from .security import MASKED_PATHS, READ_ONLY_PATHS
 from .syscalls import (
+    MOUNT_ATTR_NODEV,
+    MOUNT_ATTR_NOEXEC,
+    MOUNT_ATTR_NOSUID,
+    MOUNT_ATTR_RDONLY,
     MS_NODEV,
     MS_NOEXEC,
     MS_NOSUID,
@@ -26,7 +30,7 @@ from .syscalls import (
 Step = Sequence[Any]
 
 PROPAGATION = {"private": MS_PRIVATE, "rslave": MS_SLAVE, "rshared": MS_SHARED}
-DEVICES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9), "tty": (5, 0)}
+DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 DEVICE_LINKS = {
     "fd": "/proc/self/fd",
     "stdin": "/proc/self/fd/0",
@@ -71,11 +75,11 @@ class Surface(NamedTuple):
 def plan_root(surface: Surface, mounts: Sequence[Mount], security: Security) -> list[Step]:
     """Every step from a fresh mount namespace to the container's own root."""
     steps: list[Step] = [["propagation", MS_SLAVE], ["enter", str(surface.directory)]]
-    steps += plan_layers(surface)
+    steps += plan_layers(surface, flags=0 if security.privileged else MS_NODEV)
     steps += plan_kernel_files(surface, security)
     steps += plan_devices(surface, security)
-    steps += [["bind", target, str(source), False, MS_PRIVATE] for source, target in surface.files]
-    steps += [plan_mount(mount) for mount in in_order(mounts)]
+    steps += [["bind", target, str(source), MOUNT_ATTR_NODEV, MS_PRIVATE] for source, target in surface.files]
+    steps += [plan_mount(mount, security) for mount in in_order(mounts)]
     if not security.privileged:
         steps += [["mask", path] for path in MASKED_PATHS]
         steps += [["freeze", path] for path in READ_ONLY_PATHS]
@@ -83,15 +87,15 @@ def plan_root(surface: Surface, mounts: Sequence[Mount], security: Security) -> 
     return steps
 
 
-def plan_layers(surface: Surface) -> Iterator[Step]:
+def plan_layers(surface: Surface, *, flags: int) -> Iterator[Step]:
     """The root itself."""
     options = ["userxattr"] if surface.in_user_namespace else []
     if surface.layers:
         lower = ":".join(_escaped(str(layer)) for layer in surface.layers)
-        yield ["root", "overlay", "overlay", 0, _overlay(lower, "upper", "work", options)]
+        yield ["root", "overlay", "overlay", flags, _overlay(lower, "upper", "work", options)]
         return
     skeleton = _escaped(surface.host.skeleton)
-    yield ["root", "overlay", "overlay", 0, _overlay(skeleton, "upper/root", "work/root", options)]
+    yield ["root", "overlay", "overlay", flags, _overlay(skeleton, "upper/root", "work/root", options)]
     for target, layers in surface.host.layers:
         name = target.strip("/")
         lower = ":".join(map(_escaped, layers))
@@ -104,7 +108,7 @@ def plan_layers(surface: Surface) -> Iterator[Step]:
             _overlay(lower, f"upper/{name}", f"work/{name}", options),
         ]
     for path in surface.host.shown:
-        yield ["bind", path, path, True, MS_PRIVATE]
+        yield ["bind", path, path, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV, MS_PRIVATE]
     yield from (["mask", str(path)] for path in surface.hidden)
 
 
@@ -113,22 +117,23 @@ def plan_kernel_files(surface: Surface, security: Security) -> Iterator[Step]:
     if surface.own_pids:
         yield ["mount", "/proc", "proc", "proc", SAFE, ""]
     else:
-        yield ["bind", "/proc", "/proc", False, MS_PRIVATE]
+        yield ["bind", "/proc", "/proc", 0, MS_PRIVATE]
     read_only = 0 if security.privileged else MS_RDONLY
     if surface.own_network or not surface.in_user_namespace:
         yield ["mount", "/sys", "sysfs", "sysfs", SAFE | read_only, ""]
     else:  # a user namespace may mount sysfs only together with a network of its own
-        yield ["bind", "/sys", "/sys", not security.privileged, MS_PRIVATE]
+        yield ["bind", "/sys", "/sys", 0 if security.privileged else MOUNT_ATTR_RDONLY, MS_PRIVATE]
 
 
 def plan_devices(surface: Surface, security: Security) -> Iterator[Step]:
-    """``/dev`` with what every program expects; all of the host's devices for a privileged container."""
-    yield ["mount", "/dev", "tmpfs", "tmpfs", MS_NOSUID, "size=64k,mode=755"]
-    for name, (major, minor) in DEVICES.items():
-        if surface.in_user_namespace:
-            yield ["bind", f"/dev/{name}", f"/dev/{name}", False, MS_PRIVATE]
-        else:
-            yield ["device", f"/dev/{name}", major, minor]
+    """``/dev`` with what every program expects; all of the host's devices for a privileged container.
+
+    A container may make device files, but every mount of its own is ``nodev``: only the devices that are
+    shown here, one mount each, can be opened. That takes the place of a device cgroup, on any host.
+    """
+    nodev = 0 if security.privileged else MS_NODEV
+    yield ["mount", "/dev", "tmpfs", "tmpfs", MS_NOSUID | nodev, "size=64k,mode=755"]
+    yield from (["bind", f"/dev/{name}", f"/dev/{name}", 0, MS_PRIVATE] for name in DEVICES)
     if security.privileged and not surface.in_user_namespace:
         yield from plan_host_devices()
     for name, points_to in DEVICE_LINKS.items():
@@ -136,7 +141,8 @@ def plan_devices(surface: Surface, security: Security) -> Iterator[Step]:
     terminals = "newinstance,ptmxmode=0666,mode=0620" + ("" if surface.in_user_namespace else ",gid=5")
     yield ["mount", "/dev/pts", "devpts", "devpts", MS_NOSUID | MS_NOEXEC, terminals]
     if surface.shared_memory is not None:
-        yield ["bind", "/dev/shm", str(surface.shared_memory), False, MS_PRIVATE]
+        attributes = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC
+        yield ["bind", "/dev/shm", str(surface.shared_memory), attributes, MS_PRIVATE]
     else:
         yield ["mount", "/dev/shm", "shm", "tmpfs", SAFE, "mode=1777,size=64m"]
     if surface.own_ipc or not surface.in_user_namespace:
@@ -145,15 +151,18 @@ def plan_devices(surface: Surface, security: Security) -> Iterator[Step]:
 
 def plan_host_devices() -> Iterator[Step]:
     """The host's character and block devices, as they are now."""
-    taken = {*DEVICES, *DEVICE_LINKS}
+    taken = {*DEVICES, *DEVICE_LINKS, "ptmx"}
     for entry in sorted(Path("/dev").iterdir()):
         if entry.name not in taken and (entry.is_char_device() or entry.is_block_device()):
-            yield ["bind", str(entry), str(entry), False, MS_PRIVATE]
+            yield ["bind", str(entry), str(entry), 0, MS_PRIVATE]
 
 
-def plan_mount(mount: Mount) -> Step:
-    """One volume."""
-    return ["bind", mount.target, str(mount.source), mount.read_only, PROPAGATION[mount.propagation]]
+def plan_mount(mount: Mount, security: Security) -> Step:
+    """One volume. One of the devices that every container has stays a device: ``/dev/null`` hides files."""
+    attributes = MOUNT_ATTR_RDONLY if mount.read_only else 0
+    if not security.privileged and str(mount.source) not in {f"/dev/{name}" for name in DEVICES}:
+        attributes |= MOUNT_ATTR_NODEV
+    return ["bind", mount.target, str(mount.source), attributes, PROPAGATION[mount.propagation]]
 
 
 def in_order(mounts: Sequence[Mount]) -> list[Mount]:

@@ -130,6 +130,8 @@ class Office:
     def _methods(self) -> dict[str, Callable[[Message, Reply], None]]:
         return {
             "hello": self._hello,
+            "get_sandbox": lambda message, reply: reply.answer(self._describe(self._sandbox(message))),
+            "get_container": lambda message, reply: reply.answer(self._container(message).record),
             "create_sandbox": self._create_sandbox,
             "update_sandbox": self._update_sandbox,
             "stop_sandbox": self._stop_sandbox,
@@ -178,7 +180,7 @@ class Office:
     def _update_sandbox(self, message: Message, reply: Reply) -> None:
         sandbox = self._sandbox(message)
         sandbox.record.update(message["update"])
-        sandbox.save()
+        self._tools.sandboxes.update(sandbox.record)
         reply.answer(self._describe(sandbox))
 
     def _stop_sandbox(self, message: Message, reply: Reply) -> None:
@@ -226,7 +228,7 @@ class Office:
         if sandbox is None or not sandbox.record["ready"]:
             raise Refused("NoSuchSandbox", f"sandbox {record['sandbox_id']} is not there or was stopped")
         container = Container(self._tools, sandbox, record, Plan(**message["plan"]))
-        container.save()
+        self._tools.containers.write(record)
         self._containers[record["id"]] = container
         reply.answer(record)
 

@@ -123,10 +123,6 @@ class Sandbox:
 
         tools.loop.watch(ours.fileno(), heard)
 
-    def save(self) -> None:
-        """Write the record down."""
-        self._tools.sandboxes.write(self.record)
-
     def release(self, done: Callable[[], object]) -> None:
         """Let go of the namespaces; its containers must have ended."""
         for descriptor in self.namespaces.values():
@@ -134,7 +130,7 @@ class Sandbox:
         self.namespaces.clear()
         if self.record["ready"]:
             self.record["ready"] = False
-            self.save()
+            self._tools.sandboxes.update(self.record)
         self._tools.remove_group(self.group)
         if self._init:
             self._released.append(done)
@@ -145,7 +141,7 @@ class Sandbox:
     def _ready(self, done: Callable[[Outcome], None]) -> None:
         start = process_start(self._init) if self._init else 0
         self.record.update(ready=True, boot=boot_id(), pid=self._init, started=start)
-        self.save()
+        self._tools.sandboxes.update(self.record)
         done(Outcome())
 
     def _take_namespaces(self, pid: int, flags: int) -> Outcome:

@@ -54,7 +54,7 @@ class Connection:
             self.wire.flush()
             for message, descriptors in self.wire.receive():
                 self._supervisor.office.serve(self, message, descriptors)
-        except (WireBroken, ValueError, KeyError):
+        except (WireBroken, ValueError, KeyError, TypeError):  # whoever sends nonsense is cut off
             self.close()
         else:
             self._watch()

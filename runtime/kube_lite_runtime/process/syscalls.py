@@ -36,6 +36,7 @@ MS_RELATIME = 0x200000
 MNT_DETACH = 2
 
 PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
 PR_CAPBSET_READ = 23
 PR_CAPBSET_DROP = 24
 PR_SET_CHILD_SUBREAPER = 36
@@ -47,6 +48,9 @@ AT_FDCWD = -100
 AT_EMPTY_PATH = 0x1000
 AT_RECURSIVE = 0x8000
 MOUNT_ATTR_RDONLY = 0x1
+MOUNT_ATTR_NOSUID = 0x2
+MOUNT_ATTR_NODEV = 0x4
+MOUNT_ATTR_NOEXEC = 0x8
 RESOLVE_IN_ROOT = 0x10
 CAPABILITY_VERSION_3 = 0x20080522
 
@@ -109,17 +113,17 @@ class Kernel:
         """As umount2(2)."""
         self._checked("umount", self._libc.umount2(os.fsencode(target), flags))
 
-    def make_read_only(self, target: str, *, recursive: bool) -> None:
-        """Turn a mount, and with ``recursive`` those below it, read-only, leaving its other flags alone."""
-        attributes = _MountAttributes(set=MOUNT_ATTR_RDONLY)
+    def restrict_mount(self, target: str, attributes: int, *, recursive: bool) -> None:
+        """Give a mount, and with ``recursive`` those below it, attributes, leaving its others alone."""
+        wanted = _MountAttributes(set=attributes)
         self._syscall(
             "mount_setattr",
             _MOUNT_SETATTR,
             AT_FDCWD,
             ctypes.c_char_p(os.fsencode(target)),
             AT_RECURSIVE if recursive else 0,
-            ctypes.byref(attributes),
-            ctypes.sizeof(attributes),
+            ctypes.byref(wanted),
+            ctypes.sizeof(wanted),
         )
 
     def open_in_root(self, root: int, path: str, flags: int) -> int:
