@@ -2,9 +2,11 @@
 
 import asyncio
 import os
+import socket
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -165,6 +167,21 @@ async def test_a_namespace_that_is_not_there_is_told_with_its_step(network: Brid
         await network.attach("pod", Path("/proc/1/ns/nothing"))
     assert caught.value.step == "connect to the network"
     await network.detach("pod")
+
+
+async def test_a_pod_answers_from_the_moment_it_is_attached(
+    network: Bridge, namespace: Callable[[], Namespace]
+) -> None:
+    with ExitStack() as stack:
+        for number in range(8):
+            pod = namespace()
+            await asyncio.to_thread(stack.enter_context, pod.serving("pod"))
+            (address,) = await network.attach(f"pod-{number}", pod.path)
+            start = time.perf_counter()
+            socket.create_connection((address, 80), timeout=5).close()  # at once, in this very thread
+            assert time.perf_counter() - start < 0.9, (
+                "the first packet was lost and sent again after a second"
+            )
 
 
 async def test_attaching_is_a_matter_of_milliseconds(

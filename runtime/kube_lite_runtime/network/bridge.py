@@ -16,6 +16,7 @@ again after a restart, and an address that is used again is not looked for at it
 import asyncio
 import hashlib
 import os
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -31,6 +32,7 @@ from .netlink import Link, Netlink, Peer, in_namespace
 SYSCTL = Path("/proc/sys/net/ipv4")
 POD_INTERFACE = "eth0"
 EVERYTHING = IPv4Network("0.0.0.0/0")
+FORWARDING_SECONDS = 0.5
 POD_SETTINGS = (
     # The host sees packets leave where they came in, and advises pods to talk past it; they must not listen.
     (SYSCTL / "conf" / "all" / "accept_redirects", "0"),
@@ -171,6 +173,21 @@ class Bridge:
         inside.set_up(end.number)
         inside.add_route(end.number, EVERYTHING, gateway=gateway)
         in_namespace(namespace, POD_SETTINGS)
+        self._await_forwarding(host, self._veth(sandbox_id))
+
+    @staticmethod
+    def _await_forwarding(host: Netlink, name: str) -> None:
+        """Wait until the port lets packets through; a first one lost would cost its sender a second.
+
+        Once both ends are up, the kernel's own worker tells the bridge, which takes it some tenths of a
+        millisecond, or more on a busy machine.
+        """
+        until = time.monotonic() + FORWARDING_SECONDS
+        while time.monotonic() < until:
+            port = host.find(name)
+            if port is None or port.forwards:
+                return
+            time.sleep(0.0002)
 
     def _release(self, sandbox_id: str) -> None:
         assert self._pool is not None

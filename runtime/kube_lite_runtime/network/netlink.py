@@ -31,8 +31,9 @@ _UP = 1
 _AF_BRIDGE = 7
 
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER, _IFLA_PROTINFO = 1, 3, 4, 10, 12
-_IFLA_LINKINFO, _IFLA_NET_NS_FD, _IFLA_INFO_KIND, _IFLA_INFO_DATA = 18, 28, 1, 2
-_VETH_INFO_PEER, _BRPORT_HAIRPIN = 1, 4
+_IFLA_LINKINFO, _IFLA_NET_NS_FD, _IFLA_INFO_KIND, _IFLA_INFO_DATA, _IFLA_INFO_SLAVE_DATA = 18, 28, 1, 2, 5
+_VETH_INFO_PEER, _BRPORT_STATE, _BRPORT_HAIRPIN = 1, 1, 4
+_FORWARDING = b"\3"
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_PREFSRC = 1, 4, 5, 6, 7
 _MAIN_TABLE, _PROTOCOL_STATIC, _UNICAST = 254, 4, 1
@@ -42,12 +43,17 @@ _CLONE_NEWNET = 0x40000000
 
 
 class Link(NamedTuple):
-    """A network interface; ``number`` is its index, ``master`` that of the bridge it is a port of, or 0."""
+    """A network interface.
+
+    ``number`` is its index, ``master`` that of the bridge it is a port of, or 0; ``forwards`` says that the
+    port lets packets through by now.
+    """
 
     number: int
     name: str
     master: int
     mac: bytes
+    forwards: bool
 
 
 class Peer(NamedTuple):
@@ -238,7 +244,10 @@ def _parse_link(body: bytes) -> Link:
     attributes = dict(_attributes(body[_LINK.size :]))
     name = attributes.get(_IFLA_IFNAME, b"").rstrip(b"\0").decode()
     (master,) = struct.unpack("=I", attributes.get(_IFLA_MASTER, bytes(4)))
-    return Link(index, name, master, attributes.get(_IFLA_ADDRESS, b""))
+    details = dict(_attributes(attributes.get(_IFLA_LINKINFO, b"")))
+    port = dict(_attributes(details.get(_IFLA_INFO_SLAVE_DATA, b"")))
+    forwards = port.get(_BRPORT_STATE) == _FORWARDING
+    return Link(index, name, master, attributes.get(_IFLA_ADDRESS, b""), forwards)
 
 
 def _attributes(content: bytes) -> Iterator[tuple[int, bytes]]:
