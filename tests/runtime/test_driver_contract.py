@@ -1,4 +1,4 @@
-"""Every driver passes the same suite. As root the process driver's modes for ordinary users are run as nobody."""
+"""Every driver passes the same suite. As root, the modes for ordinary users are run as nobody."""
 
 import os
 import shutil
@@ -118,12 +118,13 @@ def test_an_ordinary_user_passes_too(suite: str, tmp_path_factory: pytest.TempPa
 
 
 def as_nobody() -> list[str]:
-    """A command that runs Python as nobody; skips where that user can reach neither this Python nor the tree."""
+    """A command that runs Python as nobody; skips where that user can reach no Python or not the tree."""
     become = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
     if shutil.which("setpriv") is None:
         pytest.skip("needs setpriv")
-    # setpriv itself still has root's rights when it executes Python: only a second execution shows what nobody may.
-    probe = f"import os, sys; open({str(ROOT / 'pyproject.toml')!r}); os.execv(sys.executable, ['python', '-c', ''])"
+    # setpriv still has root's rights when it executes Python: only a second execution shows what nobody may.
+    source = str(ROOT / "pyproject.toml")
+    probe = f"import os, sys; open({source!r}); os.execv(sys.executable, ['python', '-c', ''])"
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     for python in (sys.executable, f"/usr/bin/{version}", f"/usr/local/bin/{version}"):
         try:

@@ -39,6 +39,7 @@ from .syscalls import (
 
 TIOCSPTLCK = 0x40045431
 LAST_CAPABILITY = 63
+LINKS = 40  # one after the other, as many as the kernel follows
 
 
 class Surroundings(NamedTuple):
@@ -250,24 +251,31 @@ class RootBuilder:
             self._descriptor = os.open(self._root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         return self._kernel.open_in_root(self._descriptor, path, os.O_PATH)
 
-    def _place(self, path: str, *, directory: bool) -> int:
+    def _place(self, path: str, *, directory: bool, depth: int = 0) -> int:
         """Open what is at ``path``; what is missing of it is made, as a directory or an empty file."""
         try:
             return self._open(path)
         except FileNotFoundError:
-            parent, name = self._parent(path)
+            parent, name = self._parent(path, depth)
         try:
             if directory:
                 os.mkdir(name, 0o755, dir_fd=parent)
             else:
                 os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644, dir_fd=parent))
+        except FileExistsError:
+            if depth > LINKS:
+                raise
+            # A link to what is missing: that is made, where the link leads to inside the root.
+            points_to = os.readlink(name, dir_fd=parent)
+            there = points_to if points_to.startswith("/") else f"{path.rpartition('/')[0]}/{points_to}"
+            return self._place(there, directory=directory, depth=depth + 1)
         finally:
             os.close(parent)
         return self._open(path)
 
-    def _parent(self, path: str) -> tuple[int, str]:
+    def _parent(self, path: str, depth: int = 0) -> tuple[int, str]:
         parent, _, name = path.rstrip("/").rpartition("/")
-        return self._place(parent or "/", directory=True), name
+        return self._place(parent or "/", directory=True, depth=depth), name
 
 
 def resolve_identity(process: dict[str, Any]) -> Identity:

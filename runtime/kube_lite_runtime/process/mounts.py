@@ -104,7 +104,7 @@ def plan_layers(surface: Surface, *, flags: int) -> Iterator[Step]:
             target,
             "overlay",
             "overlay",
-            0,
+            flags,
             _overlay(lower, f"upper/{name}", f"work/{name}", options),
         ]
     for path in surface.host.shown:
