@@ -5,7 +5,8 @@ are durable. A read sees the newest commit, also one whose writer has not yet be
 """
 
 import builtins
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -25,12 +26,20 @@ KEEP_SECONDS = 300.0
 class Store:
     """An open store; made by ``Store.open``. Belongs to the event loop, and the thread, that opened it."""
 
-    def __init__(self, environment: Environment, *, keep_seconds: float | None) -> None:
+    def __init__(
+        self, environment: Environment, *, keep_seconds: float | None, monotonic: Callable[[], float]
+    ) -> None:
         self._environment = environment
         self._reader = Reader(environment)
         self._history = History(environment)
         self._hub = Hub(self._reader.bounds().revision)
-        self._writer = Writer(environment, self._hub.publish, self._hub.close, keep_seconds=keep_seconds)
+        self._writer = Writer(
+            environment,
+            self._hub.publish,
+            self._hub.close,
+            keep_seconds=keep_seconds,
+            monotonic=monotonic,
+        )
         self._is_open = True
 
     @classmethod
@@ -41,6 +50,7 @@ class Store:
         *,
         durable: bool = True,
         keep_seconds: float | None = KEEP_SECONDS,
+        monotonic: Callable[[], float] = time.monotonic,
         initial_bytes: int = INITIAL_MAP_BYTES,
         max_bytes: int = MAX_MAP_BYTES,
     ) -> AsyncIterator["Store"]:
@@ -51,6 +61,7 @@ class Store:
             durable: False leaves writing back to the operating system: for tests, or data nobody will miss.
             keep_seconds: replaced versions are forgotten by themselves after this time; None keeps them until
                 ``compact``.
+            monotonic: the time by which they age, in seconds; asked from the writer's thread.
             initial_bytes: address space to begin with; it grows by itself.
             max_bytes: beyond this size a put raises ``StoreFull``.
 
@@ -61,7 +72,7 @@ class Store:
         """
         environment = Environment(path, durable=durable, initial_bytes=initial_bytes, max_bytes=max_bytes)
         try:
-            store = cls(environment, keep_seconds=keep_seconds)
+            store = cls(environment, keep_seconds=keep_seconds, monotonic=monotonic)
             store._writer.start()
             try:
                 yield store

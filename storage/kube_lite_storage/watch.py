@@ -38,8 +38,7 @@ class Watch:
 
     def __enter__(self) -> "Watch":
         """Begin. Raises ``Compacted``, ``FutureRevision``, ``StoreClosed``."""
-        if self._hub.ended is not None:
-            raise self._hub.ended
+        self._hub.check_open()
         self._history.check_start(self._taken)
         self._hub.add(self._wanted, self)
         return self
@@ -64,12 +63,10 @@ class Watch:
     async def __anext__(self) -> Sequence[Event]:
         """The next batch, never empty. Raises ``Compacted``, ``StoreClosed``."""
         while True:
-            if self._hub.ended is not None:
-                raise self._hub.ended
+            self._hub.check_open()
             if not self._is_live:
                 await asyncio.sleep(0)  # between stretches it is the others' turn
-                if self._hub.ended is not None:
-                    continue
+                self._hub.check_open()
                 stretch = self._history.read(self._wanted, self._taken)
                 self._taken, self._is_live = stretch.reached, stretch.is_end
                 if stretch.events:
@@ -119,7 +116,7 @@ class Hub:
     def __init__(self, revision: int) -> None:
         self.revision = revision
         """The newest that has been offered to the watchers."""
-        self.ended: StoreClosed | None = None
+        self._ended: StoreClosed | None = None
         # Watchers of the same range share the choice of events.
         self._watchers: dict[Range, set[Watch]] = {}
 
@@ -147,9 +144,14 @@ class Hub:
                     for watch in watchers:
                         watch.offer(commit)
 
+    def check_open(self) -> None:
+        """Raise ``StoreClosed`` once the watches have been ended."""
+        if self._ended is not None:
+            raise StoreClosed(str(self._ended)) from self._ended
+
     def close(self, reason: StoreClosed) -> None:
         """End every watch with ``reason``."""
-        self.ended = reason
+        self._ended = reason
         for watchers in self._watchers.values():
             for watch in watchers:
                 watch.wake()

@@ -11,7 +11,6 @@ import logging
 import queue
 import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future as ThreadFuture
@@ -68,7 +67,7 @@ class Writer:
         ended: Callable[[StoreClosed], None],
         *,
         keep_seconds: float | None,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float],
     ) -> None:
         self._environment = environment
         self._publish = publish

@@ -1,9 +1,11 @@
 """Virtual servers as sockets of this process; no root needed."""
 
 import asyncio
+import errno
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Any
 
 import pytest
 from kube_lite_runtime.network import forwarder
@@ -122,6 +124,24 @@ async def test_what_cannot_be_opened_is_told_and_keeps_nothing_else_from_working
         await backend.apply([server(a, port=taken_port, address="10.96.0.11")])
         assert await ask("127.96.0.11", taken_port) == "a:hello"
         assert "EADDRINUSE" not in backend.limits
+
+
+async def test_a_port_that_only_root_may_open_answers_at_a_higher_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start_server = asyncio.start_server
+
+    async def as_ordinary_user(*args: Any, **options: Any) -> asyncio.Server:
+        if args[2] < 1024:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return await start_server(*args, **options)
+
+    async with endpoint("a") as a, Forwarder() as backend:
+        monkeypatch.setattr(asyncio, "start_server", as_ordinary_user)
+        await backend.apply([server(a, port=80), server(a, port=443), server(port=8443)])
+        assert await ask("127.96.0.10", 8080) == "a:hello"
+        assert "127.96.0.10:80: answers at port 8080 instead" in backend.limits
+        assert "127.96.0.10:443: EACCES" in backend.limits, "8443 is another server's"
 
 
 async def test_connections_beyond_the_limit_are_turned_away(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,8 +69,10 @@ async def test_the_map_grows_under_writers_readers_and_a_watch(tmp_path: Path) -
 
 
 async def test_a_full_store_refuses_puts_but_reads_deletes_and_compacts(tmp_path: Path) -> None:
-    limits = {"initial_bytes": 1 << 20, "max_bytes": 1 << 20}
-    async with Store.open(tmp_path, durable=False, keep_seconds=None, **limits) as store:
+    small = 1 << 20
+    async with Store.open(
+        tmp_path, durable=False, keep_seconds=None, initial_bytes=small, max_bytes=small
+    ) as store:
         written = await fill(store)
         assert 10 < written < 21
         for number in range(written):

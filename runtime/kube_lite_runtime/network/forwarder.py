@@ -2,15 +2,16 @@
 
 For hosts where the kernel's tables are closed to us. An address outside 127.0.0.0/8 cannot be ours there, so
 10.96.0.10 answers as 127.96.0.10: the first number is replaced. Ports below 1024 need the system's leave
-(``net.ipv4.ip_unprivileged_port_start``), and only TCP is passed on; what could not be opened is told in
-``limits``. Endpoints take turns, and one that refuses is passed over.
+(``net.ipv4.ip_unprivileged_port_start``); where that is missing port 80 is opened as 8080, and so on. Only
+TCP is passed on. ``limits`` tells what is different from what was asked for. Endpoints take turns, and one
+that refuses is passed over.
 """
 
 import asyncio
 import errno
 import logging
 import socket
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from itertools import chain
 
 from .services import ANY_LOCAL, Endpoint, VirtualServer
@@ -21,6 +22,9 @@ MAX_CONNECTIONS = 2048
 """At a time, over all servers; each takes two descriptors. Whoever comes beyond that is turned away."""
 CHUNK_BYTES = 1 << 16
 CONNECT_SECONDS = 3.0
+
+HIGHER_BY = 8000
+"""What is added to a port that only root may open."""
 
 Place = tuple[str, int]
 
@@ -63,7 +67,7 @@ class Forwarder:
         for place, server in wanted.items():
             listener = self._listeners.get(place)
             if listener is None:
-                listener = await self._open(place)
+                listener = await self._open(place, wanted)
             if listener is not None:
                 listener.set_endpoints(server)
 
@@ -75,17 +79,24 @@ class Forwarder:
         for writer in list(self._connections):
             writer.transport.abort()
 
-    async def _open(self, place: Place) -> "_Listener | None":
+    async def _open(self, place: Place, wanted: Container[Place]) -> "_Listener | None":
         listener = _Listener(self._connections)
+        higher = (place[0], place[1] + HIGHER_BY)
         try:
-            await listener.open(place)
+            try:
+                await listener.open(place)
+                self._refused.pop(place, None)
+            except PermissionError:
+                if higher in wanted:
+                    raise
+                await listener.open(higher)
+                self._refused[place] = f"answers at port {higher[1]} instead"
         except OSError as error:
             why = errno.errorcode.get(error.errno or 0, "?")
-            if place not in self._refused:
+            if self._refused.get(place) != why:
                 log.warning("cannot listen", extra={"address": place[0], "port": place[1], "error": why})
             self._refused[place] = why
             return None
-        self._refused.pop(place, None)
         self._listeners[place] = listener
         return listener
 
