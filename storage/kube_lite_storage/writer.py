@@ -11,7 +11,6 @@ import logging
 import queue
 import sys
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future as ThreadFuture
 from typing import NamedTuple
@@ -20,9 +19,9 @@ import lmdb
 
 from . import layout
 from .batch import Batch, Commit, has_puts, keys_of
-from .compaction import Sample, forget_batch, plan_compaction
 from .environment import Environment, Transaction
 from .errors import FutureRevision, StoreClosed, StoreError, StoreFull
+from .housekeeping import Answer, Housekeeping
 from .types import Txn
 
 log = logging.getLogger(__name__)
@@ -39,8 +38,6 @@ With Python's own 5 ms a loop that is always busy, but polls its sockets more of
 writer for seconds: each poll wakes it to find the interpreter taken again, and its patience begins anew. At
 0.1 ms the same loop shares fairly, and 16 writers beside it get twice as much done.
 """
-
-Answer = tuple["asyncio.Future[int]", int | StoreError]
 
 
 class _Pending(NamedTuple):
@@ -78,7 +75,7 @@ class Writer:
         self._room = asyncio.Event()
         self._waiting: set[asyncio.Future[int]] = set()
         self._queue: queue.SimpleQueue[_Pending | _Compact | _Stop] = queue.SimpleQueue()
-        self._housekeeping = _Housekeeping(environment, keep_seconds, monotonic)
+        self._housekeeping = Housekeeping(environment, keep_seconds, monotonic)
         self._thread = threading.Thread(target=self._run, name="kube-lite-store-writer", daemon=True)
 
     def start(self) -> None:
@@ -244,7 +241,7 @@ class Writer:
 
     def _compact(self, order: _Compact) -> None:
         try:
-            self._retry(lambda: self._housekeeping.begin(order))
+            self._retry(lambda: self._housekeeping.begin(order.revision, order.answer))
         except FutureRevision as error:
             self._loop.call_soon_threadsafe(self._deliver, [(order.answer, error)], ())
 
@@ -268,70 +265,3 @@ class Writer:
 
         self._loop.call_soon_threadsafe(grow)
         return answer.result()
-
-
-class _Housekeeping:
-    """Compaction as the writer's thread does it between two groups: on request, and by age."""
-
-    def __init__(
-        self, environment: Environment, keep_seconds: float | None, monotonic: Callable[[], float]
-    ) -> None:
-        self._environment = environment
-        self._keep_seconds = keep_seconds
-        self._monotonic = monotonic
-        self._interval = None if keep_seconds is None else min(max(keep_seconds / 10, 0.05), 30.0)
-        self._next_sample = monotonic()
-        self._samples: deque[Sample] = deque()
-        self._answers: list[asyncio.Future[int]] = []
-        self._value_bytes = 0
-        self._has_more = True  # perhaps: whoever had the file before may have died half way
-
-    def timeout(self) -> float | None:
-        """How long to wait for work before ``step`` is due: seconds, None for ever."""
-        return 0.0 if self._has_more else self._interval
-
-    def begin(self, order: _Compact) -> list[Answer]:
-        """Say durably what may no longer be read. Raises ``FutureRevision``."""
-        environment = self._environment
-        with environment.lmdb.begin(write=True) as txn:
-            revision = environment.number(txn, layout.REVISION_ROW)
-            if order.revision > revision:
-                raise FutureRevision(order.revision, revision)
-            if order.revision > environment.number(txn, layout.COMPACTED_ROW):
-                txn.put(layout.COMPACTED_ROW, layout.as_number(order.revision), db=environment.meta)
-        self._answers.append(order.answer)
-        self._has_more = True
-        return []
-
-    def step(self) -> list[Answer]:
-        """Forget one batch if there is something to forget; the answers of those who waited for the last."""
-        if not self._has_more:
-            self._sample()
-        if not self._has_more:
-            return []
-        with self._environment.lmdb.begin(write=True) as txn:
-            forgotten = forget_batch(self._environment, txn)
-        self._value_bytes += forgotten.value_bytes
-        self._has_more = forgotten.more
-        if self._has_more:
-            return []
-        answers: list[Answer] = [(answer, self._value_bytes) for answer in self._answers]
-        self._answers, self._value_bytes = [], 0
-        return answers
-
-    def _sample(self) -> None:
-        now = self._monotonic()
-        if self._keep_seconds is None or self._interval is None or now < self._next_sample:
-            return
-        self._next_sample = now + self._interval
-        environment = self._environment
-        with environment.lmdb.begin() as txn:
-            revision = environment.number(txn, layout.REVISION_ROW)
-            compacted = environment.number(txn, layout.COMPACTED_ROW)
-        if not self._samples or self._samples[-1].revision != revision:
-            self._samples.append(Sample(now, revision))
-        target = plan_compaction(self._samples, now, self._keep_seconds)
-        if target > compacted:
-            with environment.lmdb.begin(write=True) as txn:
-                txn.put(layout.COMPACTED_ROW, layout.as_number(target), db=environment.meta)
-            self._has_more = True

@@ -1,0 +1,80 @@
+"""When the writer's thread compacts: on request and by age, a batch at a time between two groups of writes."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from . import layout
+from .compaction import Sample, forget_batch, plan_compaction
+from .environment import Environment
+from .errors import FutureRevision, StoreError
+
+Answer = tuple["asyncio.Future[int]", int | StoreError]
+"""Who waits, and what for."""
+
+
+class Housekeeping:
+    """Compaction as the writer's thread does it between two groups: on request, and by age."""
+
+    def __init__(
+        self, environment: Environment, keep_seconds: float | None, monotonic: Callable[[], float]
+    ) -> None:
+        self._environment = environment
+        self._keep_seconds = keep_seconds
+        self._monotonic = monotonic
+        self._interval = None if keep_seconds is None else min(max(keep_seconds / 10, 0.05), 30.0)
+        self._next_sample = monotonic()
+        self._samples: deque[Sample] = deque()
+        self._answers: list[asyncio.Future[int]] = []
+        self._value_bytes = 0
+        self._has_more = True  # perhaps: whoever had the file before may have died half way
+
+    def timeout(self) -> float | None:
+        """How long to wait for work before ``step`` is due: seconds, None for ever."""
+        return 0.0 if self._has_more else self._interval
+
+    def begin(self, revision: int, answer: "asyncio.Future[int]") -> list[Answer]:
+        """Say durably what may no longer be read. Raises ``FutureRevision``."""
+        environment = self._environment
+        with environment.lmdb.begin(write=True) as txn:
+            newest = environment.number(txn, layout.REVISION_ROW)
+            if revision > newest:
+                raise FutureRevision(revision, newest)
+            if revision > environment.number(txn, layout.COMPACTED_ROW):
+                txn.put(layout.COMPACTED_ROW, layout.as_number(revision), db=environment.meta)
+        self._answers.append(answer)
+        self._has_more = True
+        return []
+
+    def step(self) -> list[Answer]:
+        """Forget one batch if there is something to forget; the answers of those who waited for the last."""
+        if not self._has_more:
+            self._sample()
+        if not self._has_more:
+            return []
+        with self._environment.lmdb.begin(write=True) as txn:
+            forgotten = forget_batch(self._environment, txn)
+        self._value_bytes += forgotten.value_bytes
+        self._has_more = forgotten.more
+        if self._has_more:
+            return []
+        answers: list[Answer] = [(answer, self._value_bytes) for answer in self._answers]
+        self._answers, self._value_bytes = [], 0
+        return answers
+
+    def _sample(self) -> None:
+        now = self._monotonic()
+        if self._keep_seconds is None or self._interval is None or now < self._next_sample:
+            return
+        self._next_sample = now + self._interval
+        environment = self._environment
+        with environment.lmdb.begin() as txn:
+            revision = environment.number(txn, layout.REVISION_ROW)
+            compacted = environment.number(txn, layout.COMPACTED_ROW)
+        if not self._samples or self._samples[-1].revision != revision:
+            self._samples.append(Sample(now, revision))
+        target = plan_compaction(self._samples, now, self._keep_seconds)
+        if target > compacted:
+            with environment.lmdb.begin(write=True) as txn:
+                txn.put(layout.COMPACTED_ROW, layout.as_number(target), db=environment.meta)
+            self._has_more = True
