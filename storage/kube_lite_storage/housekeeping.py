@@ -1,4 +1,4 @@
-"""When the writer's thread compacts: on request and by age, a batch at a time between two groups of writes."""
+"""When the writer's thread compacts: on request and by age, one batch at a time between groups of writes."""
 
 import asyncio
 from collections import deque
@@ -27,7 +27,9 @@ class Housekeeping:
         self._samples: deque[Sample] = deque()
         self._answers: list[asyncio.Future[int]] = []
         self._value_bytes = 0
-        self._has_more = True  # perhaps: whoever had the file before may have died half way
+        with environment.lmdb.begin() as txn:  # whoever had the file before may have died half way
+            forgotten = environment.number(txn, layout.FORGOTTEN_ROW)
+            self._has_more = forgotten < environment.number(txn, layout.COMPACTED_ROW)
 
     def timeout(self) -> float | None:
         """How long to wait for work before ``step`` is due: seconds, None for ever."""
