@@ -107,14 +107,16 @@ class RemoteClient:
         name: str = "",
         subresource: str = "",
     ) -> Json:
-        """Make a new object."""
+        """Make a new object; without ``namespace`` in the one that it names itself."""
+        namespace = namespace or (obj.get("metadata") or {}).get("namespace", "")
         return await self._request("POST", path_of(resource, namespace, name, subresource), body=obj)
 
     async def update(
         self, resource: GroupVersionResource, obj: Json, *, namespace: str = "", subresource: str = ""
     ) -> Json:
-        """Replace an object."""
-        path = path_of(resource, namespace, obj["metadata"]["name"], subresource)
+        """Replace an object; without ``namespace`` in the one that it names itself."""
+        metadata = obj["metadata"]
+        path = path_of(resource, namespace or metadata.get("namespace", ""), metadata["name"], subresource)
         return await self._request("PUT", path, body=obj)
 
     async def patch(

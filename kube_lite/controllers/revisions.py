@@ -23,15 +23,15 @@ REVISION_HISTORY = "deployment.kubernetes.io/revision-history"
 DESIRED_REPLICAS = "deployment.kubernetes.io/desired-replicas"
 MAX_REPLICAS = "deployment.kubernetes.io/max-replicas"
 NOT_COPIED = {meta.LAST_APPLIED, REVISION, REVISION_HISTORY, DESIRED_REPLICAS, MAX_REPLICAS}
+HASH_LETTERS = 10  # as many as upstream's longest, so that names have the length that people know
 HISTORY_BYTES = 2000  # of the revision-history annotation; the oldest numbers are dropped
 
 
 def template_hash(template: Json, collisions: int) -> str:
     """Ten letters that stand for a Pod template; ``collisions`` says how often the result was taken."""
     canonical = json.dumps([template, collisions], sort_keys=True, separators=(",", ":")).encode()
-    digits = str(int.from_bytes(hashlib.blake2b(canonical, digest_size=4).digest(), "big")).zfill(10)
-    # As upstream maps the digits of its hash, so that names look the same.
-    return "".join(GENERATED_LETTERS[ord(digit) % len(GENERATED_LETTERS)] for digit in digits)
+    digest = hashlib.blake2b(canonical, digest_size=HASH_LETTERS).digest()
+    return "".join(GENERATED_LETTERS[byte % len(GENERATED_LETTERS)] for byte in digest)
 
 
 def same_template(one: Json, other: Json) -> bool:
