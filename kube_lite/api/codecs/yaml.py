@@ -88,8 +88,26 @@ def encode(value: Any) -> bytes:
 
 
 class _Dumper(yaml.CSafeDumper):
+    """Quotes whatever ``decode`` would take for something else than a text."""
+
     def ignore_aliases(self, data: Any) -> bool:
         return True
+
+    def resolve(self, kind: type[Any], value: str, implicit: Any) -> str:
+        if kind is not yaml.ScalarNode:
+            return _STANDARD + ("seq" if kind is yaml.SequenceNode else "map")
+        if not implicit[0]:
+            return _STANDARD + "str"
+        if value == "<<":
+            return _STANDARD + "merge"
+        try:
+            meaning = _plain(value)
+        except DecodeError:
+            meaning = 0.0
+        return _STANDARD + _TAGS[type(meaning)]
+
+
+_TAGS = {str: "str", bool: "bool", int: "int", float: "float", type(None): "null"}
 
 
 class _Builder:

@@ -150,7 +150,7 @@ def _is_plain(schema: Schema) -> bool:
 
 
 def _is_collection(schema: Schema) -> bool:
-    """Lists and maps: the reference forgets empty ones when it stores, and writes null where it must write."""
+    """Lists and maps: the reference forgets empty ones when it stores, and writes null where it must."""
     return schema.type == "array" or schema.additional is not None
 
 

@@ -1,0 +1,175 @@
+"""Objects as Go's decoder reads them, and schemas that clients bring along."""
+
+import pytest
+
+from kube_lite.api.schema.defaults import fill_defaults
+from kube_lite.api.schema.prune import TypeMismatch, read_object
+from kube_lite.api.schema.validate import validate
+from kube_lite.kinds.schemas import definitions
+
+CORE = "io.k8s.api.core.v1."
+
+
+def read(body, definition=CORE + "Pod"):
+    return read_object(body, definitions().schema(definition))
+
+
+def test_unknown_fields_are_left_out_and_told_of_in_order():
+    result = read({"spec": {"containers": [{"name": "a", "flavour": 1}], "colour": 2}, "extra": 3})
+    assert result.unknown == (
+        'unknown field "spec.containers[0].flavour"',
+        'unknown field "spec.colour"',
+        'unknown field "extra"',
+    )
+    assert result.value["spec"]["containers"] == [{"name": "a", "resources": {}}]
+
+
+@pytest.mark.parametrize(
+    ("definition", "body", "message"),
+    [
+        (
+            CORE + "Pod",
+            {"spec": "x"},
+            "cannot unmarshal string into Go struct field Pod.spec of type v1.PodSpec",
+        ),
+        (
+            CORE + "Pod",
+            {"spec": {"containers": {}}},
+            "cannot unmarshal object into Go struct field PodSpec.spec.containers of type []v1.Container",
+        ),
+        (
+            CORE + "ConfigMap",
+            {"data": {"a": 1}},
+            "cannot unmarshal number into Go struct field ConfigMap.data of type string",
+        ),
+        (
+            CORE + "ConfigMap",
+            {"metadata": {"labels": {"a": True}}},
+            "cannot unmarshal bool into Go struct field ObjectMeta.metadata.labels of type string",
+        ),
+        (
+            "io.k8s.api.apps.v1.Deployment",
+            {"spec": {"replicas": 3_000_000_000}},
+            "cannot unmarshal number 3000000000 into Go struct field "
+            "DeploymentSpec.spec.replicas of type int32",
+        ),
+        (
+            CORE + "Service",
+            {"spec": {"ports": [{"targetPort": []}]}},
+            "cannot unmarshal array into Go struct field ServicePort.spec.ports.targetPort of type int32",
+        ),
+        (
+            CORE + "Secret",
+            {"data": {"a": 5}},
+            "cannot unmarshal number into Go struct field Secret.data of type []uint8",
+        ),
+    ],
+)
+def test_a_value_of_a_wrong_type_is_refused_in_go_words(definition, body, message):
+    with pytest.raises(TypeMismatch) as caught:
+        read(body, definition)
+    assert str(caught.value) == f"json: {message}"
+
+
+def test_zeros_are_dropped_unless_go_would_write_them():
+    spec = {"hostNetwork": False, "priority": 0, "nodeName": "", "tolerations": [], "nodeSelector": {}}
+    value = read({"spec": {**spec, "volumes": [{"name": "v", "emptyDir": {}}]}}).value
+    assert value == {
+        "metadata": {},
+        "spec": {"priority": 0, "volumes": [{"name": "v", "emptyDir": {}}], "containers": None},
+        "status": {},
+    }
+
+
+def test_nulls_are_absent_in_structs_and_zero_in_lists_and_maps():
+    assert read({"data": {"a": None}, "immutable": None}, CORE + "ConfigMap").value["data"] == {"a": ""}
+    assert read({"spec": {"containers": [None]}}).value["spec"]["containers"] == [
+        {"name": "", "resources": {}}
+    ]
+
+
+def test_amounts_times_and_bytes_have_their_canonical_form():
+    quota = read({"spec": {"hard": {"cpu": 2, "memory": "1024Ki"}}}, CORE + "ResourceQuota").value
+    assert quota["spec"]["hard"] == {"cpu": "2", "memory": "1Mi"}
+    lease = read({"spec": {"renewTime": "2020-01-01T00:00:00Z"}}, "io.k8s.api.coordination.v1.Lease").value
+    assert lease["spec"]["renewTime"] == "2020-01-01T00:00:00.000000Z"
+    assert read({"data": {"a": "eA\n=="}}, CORE + "Secret").value["data"] == {"a": "eA=="}
+    with pytest.raises(TypeMismatch, match="illegal base64 data at input byte 1"):
+        read({"data": {"a": "e!=="}}, CORE + "Secret")
+
+
+def test_the_body_is_not_touched_and_shares_nothing_with_the_result():
+    body = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "a", "args": ["x"]}]}}
+    value = read(body).value
+    value["metadata"]["labels"]["c"] = "d"
+    value["spec"]["containers"][0]["args"].append("y")
+    assert body == {
+        "metadata": {"labels": {"a": "b"}},
+        "spec": {"containers": [{"name": "a", "args": ["x"]}]},
+    }
+
+
+SCHEMA = {
+    "type": "object",
+    "required": ["size"],
+    "properties": {
+        "size": {"type": "integer", "minimum": 1, "maximum": 9},
+        "name": {"type": "string", "pattern": "^[a-z]+$", "default": "web"},
+        "mode": {"type": "string", "enum": ["a", "b"]},
+        "port": {"x-kubernetes-int-or-string": True},
+        "parts": {
+            "type": "array",
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["id"],
+            "items": {
+                "type": "object",
+                "properties": {"id": {"type": "string"}, "n": {"type": "integer", "default": 1}},
+            },
+        },
+        "maybe": {"type": "string", "nullable": True},
+    },
+}
+
+
+def test_defaults_of_a_schema_reach_into_lists():
+    obj = {"size": 1, "parts": [{"id": "x"}, {"id": "y", "n": 5}], "maybe": None, "mode": None}
+    fill_defaults(obj, definitions().parse(SCHEMA))
+    assert obj == {
+        "size": 1,
+        "name": "web",
+        "parts": [{"id": "x", "n": 1}, {"id": "y", "n": 5}],
+        "maybe": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "field", "message"),
+    [
+        ({}, "size", "Required value"),
+        ({"size": 0}, "size", "Invalid value: 0: size in body should be greater than or equal to 1"),
+        ({"size": "1"}, "size", 'Invalid value: "string": size in body must be of type integer: "string"'),
+        ({"size": 1, "name": "A"}, "name", "Invalid value: \"A\": name in body should match '^[a-z]+$'"),
+        ({"size": 1, "mode": "c"}, "mode", 'Unsupported value: "c": supported values: "a", "b"'),
+        ({"size": 1, "parts": [{"id": "x"}, {"id": "x"}]}, "parts[1]", 'Duplicate value: {"id":"x"}'),
+        (
+            {"size": 1, "port": True},
+            "port",
+            'Invalid value: "boolean": port in body must be of type integer,string: "boolean"',
+        ),
+    ],
+)
+def test_what_does_not_fit_a_schema_is_told(value, field, message):
+    (cause,) = validate(value, definitions().parse(SCHEMA))
+    assert (cause.field, cause.message) == (field, message)
+
+
+def test_what_fits_a_schema_has_nothing_to_tell():
+    fine = {
+        "size": 2.0,
+        "name": "a",
+        "mode": "b",
+        "port": "http",
+        "parts": [{"id": "x"}, {"id": "y"}],
+        "maybe": None,
+    }
+    assert list(validate(fine, definitions().parse(SCHEMA))) == []
