@@ -58,18 +58,28 @@ def failure_message(text: str) -> Json:
     }
 
 
-async def serve(socket: Socket, session: Session, wanted: Collection[str]) -> None:
+async def serve(
+    socket: Socket, session: Session, wanted: Collection[str], *, leaves_at_end_of_input: bool = False
+) -> None:
     """Connect a client with a process until the process ends or the client goes.
 
     Args:
         wanted: the streams that the client asked for, of ``stdin``, ``stdout`` and ``stderr``.
+        leaves_at_end_of_input: the process goes on hearing others after this client, as one that is attached
+            to does unless it says ``stdinOnce``; the end of the input then ends the conversation alone.
+
+    Raises:
+        ConnectionError: the client went in the middle of a message.
     """
-    async with asyncio.TaskGroup() as group:
-        ended = group.create_task(_tell_output(socket, session, wanted))
-        hearing = group.create_task(_hear(socket, session, wanted))
-        await asyncio.wait({ended, hearing}, return_when=asyncio.FIRST_COMPLETED)
-        ended.cancel()
-        hearing.cancel()
+    try:
+        async with asyncio.TaskGroup() as group:
+            telling = group.create_task(_tell_output(socket, session, wanted))
+            hearing = group.create_task(_hear(socket, session, wanted, leaves_at_end_of_input))
+            await asyncio.wait({telling, hearing}, return_when=asyncio.FIRST_COMPLETED)
+            telling.cancel()
+            hearing.cancel()
+    except* ConnectionError as failures:
+        raise failures.exceptions[0] from None
 
 
 async def _tell_output(socket: Socket, session: Session, wanted: Collection[str]) -> None:
@@ -85,7 +95,7 @@ async def tell_status(socket: Socket, status: Json) -> None:
     await socket.send_message(bytes([STATUS]) + json.dumps(status).encode())
 
 
-async def _hear(socket: Socket, session: Session, wanted: Collection[str]) -> None:
+async def _hear(socket: Socket, session: Session, wanted: Collection[str], leaves: bool) -> None:
     while (message := await socket.receive_message()) is not None:
         if not message:
             continue
@@ -97,6 +107,9 @@ async def _hear(socket: Socket, session: Session, wanted: Collection[str]) -> No
             if size is not None:
                 await session.resize(*size)
         elif channel == CLOSE and content[:1] == bytes([INPUT]):
+            if leaves:
+                await tell_status(socket, exit_message(ExitStatus(0)))
+                return
             await session.close_input()
 
 

@@ -7,13 +7,13 @@ checked by then who signed it. Source of the paths: kubernetes/pkg/kubelet/serve
 import asyncio
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Literal, NamedTuple
 from urllib.parse import unquote
 
 from kube_lite_runtime.driver import Driver
 from kube_lite_runtime.errors import ExecFailed, NotRunning, NotSupported, RuntimeFailure
 from kube_lite_runtime.logs import read_log
-from kube_lite_runtime.streams import Session
 from kube_lite_runtime.types import ContainerState, State
 
 from kube_lite.api.identity import Json
@@ -22,6 +22,7 @@ from kube_lite.kit.clock import Clock
 from kube_lite.kit.lazy_package import postpone
 
 from .channels import PROTOCOLS, failure_message, serve, tell_status
+from .plan import members
 from .pod_worker import PodWorker
 from .resources import Directories
 
@@ -85,6 +86,8 @@ class NodeServer:
             return await self._route(request)
         except Refused as refusal:
             return Response(status=refusal.code, text=f"{refusal}\n")
+        except ConnectionError:  # the caller has gone in the middle; nobody is left to tell
+            return Response(status=499)
 
     async def _route(self, request: BaseRequest) -> StreamResponse:
         action, *names = [unquote(part) for part in request.url.raw_path.strip("/").split("/")]
@@ -116,6 +119,8 @@ class NodeServer:
         await response.prepare(request)
 
         def is_running() -> bool:
+            if request.transport is None or request.transport.is_closing():
+                return False  # nobody reads any more
             states = {one.id: one.state for one in worker.lives(name)}
             return not worker.gone and states.get(life.id) is State.RUNNING
 
@@ -163,15 +168,11 @@ class NodeServer:
             await tell_status(socket, failure_message(f"Internal error occurred: {text}"))
             await socket.close()
             return response
-        return await self._connect(request, socket, session, wanted)
-
-    @staticmethod
-    async def _connect(
-        request: BaseRequest, socket: "_ClientSocket", session: Session, wanted: set[str]
-    ) -> StreamResponse:
+        leaves = action == "attach" and not _ends_with_input(worker.pod, name)
         async with session:
             response = await socket.accept(request)
-            await serve(socket, session, wanted)
+            with suppress(ConnectionError):
+                await serve(socket, session, wanted, leaves_at_end_of_input=leaves)
         await socket.close()
         return response
 
@@ -203,6 +204,12 @@ class _ClientSocket:
 
     async def close(self) -> None:
         await self._socket.close()
+
+
+def _ends_with_input(pod: Json, name: str) -> bool:
+    """Whether the container's input ends with that of the first one who attached to it."""
+    spec = next((member.spec for member in members(pod) if member.name == name), {})
+    return bool(spec.get("stdinOnce")) and not spec.get("tty")
 
 
 def _is_true(text: str | None) -> bool:
