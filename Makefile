@@ -13,6 +13,7 @@ $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/python -m compileall -q kube_lite runtime/kube_lite_runtime storage/kube_lite_storage
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

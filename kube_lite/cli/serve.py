@@ -9,9 +9,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from kube_lite import __version__
 from kube_lite.cluster import runfile
@@ -29,6 +29,8 @@ from .failure import Failure
 
 if TYPE_CHECKING:
     from kube_lite.cluster.compose import Cluster
+
+Result = TypeVar("Result")
 
 READY_DESCRIPTOR = "KUBE_LITE_READY_FD"
 LOG_FILE = "kube-lite.log"
@@ -72,13 +74,12 @@ def data_dir_of(options: argparse.Namespace) -> Path:
     return config.data_dir.resolve()
 
 
-def run_loop(main: Any) -> int:
+def run_loop(main: Coroutine[Any, Any, Result]) -> Result:
     """``asyncio.run`` on uvloop."""
     import uvloop
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        code: int = runner.run(main)
-        return code
+        return runner.run(main)
 
 
 async def serve(config: Config) -> int:

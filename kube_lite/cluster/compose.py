@@ -98,6 +98,8 @@ class Cluster:
         self._informers: Informers | None = None
         self.started_at = 0.0
         self.abilities: dict[str, Any] = {}
+        self.service_limits = ""
+        """Which Service addresses this host keeps us from serving, in words."""
 
     async def __aenter__(self) -> "Cluster":
         """Start every part; what was started is stopped again when one fails."""
@@ -300,6 +302,7 @@ class Cluster:
             parts=list(self.config.parts),
             node=self.node_name if "node" in self.config.parts else "",
             abilities=self.abilities,
+            service_limits=self.service_limits,
         )
 
     def _begin(self) -> None:

@@ -9,6 +9,7 @@ from kube_lite_runtime.driver import Driver
 from kube_lite_runtime.images.local import LocalImages
 from kube_lite_runtime.images.reference import InvalidReference
 from kube_lite_runtime.images.unpack import UnsafeArchive
+from kube_lite_runtime.network.services import select_backend
 from kube_lite_runtime.select import process_driver, select_driver
 
 from kube_lite.kit import pki
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .compose import Cluster
 
 RUNTIME_DIRECTORY = "runtime"
+NETWORK_DIRECTORY = "network"  # where the driver made by ``process_driver`` has its bridge
 AGENT_DIRECTORY = "node"
 IMPORT_FAILURES = (InvalidReference, UnsafeArchive, OSError)
 """What an import may run into that one line explains."""
@@ -56,7 +58,25 @@ async def start_node(cluster: "Cluster", stack: AsyncExitStack, informers: "Info
         kubernetes_version=cluster.server.git_version,
     )
     await stack.enter_async_context(running(agent))
+    if cluster.config.runtime != "fake":
+        await _start_proxy(cluster, stack, informers, has_pod_network=driver.abilities().pod_network)
     return driver
+
+
+async def _start_proxy(
+    cluster: "Cluster", stack: AsyncExitStack, informers: "Informers", *, has_pod_network: bool
+) -> None:
+    from kube_lite.agent.service_proxy import ServiceProxy
+
+    backend = select_backend(
+        cluster.directory / RUNTIME_DIRECTORY / NETWORK_DIRECTORY,
+        cluster.addresses.service_cidr,
+        has_pod_network=has_pod_network,
+    )
+    stack.push_async_callback(backend.teardown)
+    proxy = ServiceProxy(informers, backend, cluster.clock)
+    await stack.enter_async_context(running(proxy))
+    cluster.service_limits = proxy.limits
 
 
 async def _start_driver(cluster: "Cluster", stack: AsyncExitStack) -> Driver:
@@ -87,6 +107,12 @@ async def clean_up_after_crash(data_dir: Path) -> bool:
     )
     async with driver:
         found = bool(await driver.list_sandboxes())
+        backend = select_backend(
+            directory / NETWORK_DIRECTORY,
+            addresses.service_cidr,
+            has_pod_network=driver.abilities().pod_network,
+        )
+        await backend.teardown()
         await driver.teardown()
     return found
 

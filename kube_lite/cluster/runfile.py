@@ -33,6 +33,8 @@ class Running:
     node: str = ""
     abilities: dict[str, Any] = field(default_factory=dict)
     """What the node's runtime can do here, and why it cannot do the rest."""
+    service_limits: str = ""
+    """Which Service addresses are not reachable on this host, in words."""
 
 
 def process_started(pid: int) -> int:

@@ -83,5 +83,5 @@ def test_the_node_says_what_it_cannot_do(program: Program) -> None:
     assert "network" in told
     shown = program.run("status")
     assert shown.returncode == 0, shown.stderr
-    assert "no pod network" in shown.stdout
+    assert "no   an address of its own for each Pod: " in shown.stdout
     assert program.stop() == 0
