@@ -2,6 +2,7 @@
 
 import json
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -26,7 +27,7 @@ values = st.recursive(
 
 @quick
 @given(values)
-def test_good_json_is_good_to_the_scanner_and_repeats_nothing(value):
+def test_good_json_is_good_to_the_scanner_and_repeats_nothing(value: Any) -> None:
     text = json.dumps(value)
     assert Scanner(text).error() is None
     assert decode(text.encode()) == (value, (), ())
@@ -34,7 +35,7 @@ def test_good_json_is_good_to_the_scanner_and_repeats_nothing(value):
 
 @quick
 @given(st.dictionaries(st.text("abcyn~01.:- ", max_size=6), values, max_size=4))
-def test_written_yaml_reads_back(value):
+def test_written_yaml_reads_back(value: Any) -> None:
     text = json.dumps(value)
     if any(ord(letter) < 32 or not letter.isprintable() for letter in text) or "\\u" in text:
         return  # YAML has no form for some control characters
@@ -57,23 +58,23 @@ def test_written_yaml_reads_back(value):
         (b'"\\x"', "invalid character 'x' in string escape code"),
     ],
 )
-def test_bad_json_is_refused_in_go_words(body, message):
+def test_bad_json_is_refused_in_go_words(body: Any, message: Any) -> None:
     with pytest.raises(DecodeError) as caught:
         decode(body)
     assert str(caught.value) == message
 
 
-def test_repeated_keys_are_found_and_the_last_counts():
+def test_repeated_keys_are_found_and_the_last_counts() -> None:
     decoded = decode(b'{"metadata": {"name": "a", "name": "b"}, "list": [{"k": "1", "k": "2"}]}')
     assert decoded.value == {"metadata": {"name": "b"}, "list": [{"k": "2"}]}
     assert decoded.repeated == ('duplicate field "metadata.name"', 'duplicate field "list[0].k"')
 
 
-def test_colons_in_texts_are_no_repeated_keys():
+def test_colons_in_texts_are_no_repeated_keys() -> None:
     assert decode(b'{"a": "x:y", "b": "\\u003a"}').repeated == ()
 
 
-def test_repeated_keys_of_yaml_are_told_with_their_line():
+def test_repeated_keys_of_yaml_are_told_with_their_line() -> None:
     decoded = decode(b"a: 1\nmap: {k: a, k: b}\n", YAML)
     assert decoded.value == {"a": 1, "map": {"k": "b"}}
     assert decoded.repeated == ('line 2: key "k" already set in map',)
@@ -96,17 +97,17 @@ def test_repeated_keys_of_yaml_are_told_with_their_line():
         ("1_000", 1000),
     ],
 )
-def test_plain_scalars_of_yaml_mean_what_kubectl_takes_them_for(text, value):
+def test_plain_scalars_of_yaml_mean_what_kubectl_takes_them_for(text: Any, value: Any) -> None:
     assert decode(f"a: {text}\n".encode(), YAML).value == {"a": value}
 
 
-def test_anchors_and_merge_keys_are_followed_and_copied():
+def test_anchors_and_merge_keys_are_followed_and_copied() -> None:
     decoded = decode(b"base: &b {x: 1}\ncopy: *b\nmore: {<<: *b, z: 2}\n", YAML).value
     assert decoded == {"base": {"x": 1}, "copy": {"x": 1}, "more": {"x": 1, "z": 2}}
     assert decoded["base"] is not decoded["copy"]
 
 
-def test_a_document_that_explodes_is_refused_before_it_does():
+def test_a_document_that_explodes_is_refused_before_it_does() -> None:
     lines = ["a: &a [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]" for before, name in pairwise("abcdefghi")]
     with pytest.raises(DecodeError, match="excessive aliasing"):
@@ -115,7 +116,7 @@ def test_a_document_that_explodes_is_refused_before_it_does():
         decode(b"a: &a [*a]", YAML)
 
 
-def test_a_yaml_mistake_is_told_with_its_line():
+def test_a_yaml_mistake_is_told_with_its_line() -> None:
     with pytest.raises(BadRequest) as caught:
         decode_object(b"kind: A\nmetadata:\n\tname: a\n", YAML, "A")
     assert caught.value.message == (
@@ -124,7 +125,7 @@ def test_a_yaml_mistake_is_told_with_its_line():
     )
 
 
-def test_a_body_that_is_no_object_is_unrecognized():
+def test_a_body_that_is_no_object_is_unrecognized() -> None:
     with pytest.raises(
         BadRequest, match=r"json: cannot unmarshal array into Go value of type struct .*\(5b5d\)"
     ):
@@ -132,6 +133,6 @@ def test_a_body_that_is_no_object_is_unrecognized():
     assert decode_object(b"null", "", "ConfigMap").value == {}
 
 
-def test_other_media_types_are_not_read():
+def test_other_media_types_are_not_read() -> None:
     with pytest.raises(UnsupportedMediaType, match="unknown format - accepted media types include"):
         decode(b"<a/>", "application/xml")

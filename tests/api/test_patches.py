@@ -1,6 +1,7 @@
 """JSON, merge and strategic merge patches."""
 
 import copy
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,11 +17,11 @@ quick = settings(deadline=None, max_examples=50, suppress_health_check=[HealthCh
 DEPLOYMENT = "io.k8s.api.apps.v1.Deployment"
 
 
-def pods(*containers, **spec):
+def pods(*containers: Any, **spec: Any) -> Any:
     return {"spec": {"template": {"spec": {"containers": list(containers), **spec}}}}
 
 
-def patched(obj, patch, definition=DEPLOYMENT):
+def patched(obj: Any, patch: Any, definition: str = DEPLOYMENT) -> Any:
     """The result, once it is certain that the arguments are as they were."""
     before = copy.deepcopy((obj, patch))
     result = strategic.apply(obj, patch, definitions().schema(definition))
@@ -64,12 +65,12 @@ APP, SIDE = {"name": "app", "image": "i:1"}, {"name": "side", "image": "s:1"}
         ),
     ],
 )
-def test_lists_are_merged_by_their_key(patch, containers):
+def test_lists_are_merged_by_their_key(patch: Any, containers: Any) -> None:
     result = patched(pods(APP, SIDE), patch)
     assert result["spec"]["template"]["spec"].get("containers") == containers
 
 
-def test_scalars_are_merged_as_a_set_where_the_schema_says_so():
+def test_scalars_are_merged_as_a_set_where_the_schema_says_so() -> None:
     obj = {"metadata": {"finalizers": ["a/1", "a/2"]}}
     assert patched(obj, {"metadata": {"finalizers": ["a/3"]}})["metadata"]["finalizers"] == [
         "a/3",
@@ -82,19 +83,19 @@ def test_scalars_are_merged_as_a_set_where_the_schema_says_so():
     assert patched(obj, ordered)["metadata"]["finalizers"] == ["a/2", "a/1"]
 
 
-def test_lists_without_a_strategy_are_replaced():
+def test_lists_without_a_strategy_are_replaced() -> None:
     obj = pods(APP, tolerations=[{"key": "a"}])
     result = patched(obj, {"spec": {"template": {"spec": {"tolerations": [{"key": "z"}]}}}})
     assert result["spec"]["template"]["spec"]["tolerations"] == [{"key": "z"}]
 
 
-def test_retained_keys_are_all_that_stays():
+def test_retained_keys_are_all_that_stays() -> None:
     obj = {"spec": {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}}}}
     patch = {"spec": {"strategy": {"$retainKeys": ["type"], "type": "Recreate"}}}
     assert patched(obj, patch) == {"spec": {"strategy": {"type": "Recreate"}}}
 
 
-def test_directives_on_maps():
+def test_directives_on_maps() -> None:
     obj = {"metadata": {"labels": {"a": "1", "b": "2"}}}
     assert patched(obj, {"metadata": {"labels": {"$patch": "replace", "c": "3"}}})["metadata"] == {
         "labels": {"c": "3"}
@@ -102,7 +103,7 @@ def test_directives_on_maps():
     assert patched(obj, {"metadata": {"labels": {"$patch": "delete"}}})["metadata"] == {"labels": {}}
 
 
-def test_directives_do_not_end_up_in_what_was_not_there():
+def test_directives_do_not_end_up_in_what_was_not_there() -> None:
     patch = {"spec": {"strategy": {"$retainKeys": ["type"], "type": "Recreate", "rollingUpdate": None}}}
     assert patched({"spec": {}}, patch) == {"spec": {"strategy": {"type": "Recreate"}}}
 
@@ -129,7 +130,7 @@ def test_directives_do_not_end_up_in_what_was_not_there():
         ),
     ],
 )
-def test_a_bad_directive_is_told(patch, code, message):
+def test_a_bad_directive_is_told(patch: Any, code: Any, message: Any) -> None:
     obj = pods(APP)
     obj["spec"]["strategy"] = {"type": "RollingUpdate"}
     with pytest.raises(ApiError) as caught:
@@ -137,7 +138,7 @@ def test_a_bad_directive_is_told(patch, code, message):
     assert (caught.value.code, caught.value.message) == (code, message)
 
 
-def operations(*given):
+def operations(*given: Any) -> Any:
     return [dict(zip(("op", "path", "value"), operation, strict=False)) for operation in given]
 
 
@@ -155,7 +156,7 @@ def operations(*given):
         (operations(("replace", "", {"only": 1})), {"only": 1}),
     ],
 )
-def test_operations_are_performed_in_order(patch, result):
+def test_operations_are_performed_in_order(patch: Any, result: Any) -> None:
     obj = {"data": {"a": "1"}, "list": [1, 2]}
     assert jsonpatch.apply(obj, patch) == result
     assert obj == {"data": {"a": "1"}, "list": [1, 2]}
@@ -175,7 +176,7 @@ def test_operations_are_performed_in_order(patch, result):
         [{"op": "move", "from": "/data/zz", "path": "/data/z"}],
     ],
 )
-def test_an_operation_that_does_not_apply_is_refused_without_details(patch):
+def test_an_operation_that_does_not_apply_is_refused_without_details(patch: Any) -> None:
     with pytest.raises(Invalid) as caught:
         jsonpatch.apply({"data": {"a": "1"}, "list": [1, 2]}, patch)
     assert (
@@ -184,7 +185,7 @@ def test_an_operation_that_does_not_apply_is_refused_without_details(patch):
     assert caught.value.status()["details"] == {}
 
 
-def test_patches_that_grow_without_end_are_stopped():
+def test_patches_that_grow_without_end_are_stopped() -> None:
     doubling = [{"op": "copy", "from": "/a", "path": "/a/-"}] * 40
     with pytest.raises(Invalid):
         jsonpatch.apply({"a": ["x" * 1000]}, doubling)
@@ -213,7 +214,7 @@ def test_patches_that_grow_without_end_are_stopped():
         (strategic, b"", "unexpected end of JSON input"),
     ],
 )
-def test_a_body_that_is_no_patch_is_refused(kind, body, message):
+def test_a_body_that_is_no_patch_is_refused(kind: Any, body: Any, message: Any) -> None:
     with pytest.raises(BadRequest) as caught:
         kind.parse(body)
     assert caught.value.message == message
@@ -229,12 +230,12 @@ objects = st.dictionaries(st.sampled_from("abcd"), json_values, max_size=4)
 
 @quick
 @given(objects, objects)
-def test_a_merge_patch_leads_from_one_object_to_the_other(old, new):
+def test_a_merge_patch_leads_from_one_object_to_the_other(old: Any, new: Any) -> None:
     before = copy.deepcopy(old)
     assert merge.apply(old, merge.diff(old, new)) == new
     assert old == before
 
 
-def test_a_patch_whose_result_is_no_object_of_the_kind_is_quoted():
+def test_a_patch_whose_result_is_no_object_of_the_kind_is_quoted() -> None:
     status = refused({"spec": {"sizes": 3}}, "why not").status()
     assert status["message"] == ' "" is invalid: patch: Invalid value: "map[spec:map[sizes:3]]": why not'

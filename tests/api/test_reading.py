@@ -1,5 +1,7 @@
 """Objects as Go's decoder reads them, and schemas that clients bring along."""
 
+from typing import Any
+
 import pytest
 
 from kube_lite.api.schema.defaults import fill_defaults
@@ -10,11 +12,11 @@ from kube_lite.kinds.schemas import definitions
 CORE = "io.k8s.api.core.v1."
 
 
-def read(body, definition=CORE + "Pod"):
+def read(body: Any, definition: str = CORE + "Pod") -> Any:
     return read_object(body, definitions().schema(definition))
 
 
-def test_unknown_fields_are_left_out_and_told_of_in_order():
+def test_unknown_fields_are_left_out_and_told_of_in_order() -> None:
     result = read({"spec": {"containers": [{"name": "a", "flavour": 1}], "colour": 2}, "extra": 3})
     assert result.unknown == (
         'unknown field "spec.containers[0].flavour"',
@@ -65,13 +67,13 @@ def test_unknown_fields_are_left_out_and_told_of_in_order():
         ),
     ],
 )
-def test_a_value_of_a_wrong_type_is_refused_in_go_words(definition, body, message):
+def test_a_value_of_a_wrong_type_is_refused_in_go_words(definition: Any, body: Any, message: Any) -> None:
     with pytest.raises(TypeMismatch) as caught:
         read(body, definition)
     assert str(caught.value) == f"json: {message}"
 
 
-def test_zeros_are_dropped_unless_go_would_write_them():
+def test_zeros_are_dropped_unless_go_would_write_them() -> None:
     spec = {"hostNetwork": False, "priority": 0, "nodeName": "", "tolerations": [], "nodeSelector": {}}
     value = read({"spec": {**spec, "volumes": [{"name": "v", "emptyDir": {}}]}}).value
     assert value == {
@@ -81,14 +83,14 @@ def test_zeros_are_dropped_unless_go_would_write_them():
     }
 
 
-def test_nulls_are_absent_in_structs_and_zero_in_lists_and_maps():
+def test_nulls_are_absent_in_structs_and_zero_in_lists_and_maps() -> None:
     assert read({"data": {"a": None}, "immutable": None}, CORE + "ConfigMap").value["data"] == {"a": ""}
     assert read({"spec": {"containers": [None]}}).value["spec"]["containers"] == [
         {"name": "", "resources": {}}
     ]
 
 
-def test_amounts_times_and_bytes_have_their_canonical_form():
+def test_amounts_times_and_bytes_have_their_canonical_form() -> None:
     quota = read({"spec": {"hard": {"cpu": 2, "memory": "1024Ki"}}}, CORE + "ResourceQuota").value
     assert quota["spec"]["hard"] == {"cpu": "2", "memory": "1Mi"}
     lease = read({"spec": {"renewTime": "2020-01-01T00:00:00Z"}}, "io.k8s.api.coordination.v1.Lease").value
@@ -98,7 +100,7 @@ def test_amounts_times_and_bytes_have_their_canonical_form():
         read({"data": {"a": "e!=="}}, CORE + "Secret")
 
 
-def test_the_body_is_not_touched_and_shares_nothing_with_the_result():
+def test_the_body_is_not_touched_and_shares_nothing_with_the_result() -> None:
     body = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "a", "args": ["x"]}]}}
     value = read(body).value
     value["metadata"]["labels"]["c"] = "d"
@@ -131,7 +133,7 @@ SCHEMA = {
 }
 
 
-def test_defaults_of_a_schema_reach_into_lists():
+def test_defaults_of_a_schema_reach_into_lists() -> None:
     obj = {"size": 1, "parts": [{"id": "x"}, {"id": "y", "n": 5}], "maybe": None, "mode": None}
     fill_defaults(obj, definitions().parse(SCHEMA))
     assert obj == {
@@ -158,12 +160,12 @@ def test_defaults_of_a_schema_reach_into_lists():
         ),
     ],
 )
-def test_what_does_not_fit_a_schema_is_told(value, field, message):
+def test_what_does_not_fit_a_schema_is_told(value: Any, field: Any, message: Any) -> None:
     (cause,) = validate(value, definitions().parse(SCHEMA))
     assert (cause.field, cause.message) == (field, message)
 
 
-def test_what_fits_a_schema_has_nothing_to_tell():
+def test_what_fits_a_schema_has_nothing_to_tell() -> None:
     fine = {
         "size": 2.0,
         "name": "a",

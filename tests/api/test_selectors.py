@@ -1,5 +1,7 @@
 """Label and field selectors."""
 
+from typing import Any
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -35,7 +37,7 @@ LABELS = {"tier": "front", "size": "7", "empty": ""}
         (" tier = front , size in ( 7 ) ", True),
     ],
 )
-def test_labels_are_selected_by_the_query_form(text, selected):
+def test_labels_are_selected_by_the_query_form(text: Any, selected: Any) -> None:
     assert parse_label_selector(text).matches(LABELS) is selected
 
 
@@ -51,7 +53,7 @@ def test_labels_are_selected_by_the_query_form(text, selected):
         ("tier,", "found '', expected: identifier after ','"),
     ],
 )
-def test_a_bad_label_selector_is_refused_in_the_words_of_the_reference(text, message):
+def test_a_bad_label_selector_is_refused_in_the_words_of_the_reference(text: Any, message: Any) -> None:
     with pytest.raises(BadRequest) as caught:
         parse_label_selector(text)
     assert caught.value.message == message
@@ -72,14 +74,14 @@ requirement = st.one_of(
 
 @quick
 @given(st.lists(requirement, max_size=4), st.dictionaries(word, word, max_size=4))
-def test_a_printed_selector_reads_back_as_itself(requirements, labels):
+def test_a_printed_selector_reads_back_as_itself(requirements: Any, labels: Any) -> None:
     selector = parse_label_selector(",".join(requirements))
     again = parse_label_selector(str(selector))
     assert again == selector
     assert again.matches(labels) == selector.matches(labels)
 
 
-def test_the_object_form_selects_as_the_query_form_does():
+def test_the_object_form_selects_as_the_query_form_does() -> None:
     selector = label_selector(
         {
             "matchLabels": {"tier": "front"},
@@ -91,7 +93,7 @@ def test_the_object_form_selects_as_the_query_form_does():
     assert not label_selector(None).matches(LABELS)
 
 
-def test_field_selectors_compare_texts_and_know_escapes():
+def test_field_selectors_compare_texts_and_know_escapes() -> None:
     selector = parse_field_selector(r"metadata.name=a\,b,status.phase!=Running,")
     assert selector.matches({"metadata.name": "a,b", "status.phase": "Pending"})
     assert not selector.matches({"metadata.name": "a,b", "status.phase": "Running"})
@@ -106,7 +108,7 @@ def test_field_selectors_compare_texts_and_know_escapes():
         ("metadata.name=a=b", "invalid field selector: unescaped character in value: 61"),
     ],
 )
-def test_a_bad_field_selector_is_refused(text, message):
+def test_a_bad_field_selector_is_refused(text: Any, message: Any) -> None:
     with pytest.raises(BadRequest) as caught:
         parse_field_selector(text)
     assert caught.value.message == message
