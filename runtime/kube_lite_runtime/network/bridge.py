@@ -24,7 +24,8 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 from typing import TypeVar
 
-from ..errors import NotSupported, SandboxFailed
+from kube_lite_runtime.errors import NotSupported, SandboxFailed
+
 from . import nft
 from .ipam import Pool, PoolExhausted
 from .netlink import Link, Netlink, Peer, in_namespace

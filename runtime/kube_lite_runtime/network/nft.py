@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 
-from ..errors import NotSupported
+from kube_lite_runtime.errors import NotSupported
 
 
 def plan_replacement(table: str, body: str) -> str:
