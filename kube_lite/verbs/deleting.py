@@ -7,7 +7,7 @@ from typing import Any
 from kube_lite.admission.chain import DELETE
 from kube_lite.api.codecs import DecodeError, decode, json_type
 from kube_lite.api.errors import BadRequest, NotFound
-from kube_lite.api.identity import Json, ObjectKey
+from kube_lite.api.identity import GroupResource, Json, ObjectKey
 from kube_lite.registry.deleting import RETURNS_OBJECT, DeleteOptions, success
 from kube_lite.registry.listing import list_objects
 from kube_lite.registry.stored import Stored
@@ -18,6 +18,11 @@ from .request import Answer, Listing, Request
 from .selecting import scope_of
 from .writing import Writing
 
+JOBS = GroupResource("batch", "jobs")
+PODS_STAY = (
+    "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to "
+    "remove them or set propagationPolicy=Orphan to suppress this warning"
+)
 OPTIONS_SCHEME = "pkg/apis/meta/internalversion/scheme/register.go:27"
 INTO_OPTIONS = (
     'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
@@ -55,9 +60,10 @@ class DeletingVerbs:
             await parts.admission.validate(attempt)
 
         deleted = await parts.deleting.delete(resource, key, options, admit, self._writing.releases(resource))
+        warnings = warnings_of(resource.group_resource, options)
         if deleted.gone and resource.group_resource not in RETURNS_OBJECT:
-            return Answer(200, object=success(resource, deleted.stored.object))
-        return Answer(200, stored=deleted.stored)
+            return Answer(200, object=success(resource, deleted.stored.object), warnings=warnings)
+        return Answer(200, stored=deleted.stored, warnings=warnings)
 
     async def delete_collection(self, request: Request) -> Listing:
         """DELETE of a collection: the objects as they were before."""
@@ -75,7 +81,14 @@ class DeletingVerbs:
                 await self.delete_object(one, options)
             except NotFound:
                 continue  # somebody else was faster, to the same end
-        return Listing(found.items, str(found.revision), found.continue_token, found.remaining)
+        warnings = warnings_of(request.resource.group_resource, options) if found.items else ()
+        return Listing(found.items, str(found.revision), found.continue_token, found.remaining, warnings)
+
+
+def warnings_of(resource: GroupResource, options: DeleteOptions) -> tuple[str, ...]:
+    """What somebody should know who deletes without saying what becomes of dependents."""
+    is_said = bool(options.propagation) or options.orphan is not None
+    return () if is_said or resource != JOBS else (PODS_STAY,)
 
 
 def read_delete_options(request: Request) -> DeleteOptions:

@@ -17,6 +17,7 @@ from kube_lite.api.times import format_time
 
 KEPT = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 """What an update that leaves them out does not change."""
+STORAGE_PATHS = {"services": "services/specs", "endpoints": "services/endpoints"}
 UNCOUNTED = frozenset({"metadata", "status", "kind", "apiVersion"})
 SERVER_OWN = ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "managedFields", "generation")
 """What a creation cannot set."""
@@ -138,7 +139,7 @@ def check_update(obj: Json, old: Json) -> Sequence[Cause]:
 
 def wrong_uid(resource: Resource, key: ObjectKey, given: str, found: str) -> str:
     """Why an update of an object with another uid is refused, in the words of upstream's storage layer."""
-    plural = "services/specs" if resource.plural == "services" and not resource.group else resource.plural
+    plural = STORAGE_PATHS.get(resource.plural, resource.plural) if not resource.group else resource.plural
     return (
         f"StorageError: invalid object, Code: 4, Key: /registry/{plural}/{key}, ResourceVersion: 0, "
         f"AdditionalErrorMsg: Precondition failed: UID in precondition: {given}, UID in object meta: {found}"

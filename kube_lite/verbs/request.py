@@ -72,3 +72,4 @@ class Listing:
     resource_version: str
     continue_token: str = ""
     remaining: int | None = None
+    warnings: tuple[str, ...] = ()

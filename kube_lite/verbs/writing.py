@@ -208,7 +208,8 @@ class Writing:
                 if is_named or attempt >= NAME_ATTEMPTS:
                     there = parts.objects.find(resource, key_of(obj))
                     if there is not None and there.object["metadata"].get("deletionTimestamp"):
-                        error.message = f"object is being deleted: {error.message}"
+                        why = f"object is being deleted: {error.message}"
+                        raise AlreadyExists(why, details=error.details) from error
                     raise
                 metadata["name"] = generate_name(metadata["generateName"], parts.source)
             except Taken as taken:

@@ -1,0 +1,200 @@
+import asyncio
+from typing import Any
+
+import orjson
+import pytest
+
+from kube_lite.api.errors import AlreadyExists, ApiError, BadRequest, Conflict, Invalid
+from kube_lite.api.identity import GroupVersionResource, Json
+from kube_lite.verbs.request import Answer, Request
+from tests.serving import ADMIN, CONFIG_MAPS, DEPLOYMENTS, PODS, SERVICES, Api, config_map, pod
+
+TEMPLATE = {"metadata": {"labels": {"app": "a"}}, "spec": {"containers": [{"name": "app", "image": "i"}]}}
+DEPLOYMENT: Json = {
+    "metadata": {"name": "a"},
+    "spec": {"selector": {"matchLabels": {"app": "a"}}, "template": TEMPLATE},
+}
+
+
+async def send(
+    api: Api, verb: str, resource: GroupVersionResource, body: object, name: str = "", **query: str
+) -> Answer:
+    """Bytes from outside, as HTTP hands them over."""
+    row = api.pipeline.registry.by_gvr(resource)
+    assert row is not None
+    raw = body if isinstance(body, bytes) else orjson.dumps(body)
+    answer = await api.pipeline.handle(Request(verb, row, ADMIN, "default", name, query=query, body=raw))
+    assert isinstance(answer, Answer)
+    return answer
+
+
+async def test_the_server_says_who_an_object_is_and_when_it_was_made(api: Api) -> None:
+    claims = {"uid": "mine", "creationTimestamp": "2001-01-01T00:00:00Z", "generation": 9, "selfLink": "/x"}
+    made = await api.client.create(CONFIG_MAPS, {"metadata": {"name": "a", **claims}}, namespace="default")
+    metadata = made["metadata"]
+    assert metadata["uid"] != "mine"
+    assert metadata["creationTimestamp"] == "2023-11-14T22:13:20Z"
+    assert not {"generation", "selfLink"} & set(metadata)
+
+
+async def test_a_new_object_has_no_version(api: Api) -> None:
+    with pytest.raises(ApiError, match="resourceVersion should not be set on objects to be created"):
+        await api.client.create(
+            CONFIG_MAPS, {"metadata": {"name": "a", "resourceVersion": "7"}}, namespace="default"
+        )
+
+
+async def test_a_generated_name_that_is_taken_is_generated_anew(api: Api) -> None:
+    made = [
+        await api.client.create(CONFIG_MAPS, {"metadata": {"generateName": "box-"}}, namespace="default")
+        for _ in range(3)
+    ]
+    assert len({entry["metadata"]["name"] for entry in made}) == 3
+    assert all(entry["metadata"]["name"].startswith("box-") for entry in made)
+
+
+async def test_a_name_is_taken_until_its_object_is_gone(api: Api) -> None:
+    held = {"metadata": {"name": "a", "finalizers": ["example.test/hold"]}}
+    await api.client.create(CONFIG_MAPS, held, namespace="default")
+    await api.client.delete(CONFIG_MAPS, "a", namespace="default")
+    with pytest.raises(AlreadyExists, match='object is being deleted: configmaps "a" already exists'):
+        await api.client.create(CONFIG_MAPS, config_map("a"), namespace="default")
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        pytest.param(
+            b'{"kind":"Secret","apiVersion":"v1"}',
+            "cannot be handled as a ConfigMap: converting (v1.Secret) to (core.ConfigMap): unknown conversion",
+            id="another kind",
+        ),
+        pytest.param(
+            b'{"kind":"Unicorn","apiVersion":"v1"}',
+            'no kind "Unicorn" is registered for version "v1" in scheme',
+            id="no kind at all",
+        ),
+        pytest.param(b'{"apiVersion":"a/b/c"}', "unexpected GroupVersion string: a/b/c", id="no version"),
+        pytest.param(b"{", "unexpected end of JSON input", id="no JSON"),
+        pytest.param(
+            b'{"metadata":{"name":"a"},"data":{"k":1}}',
+            "json: cannot unmarshal number into Go struct field ConfigMap.data of type string",
+            id="a wrong type",
+        ),
+        pytest.param(
+            b'{"metadata":{"name":"a","namespace":"other"}}',
+            "the namespace of the provided object does not match the namespace sent on the request",
+            id="another namespace",
+        ),
+    ],
+)
+async def test_a_body_that_is_not_what_is_wanted_is_refused(api: Api, body: bytes, why: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        await send(api, "create", CONFIG_MAPS, body)
+    assert why in caught.value.message
+
+
+BODY = b'{"metadata":{"name":"a","name":"a"},"data":{},"color":1}'
+TEXTS = ('duplicate field "metadata.name"', 'unknown field "color"')
+
+
+async def test_fields_that_mean_nothing_are_warned_of_refused_or_ignored_as_asked(api: Api) -> None:
+    warned = await send(api, "create", CONFIG_MAPS, BODY, dryRun="All")
+    assert warned.warnings == TEXTS
+    ignored = await send(api, "create", CONFIG_MAPS, BODY, dryRun="All", fieldValidation="Ignore")
+    assert ignored.warnings == ()
+    with pytest.raises(BadRequest, match=f"strict decoding error: {TEXTS[0]}, {TEXTS[1]}"):
+        await send(api, "create", CONFIG_MAPS, BODY, fieldValidation="Strict")
+    with pytest.raises(Invalid, match='fieldValidation: Unsupported value: "strict"'):
+        await send(api, "create", CONFIG_MAPS, BODY, fieldValidation="strict")
+
+
+async def test_a_dry_run_leaves_nothing(api: Api) -> None:
+    before = api.store.revision
+    service = {"metadata": {"name": "a"}, "spec": {"ports": [{"port": 80}]}}
+    answer = await send(api, "create", SERVICES, service, dryRun="All")
+    assert answer.as_object()["spec"]["clusterIP"]
+    assert "resourceVersion" not in answer.as_object()["metadata"]
+    assert api.store.revision == before
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "why"),
+    [
+        pytest.param({"name": "b"}, BadRequest, r"the name of the object \(b\) does not match", id="name"),
+        pytest.param({"namespace": "x"}, BadRequest, "does not match the namespace sent", id="namespace"),
+        pytest.param({"uid": "u"}, Conflict, "Precondition failed: UID in precondition: u", id="uid"),
+        pytest.param({"resourceVersion": "x"}, ApiError, 'parsing "x": invalid syntax', id="no version"),
+        pytest.param({"resourceVersion": "1"}, Conflict, "the object has been modified", id="old version"),
+        pytest.param(
+            {"deletionTimestamp": "2001-01-01T00:00:00Z"}, Invalid, "field is immutable", id="deletion"
+        ),
+    ],
+)
+async def test_identity_cannot_be_changed(api: Api, change: Json, error: type[ApiError], why: str) -> None:
+    made = await api.client.create(CONFIG_MAPS, config_map("a"), namespace="default")
+    changed = {**made, "metadata": {**made["metadata"], **change}}
+    with pytest.raises(error, match=why):
+        await send(api, "update", CONFIG_MAPS, changed, name="a")
+
+
+async def test_what_an_update_leaves_out_of_the_servers_own_stays(api: Api) -> None:
+    made = await api.client.create(CONFIG_MAPS, config_map("a"), namespace="default")
+    changed = await api.client.update(CONFIG_MAPS, config_map("a") | {"data": {}}, namespace="default")
+    for field in ("uid", "creationTimestamp"):
+        assert changed["metadata"][field] == made["metadata"][field]
+
+
+async def test_a_generation_counts_changes_of_the_spec_and_of_nothing_else(api: Api) -> None:
+    async def patch(change: Json, subresource: str = "") -> Any:
+        changed = await api.client.patch(
+            DEPLOYMENTS, "a", change, namespace="default", subresource=subresource
+        )
+        return changed["metadata"]["generation"]
+
+    await api.client.create(DEPLOYMENTS, DEPLOYMENT, namespace="default")
+    assert await patch({"metadata": {"labels": {"x": "y"}}}) == 1
+    assert await patch({"status": {"replicas": 1}}, "status") == 1
+    assert await patch({"spec": {"replicas": 2}}) == 2
+    assert await patch({"spec": {"replicas": 2}}) == 2
+
+
+async def test_an_ordinary_update_does_not_touch_the_status(api: Api) -> None:
+    made = await api.client.create(PODS, pod("a"), namespace="default")
+    await api.client.update(PODS, {**made, "status": {"phase": "Running"}})
+    now = await api.client.get(PODS, "a", namespace="default")
+    assert now["status"] == made["status"]
+
+
+async def test_writers_that_race_all_get_their_turn(api: Api) -> None:
+    await api.client.create(CONFIG_MAPS, {"metadata": {"name": "a"}}, namespace="default")
+    async with asyncio.TaskGroup() as group:
+        for number in range(20):
+            change = {"data": {f"k{number}": "v"}}
+            group.create_task(api.client.patch(CONFIG_MAPS, "a", change, namespace="default"))
+    assert len((await api.client.get(CONFIG_MAPS, "a", namespace="default"))["data"]) == 20
+
+
+async def test_services_that_are_made_at_once_get_addresses_of_their_own(api: Api) -> None:
+    async with asyncio.TaskGroup() as group:
+        made = [
+            group.create_task(
+                api.client.create(
+                    SERVICES,
+                    {
+                        "metadata": {"name": f"s{number}"},
+                        "spec": {"type": "NodePort", "ports": [{"port": 80}]},
+                    },
+                    namespace="default",
+                )
+            )
+            for number in range(30)
+        ]
+    specs = [task.result()["spec"] for task in made]
+    assert len({spec["clusterIP"] for spec in specs}) == 30
+    assert len({spec["ports"][0]["nodePort"] for spec in specs}) == 30
+    taken = {"clusterIP": specs[0]["clusterIP"], "ports": [{"port": 80}]}
+    with pytest.raises(Invalid, match="provided IP is already allocated"):
+        await api.client.create(SERVICES, {"metadata": {"name": "x"}, "spec": taken}, namespace="default")
+    await api.client.delete(SERVICES, "s0", namespace="default")
+    await api.client.create(SERVICES, {"metadata": {"name": "x"}, "spec": taken}, namespace="default")
