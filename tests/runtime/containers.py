@@ -1,6 +1,5 @@
 """Run commands in containers of a real driver and look at what they see."""
 
-from dataclasses import replace
 from typing import NamedTuple
 
 from kube_lite_runtime.driver import Driver
@@ -26,8 +25,6 @@ async def start(driver: Driver, spec: ContainerSpec = SPEC, pod: SandboxSpec = P
 
 async def start_in(driver: Driver, sandbox_id: str, spec: ContainerSpec = SPEC) -> ContainerState:
     """One more container in a sandbox."""
-    if not spec.command:
-        spec = replace(spec, command=STAY)
     container = await driver.create_container(sandbox_id, spec)
     return await driver.start_container(container.id)
 

@@ -33,25 +33,24 @@ class LocalImages:
         self._directory = directory
         self._images: dict[str, ImageState] = {}
         """By id."""
+        self._read_at = 0
+        """When the directory had last changed as it was read; another process may import too."""
 
     def open(self) -> None:
         """Read what is there; what an interrupted import left is removed."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         for path in self._directory.glob("import-*"):
             shutil.rmtree(path, ignore_errors=True)
-        host = host_image()
-        self._images = {host.id: host}
-        for path in sorted(self._directory.glob("*/image.json")):
-            state = _read(path)
-            if state is not None:
-                self._images[state.id] = state
+        self._refresh()
 
     def all(self) -> list[ImageState]:
         """Every image."""
+        self._refresh()
         return list(self._images.values())
 
     def find(self, name: str) -> ImageState | None:
         """The image of that name or id."""
+        self._refresh()
         if name in self._images:
             return self._images[name]
         try:
@@ -114,23 +113,23 @@ class LocalImages:
                 shutil.rmtree(temporary, ignore_errors=True)
                 raise
         self._claim(digest, full)
-        return self._images[f"sha256:{digest}"]
+        return self.get(f"sha256:{digest}")
 
     def remove(self, name: str) -> None:
         """Forget an image and its files. Raises ``ImageMissing``; the host's root stays."""
         image = self.get(name)
         if HOST_IMAGE in image.names:
             return
-        del self._images[image.id]
         place = self._directory / image.id.removeprefix("sha256:")
         (place / "image.json").unlink(missing_ok=True)
         shutil.rmtree(place, ignore_errors=True)
+        self._read_at = 0
 
     def _claim(self, digest: str, names: Sequence[str]) -> None:
         state = _read(self._directory / digest / "image.json")
         if state is None:
             raise ImageMissing(f"image sha256:{digest} could not be read back")
-        for other in list(self._images.values()):
+        for other in self.all():
             kept = [name for name in other.names if name not in names]
             if other.id != state.id and len(kept) < len(other.names):
                 self._rename(other, kept)
@@ -140,9 +139,17 @@ class LocalImages:
         place = self._directory / image.id.removeprefix("sha256:")
         fields = {key: getattr(image, key) for key in FIELDS}
         self._describe(place, image.id.removeprefix("sha256:"), names, image.size_bytes, fields)
-        renamed = _read(place / "image.json")
-        if renamed is not None:
-            self._images[image.id] = renamed
+        os.utime(self._directory)  # so that other processes look again
+        self._read_at = 0
+
+    def _refresh(self) -> None:
+        changed = self._directory.stat().st_mtime_ns
+        if changed == self._read_at:
+            return
+        host = host_image()
+        found = [_read(path) for path in sorted(self._directory.glob("*/image.json"))]
+        self._images = {image.id: image for image in [host, *found] if image is not None}
+        self._read_at = changed
 
     @staticmethod
     def _describe(
@@ -156,7 +163,10 @@ class LocalImages:
 
 def _read(path: Path) -> ImageState | None:
     try:
-        return ImageState(**json.loads(path.read_text()))
+        fields = json.loads(path.read_text())
+        return ImageState(
+            **{key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
+        )
     except (OSError, ValueError, TypeError):
         return None
 

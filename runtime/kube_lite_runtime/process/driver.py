@@ -137,7 +137,7 @@ class ProcessDriver:
         plan = plan_container(spec, image, layers, self._pod(sandbox), self._host, directory)
         record = container_record(container_id, sandbox_id, spec, image_id=image.id, now=time.time())
         try:
-            await self._run(lambda: self._make_container_files(directory, spec))
+            await self._run(lambda: self._make_container_files(directory, spec, has_layers=bool(layers)))
             answer = await self._link.ask("create_container", container=record, plan=plan_message(plan))
         except BaseException:
             await self._run(lambda: files.remove_tree(directory))
@@ -370,8 +370,8 @@ class ProcessDriver:
             shares_host_pids=record["host_pid"],
         )
 
-    def _make_container_files(self, directory: Path, spec: ContainerSpec) -> None:
-        files.make_container_directories(directory, self._host)
+    def _make_container_files(self, directory: Path, spec: ContainerSpec, *, has_layers: bool) -> None:
+        files.make_container_directories(directory, self._host, has_layers=has_layers)
         if self._host.mode == "plain":
             make_links(plan_links(spec, directory / "root"))
         if spec.log_path is not None:

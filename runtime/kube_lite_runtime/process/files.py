@@ -84,11 +84,14 @@ def make_sandbox_files(
     return inner
 
 
-def make_container_directories(directory: Path, host: Host) -> None:
-    """Make the directories of a container's root: its mount point and the overlays' own layers."""
+def make_container_directories(directory: Path, host: Host, *, has_layers: bool) -> None:
+    """Make the directories of a container's root: its mount point and the overlays' own layers.
+
+    The host's root has one overlay for each directory that it shows, an image ``has_layers`` and one overlay.
+    """
     for name in ("root", "upper", "work"):
         (directory / name).mkdir(mode=0o755, parents=True, exist_ok=True)
-    if host.mode == "plain":
+    if host.mode == "plain" or has_layers:
         return
     for target, _ in (("root", ()), *host.root.layers):
         for layer in ("upper", "work"):
