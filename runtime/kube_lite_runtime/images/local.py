@@ -163,10 +163,10 @@ class LocalImages:
 
 def _read(path: Path) -> ImageState | None:
     try:
-        fields = json.loads(path.read_text())
-        return ImageState(
-            **{key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
-        )
+        fields: dict[str, Any] = json.loads(path.read_text())
+        for name, value in fields.items():
+            fields[name] = tuple(value) if isinstance(value, list) else value
+        return ImageState(**fields)
     except (OSError, ValueError, TypeError):
         return None
 

@@ -126,6 +126,8 @@ class Wire:
                 break
             message = json.loads(bytes(self._incoming[_LENGTH.size : end]))
             del self._incoming[:end]
+            if not isinstance(message, dict):
+                raise WireBroken("a message is an object")
             count = int(message.get("fds", 0))
             if count > len(self._descriptors):
                 raise WireBroken("descriptors are missing")
