@@ -10,15 +10,12 @@ to those who ask for a certain one.
 import random
 from collections.abc import Callable, Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network
-from typing import TYPE_CHECKING
 
+from kube_lite_storage import Store
 from kube_lite_storage.types import Compare, Delete, Put
 
 from .keys import claim_key
 from .objects import Also
-
-if TYPE_CHECKING:
-    from kube_lite_storage import Store
 
 TRIES = 64  # random picks before the range is searched in order
 
@@ -34,7 +31,7 @@ class Pool:
     """
 
     def __init__(
-        self, store: "Store", name: str, size: int, source: random.Random, text: Callable[[int], str]
+        self, store: Store, name: str, size: int, source: random.Random, text: Callable[[int], str]
     ) -> None:
         self._store = store
         self._name = name
@@ -89,7 +86,7 @@ class Pool:
 class ClusterIPs(Pool):
     """The addresses of Services, out of a CIDR; network and broadcast address are left out."""
 
-    def __init__(self, store: "Store", cidr: str, source: random.Random) -> None:
+    def __init__(self, store: Store, cidr: str, source: random.Random) -> None:
         self.network = IPv4Network(cidr)
         first = self.network.network_address + 1
         super().__init__(
@@ -109,7 +106,7 @@ class ClusterIPs(Pool):
 class NodePorts(Pool):
     """The ports that Services open on nodes."""
 
-    def __init__(self, store: "Store", first: int, last: int, source: random.Random) -> None:
+    def __init__(self, store: Store, first: int, last: int, source: random.Random) -> None:
         self.first, self.last = first, last
         super().__init__(store, "nodeports", last - first + 1, source, lambda number: str(first + number))
 

@@ -8,8 +8,9 @@ process, which get them within milliseconds, all share that one object.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from kube_lite_storage import Store
 from kube_lite_storage.errors import KeyExists, StoreError
 from kube_lite_storage.types import Compare, Delete, KeyValue, Put, Txn
 
@@ -21,8 +22,7 @@ from . import keys
 from .faults import as_api_error
 from .stored import Stored, as_stored, encode
 
-if TYPE_CHECKING:
-    from kube_lite_storage import Store
+__all__ = ["NOTHING_ELSE", "Also", "Objects", "Store", "Taken"]
 
 RECENT = 512  # versions remembered; enough for what is under way to watchers, a few MB at most
 
@@ -48,7 +48,7 @@ NOTHING_ELSE = Also()
 class Objects:
     """The objects of every resource, in one store."""
 
-    def __init__(self, store: "Store") -> None:
+    def __init__(self, store: Store) -> None:
         self.store = store
         self._recent: dict[tuple[bytes, int], Stored] = {}
 

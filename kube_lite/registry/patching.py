@@ -17,10 +17,11 @@ from .stored import Stored, made_up
 ATTEMPTS = 50  # losing as many races in a row means that somebody writes without pause
 
 Change = Callable[[Stored], Awaitable[Json]]
-Accompany = Callable[[Json, Json], Also]
+Accompany = Callable[[Json | None, Json], Also]
+"""The next version (None when the object goes) and the current one → what is written with it."""
 
 
-def nothing_else(_new: Json, _old: Json) -> Also:
+def nothing_else(_new: Json | None, _old: Json) -> Also:
     """For kinds whose updates touch nothing but the object."""
     return NOTHING_ELSE
 
@@ -39,7 +40,7 @@ async def change_object(
 
     Args:
         change: current version → the next, a private dict; raises what stands against it.
-        accompany: what is written with it, from the next version and the current one.
+        accompany: what is written with it.
         retry: follow a newer version when a race was lost; False tells the loser.
 
     Returns:
@@ -59,7 +60,7 @@ async def change_object(
             return made_up(new, old.revision)
         try:
             if goes_with_update(new, old.object):
-                await objects.remove(resource, old, accompany(new, old.object))
+                await objects.remove(resource, old, accompany(None, old.object))
                 return made_up(new, old.revision)
             return await objects.replace(resource, old, new, accompany(new, old.object))
         except Conflict:

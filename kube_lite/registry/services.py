@@ -8,16 +8,15 @@ Source: ``pkg/registry/core/service/storage/alloc.go``.
 
 import random
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+
+from kube_lite_storage import Store
 
 from kube_lite.api.errors import Cause, InternalError, Invalid, invalid
 from kube_lite.api.identity import Json
 
 from .allocators import ClusterIPs, NodePorts, RangeFull, together
 from .objects import NOTHING_ELSE, Also, Taken
-
-if TYPE_CHECKING:
-    from kube_lite_storage import Store
 
 HEADLESS = "None"
 SERVICE_CIDR = "10.96.0.0/16"
@@ -35,7 +34,7 @@ class Held(NamedTuple):
 class ServiceAddresses:
     """Gives addresses and node ports to Services."""
 
-    def __init__(self, store: "Store", source: random.Random, cidr: str = SERVICE_CIDR) -> None:
+    def __init__(self, store: Store, source: random.Random, cidr: str = SERVICE_CIDR) -> None:
         self.cluster_ips = ClusterIPs(store, cidr, source)
         self.node_ports = NodePorts(store, FIRST_NODE_PORT, LAST_NODE_PORT, source)
 

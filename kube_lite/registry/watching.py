@@ -15,8 +15,8 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from kube_lite_storage import Watch
 from kube_lite_storage.errors import Compacted, StoreError
 from kube_lite_storage.types import Event
 
@@ -27,9 +27,6 @@ from .faults import as_api_error, too_old_version
 from .listing import Found, Matcher, Scope, check_not_future, list_objects
 from .objects import Objects
 from .stored import Stored, made_up
-
-if TYPE_CHECKING:
-    from kube_lite_storage import Watch
 
 ADDED, MODIFIED, DELETED, BOOKMARK = "ADDED", "MODIFIED", "DELETED", "BOOKMARK"
 BOOKMARK_SECONDS = 60.0  # upstream's interval
@@ -133,7 +130,7 @@ class Watching:
         return options.revision == 0 if options.initial_events is None else options.initial_events
 
     async def _changes(
-        self, scope: Scope, options: WatchOptions, source: "Watch", first: Found | None, after: int
+        self, scope: Scope, options: WatchOptions, source: Watch, first: Found | None, after: int
     ) -> AsyncGenerator[Change, None]:
         if first is not None:
             for change in initial_changes(scope.resource, options, first):

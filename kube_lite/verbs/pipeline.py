@@ -1,15 +1,14 @@
 """One request from beginning to end, whatever brought it here: may they, what is it, do it.
 
-``handle`` answers everything but watches (``watch``) and streams (``locate``, which says where the stream
-is to be fetched). Failures that a client is told about are ``ApiError``; anything else is a bug of ours,
-logged here with its traceback and answered as an internal error.
+``handle`` answers everything but watches (``watch``) and streams, which whoever carries bytes fetches from
+the node. Failures that a client is told about are ``ApiError``; anything else is a bug of ours, logged here
+with its traceback and answered as an internal error.
 """
 
 import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING
 
 from kube_lite.admission.chain import Chain
 from kube_lite.api.errors import ApiError, InternalError, MethodNotAllowed, NotFound
@@ -20,7 +19,7 @@ from kube_lite.auth.service_accounts import TokenIssuer
 from kube_lite.auth.user import MASTERS
 from kube_lite.kit.clock import Clock
 from kube_lite.registry.deleting import Deleting
-from kube_lite.registry.objects import Objects
+from kube_lite.registry.objects import Objects, Store
 from kube_lite.registry.services import SERVICE_CIDR, ServiceAddresses
 from kube_lite.registry.watching import Change, Watching
 
@@ -32,9 +31,6 @@ from .request import Answer, Listing, Request
 from .subresources import Subresources
 from .watching import watch
 from .writing import Writing
-
-if TYPE_CHECKING:
-    from kube_lite_storage import Store
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +49,7 @@ class Pipeline:
     def __init__(
         self,
         *,
-        store: "Store",
+        store: Store,
         registry: Registry,
         definitions: Definitions,
         clock: Clock,

@@ -234,7 +234,7 @@ class Writing:
         self._parts.addresses.complete(obj, old)
         return before
 
-    def _accompany(self, resource: Resource) -> Callable[[Json, Json | None], Also]:
+    def _accompany(self, resource: Resource) -> Callable[[Json | None, Json | None], Also]:
         return self._parts.addresses.changes if resource.group_resource == SERVICES else _nothing_else
 
     def releases(self, resource: Resource) -> Callable[[Json], Also]:
@@ -265,5 +265,5 @@ def _keep_status(obj: Json, old: Json) -> None:
         obj.pop("status", None)
 
 
-def _nothing_else(_new: Json, _old: Json | None) -> Also:
+def _nothing_else(_new: Json | None, _old: Json | None) -> Also:
     return NOTHING_ELSE

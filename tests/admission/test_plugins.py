@@ -1,5 +1,7 @@
 """The plugins that are always on, as those who create things meet them."""
 
+from typing import Any
+
 import pytest
 
 from kube_lite.admission.chain import CREATE, Chain, Rule, default_chain
@@ -13,7 +15,7 @@ CLAIMS = GroupVersionResource("", "v1", "persistentvolumeclaims")
 STORAGE_CLASSES = GroupVersionResource("storage.k8s.io", "v1", "storageclasses")
 
 
-async def make_pod(api: Api, name: str = "a", **spec: object) -> Json:
+async def make_pod(api: Api, name: str = "a", **spec: Any) -> Json:
     return await api.client.create(PODS, pod(name, **spec), namespace="default")
 
 
@@ -111,7 +113,7 @@ class TestPriority:
         ],
     )
     async def test_what_the_class_does_not_say_is_refused(
-        self, api: Api, spec: dict[str, object], why: str
+        self, api: Api, spec: dict[str, Any], why: str
     ) -> None:
         with pytest.raises(Forbidden, match=why):
             await make_pod(api, **spec)
