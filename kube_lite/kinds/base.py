@@ -77,6 +77,12 @@ class Kind(Strategy):
 
         return checks.validate_update(self.gvk, obj, old)
 
+    def warnings(self, obj: Json) -> Sequence[str]:
+        """What may disappoint about an object of this kind."""
+        from . import checks
+
+        return checks.warnings(self.gvk, obj)
+
     def field_labels(self) -> Sequence[str]:
         """The labels that ``selectable_fields`` has values for."""
         return self.labels

@@ -36,7 +36,7 @@ RULES: dict[tuple[str, str], Rules] = {
     ("", "Pod"): Rules("pod_spec.check_pod", "immutability.check_pod_update"),
     ("", "PodTemplate"): Rules("pod_spec.check_pod_template"),
     ("", "ReplicationController"): Rules("workloads.check_replication_controller"),
-    ("", "Service"): Rules("services.check_service", "services.check_service_update", "label_1035"),
+    ("", "Service"): Rules("services.check_service", "services.check_service_update", "label"),
     ("", "Endpoints"): Rules("services.check_endpoints"),
     ("", "ConfigMap"): Rules("config.check_config_map", "config.check_config_map_update"),
     ("", "Secret"): Rules("config.check_secret", "config.check_secret_update"),
@@ -159,7 +159,6 @@ def _cronjob_name(name: str) -> list[str]:
 _NAMES: dict[str, names.Check] = {
     "subdomain": names.check_subdomain,
     "label": names.check_label,
-    "label_1035": names.check_label_1035,
     "path_segment": names.check_path_segment,
     "cronjob": _cronjob_name,
 }

@@ -14,7 +14,7 @@ from kube_lite.api.fielderrors import (
     required,
 )
 from kube_lite.api.identity import Json
-from kube_lite.api.names import check_label_1035, check_subdomain, check_wildcard_subdomain
+from kube_lite.api.names import check_label, check_subdomain, check_wildcard_subdomain
 
 from .containers import PROTOCOLS
 from .selectors import check_label_selector
@@ -107,7 +107,7 @@ def _check_backend(backend: Json, path: str) -> Iterator[Cause]:
         if not name:
             yield required(f"{path}.service.name")
         else:
-            yield from each(f"{path}.service.name", name, check_label_1035(name))
+            yield from each(f"{path}.service.name", name, check_label(name))
         port = service.get("port") or {}
         if port.get("name") and port.get("number"):
             yield invalid(path, "", "cannot set both port name & port number")

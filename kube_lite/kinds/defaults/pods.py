@@ -22,6 +22,8 @@ def default_pod(pod: Json) -> None:
         requests_from_limits(container)
     default_pod_spec(spec)
     spec.setdefault("enableServiceLinks", True)
+    if spec["terminationGracePeriodSeconds"] < 0:
+        spec["terminationGracePeriodSeconds"] = 1  # negative once meant "at once", and is no longer kept
     if spec.get("hostNetwork"):
         for container in containers_of(spec, "containers", "initContainers"):
             for port in container.get("ports") or ():
@@ -38,6 +40,7 @@ def default_template(template: Json) -> None:
 
 def default_pod_spec(spec: Json) -> None:
     """What Pods and templates have in common."""
+    spec["containers"] = spec.get("containers") or []
     spec.setdefault("dnsPolicy", "ClusterFirst")
     spec.setdefault("restartPolicy", "Always")
     spec.setdefault("terminationGracePeriodSeconds", GRACE_SECONDS)
