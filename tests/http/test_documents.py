@@ -1,0 +1,82 @@
+"""What the API says about itself."""
+
+from typing import Any
+
+import pytest
+
+from kube_lite.api.identity import GroupVersionResource
+from kube_lite.api.resource import Resource
+
+from .site import Site
+
+AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+
+
+async def get(site: Site, path: str, **headers: str) -> tuple[Any, str]:
+    http = await site.session()
+    async with http.get(path, headers=headers) as response:
+        assert response.status == 200, path
+        return await response.json(content_type=None), response.headers["Content-Type"]
+
+
+async def test_kubectl_finds_every_group_in_the_aggregated_form(site: Site) -> None:
+    older = AGGREGATED.replace("v=v2", "v=v2beta1")
+    accept = f"{AGGREGATED},{older},application/json"
+    document, content_type = await get(site, "/apis", Accept=accept)
+    assert content_type == AGGREGATED
+    assert "apps" in [item["metadata"]["name"] for item in document["items"]]
+
+
+async def test_clients_of_old_get_the_old_form(site: Site) -> None:
+    core, _ = await get(site, "/api")
+    assert core["versions"] == ["v1"]
+    assert core["serverAddressByClientCIDRs"][0]["serverAddress"] == f"127.0.0.1:{site.server.port}"
+    groups, _ = await get(site, "/apis")
+    assert groups["kind"] == "APIGroupList"
+    apps, _ = await get(site, "/apis/apps/v1")
+    assert "deployments/scale" in [entry["name"] for entry in apps["resources"]]
+
+
+async def test_a_row_that_is_added_is_discovered_at_once(site: Site) -> None:
+    await get(site, "/apis")
+    site.server._registry.add(Resource("example.test", "v1", "widgets", "widget", "Widget", namespaced=True))
+    groups, _ = await get(site, "/apis")
+    assert groups["groups"][-1]["name"] == "example.test"
+    site.server._registry.remove(GroupVersionResource("example.test", "v1", "widgets"))
+
+
+async def test_an_openapi_document_is_found_by_its_hash_and_not_sent_twice(site: Site) -> None:
+    index, content_type = await get(site, "/openapi/v3")
+    assert content_type == "text/plain; charset=utf-8"  # so says the real server of this JSON
+    http = await site.session()
+    url = index["paths"]["apis/apps/v1"]["serverRelativeURL"]
+    async with http.get(url) as response:
+        assert "/apis/apps/v1/namespaces/{namespace}/deployments" in (await response.json())["paths"]
+        assert "max-age" in response.headers["Cache-Control"]
+        tag = response.headers["Etag"]
+    async with http.get(url, headers={"If-None-Match": tag}) as response:
+        assert (response.status, await response.read()) == (304, b"")
+
+
+async def test_the_version_is_the_one_that_was_chosen(site: Site) -> None:
+    version, _ = await get(site, "/version")
+    assert (version["major"], version["minor"]) == ("1", "36")
+    assert version["gitVersion"] == site.server.git_version
+    assert version["gitVersion"].startswith("v1.36.")
+
+
+@pytest.mark.parametrize("path", ["/api/v1", "/apis/apps", "/version", "/openapi/v2"])
+async def test_documents_can_only_be_read(site: Site, path: str) -> None:
+    http = await site.session()
+    async with http.delete(path) as response:
+        assert (response.status, (await response.json())["reason"]) == (405, "MethodNotAllowed")
+
+
+async def test_metrics_count_requests_by_what_they_were_for(site: Site) -> None:
+    http = await site.session()
+    async with http.get("/api/v1/nodes"):
+        pass
+    async with http.get("/metrics") as response:
+        text = await response.text()
+    labels = 'verb="list",group="",version="v1",resource="nodes",subresource="",code="200"'
+    assert f"apiserver_request_total{{{labels}}} 1\n" in text
