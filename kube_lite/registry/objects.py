@@ -4,10 +4,12 @@ Whatever else must become true together with a write (an address that is taken, 
 goes into the same transaction as ``Also``, so there is nothing to repair after a crash.
 
 The versions that were just written are remembered for a moment, with their decoded form: the watchers of this
-process, which get them within milliseconds, all share that one object.
+process, which get them within milliseconds, all share that one object. What admission looks at again and
+again (namespaces, accounts, classes) is kept until it is written: every write of an object comes through
+here, and is not acknowledged before what was kept of it is dropped.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from kube_lite_storage import Store
@@ -24,6 +26,7 @@ from .stored import Stored, as_stored, encode
 
 __all__ = ["NOTHING_ELSE", "Also", "Objects", "Store", "Taken"]
 
+SURVEYS = 64  # whole resources kept decoded for rules that look at all of them
 RECENT = 512  # versions remembered; enough for what is under way to watchers, a few MB at most
 
 
@@ -51,6 +54,8 @@ class Objects:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._recent: dict[tuple[bytes, int], Stored] = {}
+        self._peeked: dict[bytes, Stored] = {}
+        self._surveyed: dict[bytes, list[Json]] = {}
 
     def find(self, resource: Resource, key: ObjectKey) -> Stored | None:
         """The object as it is now, or None."""
@@ -69,13 +74,27 @@ class Objects:
 
     def peek(self, resource: GroupResource, key: ObjectKey) -> Json | None:
         """The object as it is now, decoded and shared, or None: for rules that look at other objects."""
-        item = self.store.get(keys.storage_key(resource, key))
-        return None if item is None else self.of(item).object
+        stored_at = keys.storage_key(resource, key)
+        peeked = self._peeked.get(stored_at)
+        if peeked is None:
+            item = self.store.get(stored_at)
+            if item is None:
+                return None
+            peeked = self._peeked[stored_at] = self.of(item)
+            if len(self._peeked) > RECENT:
+                del self._peeked[next(iter(self._peeked))]
+        return peeked.object
 
-    def all(self, resource: GroupResource, namespace: str = "") -> Iterator[Json]:
+    def all(self, resource: GroupResource, namespace: str = "") -> list[Json]:
         """Every object of a resource as it is now, decoded and shared: for kinds of which there are few."""
-        for item in self.store.list(keys.storage_range(resource, namespace)).items:
-            yield self.of(item).object
+        span = keys.storage_range(resource, namespace)
+        surveyed = self._surveyed.get(span.start)
+        if surveyed is None:
+            surveyed = [self.of(item).object for item in self.store.list(span).items]
+            self._surveyed[span.start] = surveyed
+            if len(self._surveyed) > SURVEYS:
+                del self._surveyed[next(iter(self._surveyed))]
+        return surveyed
 
     def of(self, item: KeyValue) -> Stored:
         """A key's value as an object; the shared one if it was written a moment ago."""
@@ -128,6 +147,7 @@ class Objects:
             revision = await self.store.commit(transaction)
         except StoreError as error:
             raise as_api_error(error, resource.group_resource, name) from error
+        self._forget(key)
         return old.at_revision(revision)
 
     async def _put(self, resource: Resource, key: bytes, expected: int, obj: Json, also: Also) -> Stored:
@@ -140,6 +160,7 @@ class Objects:
             if isinstance(error, KeyExists) and error.key != key:
                 raise Taken(error.key) from error
             raise as_api_error(error, resource.group_resource, obj["metadata"]["name"]) from error
+        self._forget(key)
         stored = as_stored(encoded, revision, obj)
         told = self._recent.get((key, revision))
         if told is not None:  # watchers heard of it first: one object for all
@@ -147,6 +168,12 @@ class Objects:
             return told
         self._remember(key, stored)
         return stored
+
+    def _forget(self, key: bytes) -> None:
+        """Drop what was kept for those who peek, because it is not so any more."""
+        self._peeked.pop(key, None)
+        for start in [start for start in self._surveyed if key.startswith(start)]:
+            del self._surveyed[start]
 
     def _remember(self, key: bytes, stored: Stored) -> None:
         recent = self._recent

@@ -51,3 +51,18 @@ async def test_a_claim_that_is_taken_leaves_nothing_behind(
         await objects.create(resource, config_map("b"), claim)
     assert caught.value.key == b"!pool/1"
     assert objects.find(resource, ObjectKey("x", "b")) is None
+
+
+async def test_who_peeks_sees_every_acknowledged_write(objects: Objects, registry: Registry) -> None:
+    resource = row(registry, "configmaps")
+    group_resource, key = resource.group_resource, ObjectKey("x", "a")
+    assert objects.peek(group_resource, key) is None
+    made = await objects.create(resource, config_map("a"))
+    assert objects.peek(group_resource, key) == made.object
+    assert objects.all(group_resource) == [made.object]
+    changed = await objects.replace(resource, made, {**config_map("a"), "data": {"k": "1"}})
+    assert objects.peek(group_resource, key) == changed.object
+    assert objects.all(group_resource, "x") == [changed.object]
+    await objects.remove(resource, changed)
+    assert objects.peek(group_resource, key) is None
+    assert objects.all(group_resource) == objects.all(group_resource, "x") == []
