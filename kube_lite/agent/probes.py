@@ -2,14 +2,17 @@
 
 A startup probe comes first and alone; readiness and liveness follow once it has succeeded. Each probe runs at
 once when its delay is over and then once a period, and it takes as many results of one kind in a row as its
-threshold says to change its mind. Until its first success a readiness or startup probe over the network is
-also repeated in between, soon at first and then more rarely: such an extra try counts only if it succeeds, so
-that a pod is ready milliseconds after its server listens and nothing fails earlier than it should.
+threshold says to change its mind.
+
+A container is probed milliseconds after its start, before any server can listen. Therefore the first try over
+the network is repeated for a moment before it counts as failed, and a readiness or startup probe is also
+repeated between its periods until it succeeds. Such extra tries count only if they succeed: a pod is ready as
+soon as its server listens, and nothing fails earlier than it should.
 Source: kubernetes/pkg/kubelet/prober (worker).
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from kube_lite_runtime.driver import Driver
@@ -18,15 +21,8 @@ from kube_lite_runtime.probes import Outcome, ProbeResult, probe_exec, probe_grp
 from kube_lite.api.identity import Json
 from kube_lite.kit.clock import Clock
 
-QUICK_TRIES = (
-    0.01,
-    0.02,
-    0.04,
-    0.08,
-    0.15,
-    0.3,
-    0.6,
-)  # seconds between extra tries, the last again and again
+FIRST_PAUSES = (0.01, 0.02, 0.04, 0.08, 0.15, 0.2)  # seconds between the repetitions of the first try
+EXTRA_PAUSE = 0.5  # seconds between extra tries later on
 STARTUP, READINESS, LIVENESS = "startup", "readiness", "liveness"
 FIELDS: Mapping[str, str] = {kind: f"{kind}Probe" for kind in (STARTUP, READINESS, LIVENESS)}
 
@@ -122,9 +118,11 @@ class Prober:
         timing = Timing.of(probe)
         verdict = Verdict(kind == LIVENESS, timing)
         await self._clock.sleep(timing.delay)
+        pauses = () if "exec" in probe else FIRST_PAUSES
         while True:
             due = self._clock.monotonic() + timing.period
-            result = await self.perform(target, probe, timing.within)
+            result = await self._try(target, probe, timing.within, pauses)
+            pauses = ()
             if result.outcome is not Outcome.SUCCESS:
                 self._listener.failed(target, kind, result)
             if result.outcome is not Outcome.UNKNOWN and verdict.hear(result.outcome is Outcome.SUCCESS):
@@ -139,16 +137,24 @@ class Prober:
         """Wait for the next scheduled try, with extra ones in between where they may help."""
         probe = target.container[FIELDS[kind]]
         if kind != LIVENESS and not verdict.is_good and timing.successes == 1 and "exec" not in probe:
-            for pause in _quick():
-                if self._clock.monotonic() + pause >= due:
-                    break
-                await self._clock.sleep(pause)
+            while self._clock.monotonic() + EXTRA_PAUSE < due:
+                await self._clock.sleep(EXTRA_PAUSE)
                 result = await self.perform(target, probe, min(timing.within, timing.period))
                 if result.outcome is Outcome.SUCCESS:
                     verdict.hear(True)
                     self._listener.verdict(target, kind, good=True)
                     break
         await self._clock.sleep(due - self._clock.monotonic())
+
+    async def _try(self, target: Target, probe: Json, within: float, pauses: Sequence[float]) -> ProbeResult:
+        """One try that counts, repeated after each of the pauses until it succeeds."""
+        result = await self.perform(target, probe, within)
+        for pause in pauses:
+            if result.outcome is Outcome.SUCCESS:
+                break
+            await self._clock.sleep(pause)
+            result = await self.perform(target, probe, within)
+        return result
 
     async def perform(self, target: Target, probe: Json, within: float) -> ProbeResult:
         """One try."""
@@ -181,12 +187,6 @@ class Prober:
             )
         action = probe.get("grpc") or {}
         return await probe_grpc(address, int(action.get("port", 0)), action.get("service") or "", within)
-
-
-def _quick() -> Iterator[float]:
-    yield from QUICK_TRIES
-    while True:
-        yield QUICK_TRIES[-1]
 
 
 def port_number(container: Json, port: int | str) -> int:

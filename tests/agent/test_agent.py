@@ -212,10 +212,27 @@ async def test_a_server_that_listens_soon_is_ready_long_before_the_next_period(
     driver.script("c", Script(listens=lambda: listening[-1]))
     probe = {"tcpSocket": {"port": 80}, "periodSeconds": 60}
     await world.create({"containers": [{**BOX, "readinessProbe": probe}]})
-    await world.until_event("Unhealthy")
+    await world.until(lambda pod: "running" in state(pod))
+    await clock.advance(1)
+    assert await world.until_event("Unhealthy") == "Readiness probe failed: nothing listens"
     listening.append(True)
     await clock.advance(1)
     await world.until_ready()
+
+
+async def test_a_server_that_takes_a_moment_to_listen_has_not_failed(
+    world: World, driver: FakeDriver, clock: ManualClock
+) -> None:
+    listening = [False]
+    driver.script("c", Script(listens=lambda: listening[-1]))
+    probe = {"tcpSocket": {"port": 80}}
+    await world.create({"containers": [{**BOX, "readinessProbe": probe, "livenessProbe": probe}]})
+    await world.until(lambda pod: "running" in state(pod))
+    await clock.advance(0.05)
+    listening.append(True)
+    await clock.advance(0.2)
+    await world.until_ready()
+    assert await world.events("Unhealthy") == []
 
 
 async def test_a_container_that_fails_its_liveness_probe_is_started_anew(
