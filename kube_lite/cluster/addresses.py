@@ -12,6 +12,7 @@ import fcntl
 import ipaddress
 import json
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,27 +84,34 @@ def claimed(
             Addresses(wanted.pod_cidr or slot_zero.pod_cidr, wanted.service_cidr or slot_zero.service_cidr),
         )
         return
-    directory = locks
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    locks.mkdir(mode=0o700, parents=True, exist_ok=True)
     for slot in range(SLOTS):
         offered = addresses_of_slot(slot)
         choice = Addresses(wanted.pod_cidr or offered.pod_cidr, wanted.service_cidr or offered.service_cidr)
-        if (
-            wanted.service_cidr
-            and wanted.service_cidr != offered.service_cidr
-            and _is_slotted(wanted.service_cidr)
-        ):
+        if _is_slotted(choice.service_cidr) and choice.service_cidr != offered.service_cidr:
             continue
-        with _locked(directory / f"addresses-{slot}.lock", str(record.parent)) as held:
+        if choice.pod_cidr != wanted.pod_cidr and _is_on_this_host(choice.gateway):
+            continue
+        with _locked(locks / f"addresses-{slot}.lock", str(record.parent)) as held:
             if held:
                 yield _write(record, choice)
                 return
-    raise AddressesTaken(_who_has_them(directory, wanted))
+    raise AddressesTaken(_who_has_them(locks, wanted))
 
 
 def remembered(data_dir: Path) -> Addresses | None:
     """What the cluster in a data directory uses; None if it has never been started."""
     return _read(data_dir / FILE)
+
+
+def _is_on_this_host(address: str) -> bool:
+    """Whether some interface has the address: a killed cluster holds no lock, but its Pods may still run."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+    return True
 
 
 def _is_slotted(service_cidr: str) -> bool:

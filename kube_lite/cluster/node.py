@@ -73,7 +73,6 @@ async def _start_proxy(
         cluster.addresses.service_cidr,
         has_pod_network=has_pod_network,
     )
-    stack.push_async_callback(backend.teardown)
     proxy = ServiceProxy(informers, backend, cluster.clock)
     await stack.enter_async_context(running(proxy))
     cluster.service_limits = proxy.limits
@@ -107,12 +106,6 @@ async def clean_up_after_crash(data_dir: Path) -> bool:
     )
     async with driver:
         found = bool(await driver.list_sandboxes())
-        backend = select_backend(
-            directory / NETWORK_DIRECTORY,
-            addresses.service_cidr,
-            has_pod_network=driver.abilities().pod_network,
-        )
-        await backend.teardown()
         await driver.teardown()
     return found
 

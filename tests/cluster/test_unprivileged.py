@@ -24,7 +24,8 @@ set -e
 mount --bind "$1" "$4/python"; mount --bind "$2" "$4/packages"; mount --bind "$3" "$4/source"
 directory=$4; shift 4
 cd "$directory/source"
-exec setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all env HOME="$directory/home" "$@"
+exec setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all env HOME="$directory/home" \
+    LD_LIBRARY_PATH="$directory/python/lib" "$@"
 """
 
 
