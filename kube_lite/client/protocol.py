@@ -1,7 +1,8 @@
 """What any component may ask of the API, in process or over HTTP.
 
 Both implementations (``verbs.local`` and ``client.remote``) pass the same contract suite. Objects that come
-back are shared with other readers: copy before you change one. Every failure is an ``api.errors.ApiError``.
+back are shared with other readers: copy before you change one. What is sent may be made of such shared parts:
+it is not changed. Every failure is an ``api.errors.ApiError``.
 """
 
 from collections.abc import AsyncIterator

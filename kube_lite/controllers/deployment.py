@@ -153,7 +153,7 @@ class Deployments(Controller):
             await self._write_status(work, status)
 
     async def _write_status(self, work: _Work, status: Json) -> None:
-        changed = meta.copy({**work.deployment, "status": None}) | {"status": status}
+        changed = {**work.deployment, "status": status}
         await self._client.update(
             DEPLOYMENTS, changed, namespace=changed["metadata"]["namespace"], subresource="status"
         )
@@ -176,9 +176,11 @@ class Deployments(Controller):
         annotations = revisions.annotations_for(deployment, existing, number)
         min_ready = deployment["spec"].get("minReadySeconds", 0)
         if annotations != existing or min_ready != work.new["spec"].get("minReadySeconds", 0):
-            changed = meta.copy(work.new)
-            changed["metadata"]["annotations"] = annotations
-            changed["spec"]["minReadySeconds"] = min_ready
+            changed = {
+                **work.new,
+                "metadata": {**work.new["metadata"], "annotations": annotations},
+                "spec": {**work.new["spec"], "minReadySeconds": min_ready},
+            }
             work.new = await self._client.update(
                 REPLICA_SETS, changed, namespace=deployment["metadata"]["namespace"]
             )
@@ -241,7 +243,7 @@ class Deployments(Controller):
             return found
         log.info("hash collision", extra={"deployment": str(key_of(deployment)), "set": name})
         status = {**(deployment.get("status") or {}), "collisionCount": collisions + 1}
-        await self._write_status(work, meta.copy(status))
+        await self._write_status(work, status)
         raise AlreadyExists(f'replica set "{name}" is not of this template; trying another name')
 
     async def _report_failed_creation(self, work: _Work, name: str, error: ApiError) -> None:
@@ -253,9 +255,7 @@ class Deployments(Controller):
         entry = self._progressing("False", "ReplicaSetCreateError", words)
         conditions = statuses.with_condition(meta.conditions_of(deployment), entry)
         if conditions != meta.conditions_of(deployment):
-            await self._write_status(
-                work, meta.copy({**(deployment.get("status") or {}), "conditions": conditions})
-            )
+            await self._write_status(work, {**(deployment.get("status") or {}), "conditions": conditions})
 
     async def _apply(self, work: _Work, sizes: Sizes) -> None:
         """Give sets their sizes; one that has its size only gets its annotations brought up to date."""
@@ -270,9 +270,11 @@ class Deployments(Controller):
         annotations = revisions.sized(meta.annotations_of(owned), work.wanted, work.limits.surge)
         if size == before and annotations == meta.annotations_of(owned):
             return owned
-        changed = meta.copy(owned)
-        changed["spec"]["replicas"] = size
-        changed["metadata"]["annotations"] = annotations
+        changed = {
+            **owned,
+            "metadata": {**owned["metadata"], "annotations": annotations},
+            "spec": {**owned["spec"], "replicas": size},
+        }
         written = await self._client.update(REPLICA_SETS, changed, namespace=changed["metadata"]["namespace"])
         if size != before:
             self._tell_scaled(work.deployment, owned["metadata"]["name"], before, size)
@@ -293,7 +295,7 @@ class Deployments(Controller):
         self._recorder.event(deployment, "Warning", "SelectingAll", words)
         status = deployment.get("status") or {}
         if status.get("observedGeneration", 0) < meta.generation(deployment):
-            seen = meta.copy(status) | {"observedGeneration": meta.generation(deployment)}
+            seen = {**status, "observedGeneration": meta.generation(deployment)}
             await self._write_status(self._begin(deployment, []), seen)
 
     def _progressing(self, status: str, reason: str, message: str) -> Json:

@@ -145,11 +145,11 @@ class EndpointsController(ServiceController):
             metadata["annotations"] = annotations
         endpoints: Json = {"apiVersion": "v1", "kind": "Endpoints", "metadata": metadata}
         if subsets:
-            endpoints["subsets"] = meta.copy(subsets)
+            endpoints["subsets"] = subsets
         if found is None:
             await self._client.create(ENDPOINTS, endpoints, namespace=key.namespace)
             return
-        endpoints["metadata"] = meta.copy(found["metadata"]) | metadata
+        endpoints["metadata"] = {**found["metadata"], **metadata}
         await self._client.update(ENDPOINTS, endpoints, namespace=key.namespace)
 
     async def _delete(self, key: ObjectKey) -> None:

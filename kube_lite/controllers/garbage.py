@@ -243,7 +243,7 @@ class Garbage(Reconciler[str]):
             self.look_at(self.graph.forget(node.uid))
 
     async def _delete(self, node: Node, policy: str) -> None:
-        log.info(
+        log.debug(
             "deleting what nobody owns", extra={"resource": node.resource.resource, "key": str(node.key)}
         )
         try:

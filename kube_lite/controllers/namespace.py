@@ -26,6 +26,7 @@ from .resources import NAMESPACES
 
 FINALIZER = "kubernetes"
 LOOK_AGAIN = 15.0  # seconds, in case a deletion goes unnoticed; upstream's estimate for finalizers
+COALESCE = 0.02  # seconds; many objects go together, and one look at what is left will do
 PODS = GroupResource("", "pods")
 
 
@@ -174,8 +175,8 @@ class Namespaces(Controller):
     async def _delete_all(self, row: Resource, namespace: str) -> list[Json]:
         """Ask all objects of a resource to go; gives those that are still there."""
         found = await self._client.list(row.gvr, namespace=namespace)
-        if not found.items:
-            return []
+        if all(meta.is_being_deleted(obj) for obj in found.items):
+            return found.items
         if "deletecollection" in row.verbs:
             await self._client.delete_collection(row.gvr, namespace=namespace, propagation="Background")
         else:
@@ -197,14 +198,12 @@ class Namespaces(Controller):
         conditions = plan_conditions(status.get("conditions") or [], remaining, self.clock.now())
         if conditions == status.get("conditions"):
             return namespace
-        changed = meta.copy({**namespace, "status": {**status, "conditions": conditions}})
+        changed = {**namespace, "status": {**status, "conditions": conditions}}
         return await self._client.update(NAMESPACES, changed, subresource="status")
 
     async def _finalize(self, namespace: Json) -> None:
-        changed = meta.copy(namespace)
-        changed["spec"]["finalizers"] = [
-            name for name in namespace["spec"].get("finalizers") or () if name != FINALIZER
-        ]
+        left = [name for name in namespace["spec"].get("finalizers") or () if name != FINALIZER]
+        changed = {**namespace, "spec": {**namespace["spec"], "finalizers": left}}
         try:
             await self._client.update(NAMESPACES, changed, subresource="finalize")
         except NotFound:
@@ -214,7 +213,7 @@ class Namespaces(Controller):
         key = ObjectKey("", name)
         namespace = self._namespaces.get(key) if name else None
         if namespace is not None and meta.is_being_deleted(namespace):
-            self.queue.add(key)
+            self.queue.add_after(key, COALESCE)
 
 
 def _keys_of_ending(event: EventType, old: Json | None, new: Json | None) -> Iterable[ObjectKey]:

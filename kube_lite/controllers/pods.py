@@ -122,7 +122,7 @@ def _magnitude(since: str | None, now: float) -> int:
 
 
 def pod_from(owner: Json, owner_kind: GroupVersionKind, template: Json) -> Json:
-    """A Pod as its owner's template describes it; a private object."""
+    """A Pod as its owner's template describes it, made of parts of the template."""
     from_template = template.get("metadata") or {}
     metadata: Json = {
         "generateName": owner["metadata"]["name"] + "-",
@@ -131,8 +131,8 @@ def pod_from(owner: Json, owner_kind: GroupVersionKind, template: Json) -> Json:
     }
     for field in ("labels", "annotations", "finalizers"):
         if from_template.get(field):
-            metadata[field] = meta.copy(from_template[field])
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": meta.copy(template["spec"])}
+            metadata[field] = from_template[field]
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
 
 
 def is_namespace_ending(error: ApiError) -> bool:

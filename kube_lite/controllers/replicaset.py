@@ -221,7 +221,7 @@ class ReplicaSets(Controller):
         status = plan_status(owner, counts, failure, kind=self._kind, missing=missing, now=self.clock.now())
         if status == owner.get("status"):
             return
-        changed = meta.copy({**owner, "status": None}) | {"status": status}
+        changed = {**owner, "status": status}
         try:
             await self._client.update(
                 self._kind.resource, changed, namespace=owner["metadata"]["namespace"], subresource="status"

@@ -86,7 +86,7 @@ class SliceWriter:
                 "ownerReferences": [meta.owner_reference(owner)],
             },
             "addressType": change.family,
-            "endpoints": meta.copy(change.endpoints),
+            "endpoints": change.endpoints,
             "ports": ports_as_json(change.ports),
         }
         if annotations:
@@ -94,15 +94,10 @@ class SliceWriter:
         await self._client.create(ENDPOINT_SLICES, entry, namespace=key.namespace)
 
     async def _update(self, entry: Json, change: Change | None, labels: Json, annotations: Json) -> None:
-        changed: Json = meta.copy(entry)
-        changed["metadata"]["labels"] = dict(labels)
-        if annotations:
-            changed["metadata"]["annotations"] = dict(annotations)
-        else:
-            changed["metadata"].pop("annotations", None)
+        metadata = {**entry["metadata"], "labels": labels, "annotations": annotations}
+        changed: Json = {**entry, "metadata": metadata}
         if change is not None:
-            changed["endpoints"] = meta.copy(change.endpoints)
-            changed["ports"] = ports_as_json(change.ports)
+            changed |= {"endpoints": change.endpoints, "ports": ports_as_json(change.ports)}
         await self._client.update(ENDPOINT_SLICES, changed, namespace=entry["metadata"]["namespace"])
 
     async def _delete(self, entry: Json) -> None:

@@ -31,7 +31,7 @@ class Backoff:
         self._maximum = maximum
         self._factor = factor
         self._jitter = jitter
-        self._random = random or Random()
+        self._random = random
         self._failures: dict[Hashable, int] = {}
 
     def next(self, key: Hashable = None) -> float:
@@ -44,6 +44,10 @@ class Backoff:
             if delay >= self._maximum:
                 break
         delay = min(delay, self._maximum)
+        if not self._jitter:
+            return delay
+        if self._random is None:  # only now: seeding one takes longer than all the rest
+            self._random = Random()
         return delay * (1 + self._jitter * self._random.random())
 
     def failures(self, key: Hashable = None) -> int:
