@@ -14,7 +14,7 @@ class Chunk(NamedTuple):
 
 
 class Session(Protocol):
-    """A process whose streams somebody holds. Leaving the block lets go of it, and ends it if it was an exec."""
+    """A process whose streams somebody holds. Leaving the block lets go of it; an exec then ends."""
 
     async def __aenter__(self) -> "Session":
         """Hold the streams."""
@@ -25,11 +25,11 @@ class Session(Protocol):
         ...
 
     def output(self) -> AsyncIterator[Chunk]:
-        """What it writes, until it closes both streams. To be read by one reader, and read: nothing is dropped."""
+        """What it writes, until it closes both streams. For one reader, who must read: an exec waits for him."""
         ...
 
     async def write(self, content: bytes) -> None:
-        """Give it input; returns when there is room for more. Input for one who no longer reads is dropped."""
+        """Give it input; returns when there is room for more. For one who no longer reads it is dropped."""
         ...
 
     async def close_input(self) -> None:

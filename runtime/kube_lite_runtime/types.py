@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
@@ -78,7 +78,7 @@ class Security:
 
 @dataclass(frozen=True, slots=True)
 class ContainerSpec:
-    """One container of a sandbox. ``command`` and ``args`` are as in a Pod; the image's fill in when empty."""
+    """One container of a sandbox. ``command`` and ``args`` are as in a Pod; the image fills in when empty."""
 
     name: str
     image: str
@@ -99,7 +99,7 @@ class ContainerSpec:
     stop_signal: str = "SIGTERM"
 
 
-class State(str, Enum):
+class State(StrEnum):
     """Where a container is in its life."""
 
     CREATED = "created"

@@ -307,6 +307,8 @@ def resolve_identity(process: dict[str, Any]) -> Identity:
 
 def take_identity(kernel: Kernel, process: dict[str, Any], who: Identity) -> None:
     """Drop what the process may not have, in the order in which each step still has the right to be done."""
+    if process["nested_user"] and (who.user or who.group):
+        _nest_user(kernel, who)
     if process["confine"]:
         keep = int(process["capabilities"])
         for number in range(LAST_CAPABILITY + 1):
@@ -315,8 +317,6 @@ def take_identity(kernel: Kernel, process: dict[str, Any], who: Identity) -> Non
                     kernel.control_process(PR_CAPBSET_DROP, number)
                 except OSError:
                     break  # the first that this kernel does not know
-    if process["nested_user"] and (who.user or who.group):
-        _nest_user(kernel, who)
     if process["may_set_user"] and not process["nested_user"]:
         os.setgroups(list(who.groups))
         os.setresgid(who.group, who.group, who.group)

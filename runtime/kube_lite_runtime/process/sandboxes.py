@@ -22,7 +22,7 @@ from .journal import Journal, Record, boot_id, process_start
 from .loop import Loop
 from .reaper import Ending, Reaper
 from .spawn import spawn
-from .syscalls import NEW_IPC, NEW_NETWORK, NEW_PID, NEW_UTS, PR_SET_PDEATHSIG, Kernel
+from .syscalls import NEW_IPC, NEW_NETWORK, NEW_PID, NEW_UTS, PR_SET_DUMPABLE, PR_SET_PDEATHSIG, Kernel
 
 FILES = {NEW_NETWORK: "net", NEW_IPC: "ipc", NEW_UTS: "uts", NEW_PID: "pid"}
 GROUP_RETRY_SECONDS = 0.05
@@ -197,6 +197,8 @@ def _hold_namespaces(
     for directory in groups:
         join_cgroup(directory)
     if wanted["namespaces"] & NEW_PID:
+        # It is a copy of the supervisor, whose memory is no business of the pod's other processes.
+        kernel.control_process(PR_SET_DUMPABLE, 0)
         _be_init()
 
 
