@@ -158,7 +158,7 @@ class VolumeAttachmentStrategy(Kind):
     """A volume is to be attached to a node."""
 
     unconditional_update = False
-    initial_status = '{"attached": False}'
+    initial_status = '{"attached": false}'
     table = (
         NAME,
         Described("Attacher", "storage.v1.VolumeAttachmentSpec", "attacher", format="name"),
