@@ -11,6 +11,7 @@ from kube_lite.admission.chain import CREATE
 from kube_lite.api.errors import MODIFIED, BadRequest, NotFound, conflict
 from kube_lite.api.identity import GroupResource, GroupVersionKind, Json, ObjectKey
 from kube_lite.api.resource import Resource
+from kube_lite.registry import pod_changes
 from kube_lite.registry.patching import change_object
 from kube_lite.registry.stored import Stored
 from kube_lite.registry.subresources import SCALE, bound, check_binding, plan_eviction, scale_of, scaled
@@ -24,7 +25,7 @@ from .patching import PatchingVerbs, read_patch
 from .request import Answer, Request
 from .reviews import Reviews
 from .tokens import Tokens
-from .writing import Writing
+from .writing import Prepare, Writing
 
 SCALE_SCHEMA = "io.k8s.api.autoscaling.v1.Scale"
 PODS = GroupResource("", "pods")
@@ -54,8 +55,8 @@ class Subresources:
             "token": Tokens(parts).request,
             "finalize": self._finalize,
             "approval": self._as_update,
-            "ephemeralcontainers": self._as_update,
-            "resize": self._as_update,
+            "ephemeralcontainers": self._ephemeral_containers,
+            "resize": self._resize,
         }
 
     async def handle(self, request: Request) -> Answer:
@@ -82,19 +83,23 @@ class Subresources:
         return self._parts.objects.get(request.resource, ObjectKey(request.namespace, request.name))
 
     async def _status(self, request: Request) -> Answer:
-        if request.verb == "get":
-            return Answer(200, stored=self._get(request))
-        if request.verb == "patch":
-            return await self._patching.patch(request, self._writing.prepare_status)
-        return await self._writing.update(request, self._writing.prepare_status)
+        return await self._as_update(request, self._writing.prepare_status)
 
-    async def _as_update(self, request: Request) -> Answer:
+    async def _as_update(self, request: Request, prepare: Prepare | None = None) -> Answer:
         """Subresources that are another door to the same object."""
         if request.verb == "get":
             return Answer(200, stored=self._get(request))
         if request.verb == "patch":
-            return await self._patching.patch(request)
-        return await self._writing.update(request)
+            return await self._patching.patch(request, prepare)
+        return await self._writing.update(request, prepare)
+
+    async def _ephemeral_containers(self, request: Request) -> Answer:
+        part = pod_changes.with_ephemeral_containers, pod_changes.check_ephemeral_containers
+        return await self._as_update(request, self._writing.prepare_part(*part))
+
+    async def _resize(self, request: Request) -> Answer:
+        part = pod_changes.with_resources, pod_changes.check_resources
+        return await self._as_update(request, self._writing.prepare_part(*part))
 
     async def _scale(self, request: Request) -> Answer:
         if request.verb == "get":

@@ -5,7 +5,7 @@ update does the same between the version that is there and the next, and does it
 was faster.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from kube_lite.admission.chain import CREATE, UPDATE
 from kube_lite.api.errors import MODIFIED, AlreadyExists, Cause, already_exists, conflict, invalid
@@ -181,7 +181,7 @@ class Writing:
         self, request: Request, key: ObjectKey, obj: Json, old: Json, options: WriteOptions
     ) -> tuple[Json, list[str]]:
         """The same for the ``status`` subresource: of the body only status and metadata count."""
-        parts, resource, strategy = self._parts, request.resource, request.resource.strategy
+        strategy = request.resource.strategy
         strategy.default(obj)
         meta.keep(obj, old)
         next_version = {**old, "metadata": obj["metadata"]}
@@ -189,12 +189,50 @@ class Writing:
         if obj.get("status") is not None:
             next_version["status"] = obj["status"]
         strategy.prepare_for_status_update(next_version, old)
+        return await self._admit(request, key, next_version, old, options, meta.check_update)
+
+    def prepare_part(
+        self, take: Callable[[Json, Json], Json], check: Callable[[Json, Json], Iterable[Cause]]
+    ) -> Prepare:
+        """The same for a subresource that changes a part of the spec.
+
+        Args:
+            take: the version that is there, and the body → the next version.
+            check: next version and the one that is there → what is wrong with the change.
+        """
+
+        async def prepare(
+            request: Request, key: ObjectKey, obj: Json, old: Json, options: WriteOptions
+        ) -> tuple[Json, list[str]]:
+            strategy = request.resource.strategy
+            strategy.default(obj)
+            next_version = take(old, obj)
+            if strategy.has_generation:
+                meta.count_generation(next_version, old)
+            return await self._admit(
+                request, key, next_version, old, options,
+                lambda new, old: (*strategy.validate(new), *check(new, old)),
+            )  # fmt: skip
+
+        return prepare
+
+    async def _admit(
+        self,
+        request: Request,
+        key: ObjectKey,
+        obj: Json,
+        old: Json,
+        options: WriteOptions,
+        check: Callable[[Json, Json], Iterable[Cause]],
+    ) -> tuple[Json, list[str]]:
+        """Let admission see a change below an object, and refuse what ``check`` finds in between."""
+        parts, resource = self._parts, request.resource
         attempt = parts.attempt(
-            UPDATE, resource, key, next_version, old, request.user,
+            UPDATE, resource, key, obj, old, request.user,
             subresource=request.subresource, dry_run=options.dry_run,
         )  # fmt: skip
         await parts.admission.mutate(attempt)
-        self._refuse(resource, attempt.obj, meta.check_update(attempt.obj, old))
+        self._refuse(resource, attempt.obj, tuple(check(attempt.obj, old)))
         await parts.admission.validate(attempt)
         return attempt.obj, list(attempt.warnings)
 

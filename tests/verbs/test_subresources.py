@@ -7,6 +7,7 @@ from kube_lite.api.errors import (
     BadRequest,
     Conflict,
     Forbidden,
+    Invalid,
     MethodNotAllowed,
     NotFound,
     TooManyRequests,
@@ -100,6 +101,37 @@ class TestEviction:
         with pytest.raises(TooManyRequests) as caught:
             await below(api, "a", "eviction")
         assert caught.value.retry_after == 10
+
+
+class TestParts:
+    """Subresources through which a part of a Pod can be changed that its own door keeps shut."""
+
+    async def change(self, api: Api, subresource: str, **spec: Any) -> Json:
+        return await api.client.patch(PODS, "a", {"spec": spec}, namespace="default", subresource=subresource)
+
+    async def test_ephemeral_containers_come_and_stay(self, api: Api) -> None:
+        await api.client.create(PODS, pod("a"), namespace="default")
+        debug = {"name": "debug", "image": "d"}
+        changed = await self.change(api, "ephemeralcontainers", ephemeralContainers=[debug], nodeName="n")
+        assert changed["spec"]["ephemeralContainers"][0]["name"] == "debug"
+        assert "nodeName" not in changed["spec"]
+        assert changed["metadata"]["generation"] == 2
+        with pytest.raises(Invalid, match='existing ephemeral containers "debug" may not be changed'):
+            await self.change(api, "ephemeralcontainers", ephemeralContainers=[{**debug, "image": "e"}])
+
+    async def test_processor_and_memory_may_be_given_anew(self, api: Api) -> None:
+        resources = {"requests": {"cpu": "100m", "memory": "1Mi"}, "limits": {"cpu": "1"}}
+        container = {"name": "app", "image": "i", "resources": resources}
+        await api.client.create(PODS, pod("a", containers=[container]), namespace="default")
+
+        def asking(**requests: str) -> list[Json]:
+            return [{"name": "app", "image": "other", "resources": {"requests": requests}}]
+
+        changed = await self.change(api, "resize", containers=asking(cpu="200m"))
+        assert changed["spec"]["containers"][0]["resources"]["requests"]["cpu"] == "200m"
+        assert changed["spec"]["containers"][0]["image"] == "i"
+        with pytest.raises(Invalid, match="only cpu and memory resources are mutable"):
+            await self.change(api, "resize", containers=asking(**{"ephemeral-storage": "1Gi"}))
 
 
 class TestNamespaces:
