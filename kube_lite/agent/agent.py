@@ -22,7 +22,7 @@ from kube_lite.client.protocol import Client, EventType
 from kube_lite.client.recorder import Recorder
 from kube_lite.kit.clock import Clock
 
-from .cleanup import remove_orphans
+from .cleanup import LogRotation, remove_orphans
 from .containers import UID_LABEL, Resolver, parse_resolv_conf
 from .host import Host
 from .images import Images
@@ -165,6 +165,7 @@ class Agent:
         await self._node.register()
         self._informer.add_handler(self._on_pod)
         is_known = self._workers.__contains__
+        self._spawn(LogRotation(self._driver, self._volumes, self._clock, self._log_files).run())
         self._spawn(remove_orphans(self._driver, self._volumes, self._directories, is_known))
 
     async def _take_stock(self) -> None:
@@ -283,6 +284,9 @@ class Agent:
         worker = self._workers.get(pod["metadata"]["uid"])
         if worker is not None and not _is_older(pod, worker.pod) and worker.update(pod):
             self._wake(worker.uid)
+
+    def _log_files(self) -> list[tuple[str, Path]]:
+        return [entry for worker in self._workers.values() for entry in worker.log_files()]
 
     def _told_services(self) -> list[Json]:
         services = self._services.list()

@@ -27,6 +27,8 @@ UID_LABEL = "io.kubernetes.pod.uid"
 NAME_LABEL = "io.kubernetes.pod.name"
 NAMESPACE_LABEL = "io.kubernetes.pod.namespace"
 CONTAINER_LABEL = "io.kubernetes.container.name"
+IMAGE_LABEL = "kube-lite/image"
+"""The image as the spec named it, so that a change of the spec can be seen."""
 
 
 class Resolver(NamedTuple):
@@ -153,7 +155,7 @@ def container_spec(
         stdin_once=bool(container.get("stdinOnce")),
         tty=bool(container.get("tty")),
         log_path=log_path,
-        labels={**_labels(pod), CONTAINER_LABEL: container["name"]},
+        labels={**_labels(pod), CONTAINER_LABEL: container["name"], IMAGE_LABEL: container["image"]},
         stop_signal=(container.get("lifecycle") or {}).get("stopSignal") or "SIGTERM",
     )
 

@@ -12,6 +12,7 @@ import logging
 from collections import deque
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from kube_lite_runtime.errors import NoSuchContainer, RuntimeFailure, SandboxFailed
@@ -21,7 +22,7 @@ from kube_lite.api.errors import Conflict, NotFound
 from kube_lite.api.identity import Json
 from kube_lite.api.times import format_duration, parse_time
 
-from .containers import sandbox_spec
+from .containers import IMAGE_LABEL, sandbox_spec
 from .health import Health
 from .host import Host
 from .images import ImageProblem, field_path
@@ -158,6 +159,13 @@ class PodWorker:
         lives = self._facts().containers.get(name) or ()
         return next((life for life in lives if life.state is State.RUNNING), None)
 
+    def log_files(self) -> list[tuple[str, Path]]:
+        """The logs that are being written: id of the container, and file."""
+        running = (state for state in self._containers.values() if state.state is State.RUNNING)
+        return [
+            (state.id, self._host.directories.log(self.pod, state.name, state.attempt)) for state in running
+        ]
+
     def lives(self, name: str) -> Sequence[ContainerState]:
         """Every life of a container that is still known, the newest first."""
         return self._facts().containers.get(name) or ()
@@ -172,7 +180,7 @@ class PodWorker:
         """
         for _ in range(MAX_ROUNDS):
             await self._read_last_words()
-            self._begin_probes()
+            self._look_after_running()
             self._decide_ending()
             facts = self._facts()
             plan = plan_pod(self.pod, facts)
@@ -418,12 +426,18 @@ class PodWorker:
     def _grace(self, container: Json) -> float:
         return float(self.pod["spec"].get("terminationGracePeriodSeconds", 30))
 
-    def _begin_probes(self) -> None:
+    def _look_after_running(self) -> None:
+        """Probe what runs, and have started anew what is not as the spec says any more."""
         for state in list(self._containers.values()):
             if state.state is State.RUNNING and state.id not in self._hooked and state.id not in self._kills:
                 member = next((one for one in members(self.pod) if one.name == state.name), None)
-                if member is not None and member.role is not Role.INIT:
-                    self._health.begin(self._target(state, member.spec), self._before.get(state.id))
+                if member is None or member.role is Role.INIT:
+                    continue
+                target = self._target(state, member.spec)
+                if state.labels.get(IMAGE_LABEL, member.spec["image"]) != member.spec["image"]:
+                    text = f"Container {state.name} definition changed, will be restarted"
+                    self._condemn(target, text, None)
+                self._health.begin(target, self._before.get(state.id))
 
     def _condemn(self, target: Target, message: str, grace: float | None) -> None:
         if target.container_id not in self._doomed:

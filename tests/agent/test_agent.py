@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 from kube_lite_runtime.fake import FakeDriver, Reply, Script
 
+from kube_lite.agent.cleanup import LOOK_SECONDS, MAX_LOG_BYTES
 from kube_lite.agent.resources import LEASES, NODES, PODS
 from kube_lite.kit.clock import ManualClock
 
@@ -432,6 +433,27 @@ async def test_a_pod_that_had_ended_stays_as_it_is_under_a_new_agent(
             assert (await world.get())["status"] == before["status"]
             await world.delete()
             await world.until_gone()
+
+
+async def test_another_image_in_the_spec_starts_the_container_anew(world: World, driver: FakeDriver) -> None:
+    await world.create({"containers": [BOX]})
+    await world.until_ready()
+    patch = {"spec": {"containers": [{"name": "c", "image": "busybox:1.36"}]}}
+    await world.client.patch(PODS, "web", patch, namespace="default")
+    pod = await world.until(lambda pod: container(pod)["restartCount"] == 1 and "running" in state(pod))
+    assert container(pod)["image"] == "busybox:1.36"
+    assert await world.events("Killing") == ["Container c definition changed, will be restarted"]
+
+
+async def test_a_log_that_has_grown_too_long_is_rotated(world: World, clock: ManualClock) -> None:
+    await world.create({"containers": [BOX]})
+    pod = await world.until_ready()
+    logs = world.directory / "node" / "logs" / f"default_web_{pod['metadata']['uid']}" / "c"
+    logs.mkdir(parents=True)
+    with (logs / "0.log").open("wb") as file:
+        file.truncate(MAX_LOG_BYTES + 1)
+    await clock.advance(LOOK_SECONDS)
+    await world.until_true(lambda: [path.name for path in logs.iterdir()] == ["0.log.20231114-221350"])
 
 
 async def test_the_node_is_registered_and_kept_alive(world: World, clock: ManualClock) -> None:

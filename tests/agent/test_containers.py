@@ -86,7 +86,8 @@ def test_names_are_looked_up_as_the_policy_says(spec: Json, expected: DnsConfig)
 
 
 def test_the_hosts_own_settings_are_read() -> None:
-    text = "# written by hand\nnameserver 198.51.100.1 # first\nsearch a b\nsearch example.com\noptions timeout:2\n"
+    text = "# written by hand\nnameserver 198.51.100.1 # first\nsearch a b\nsearch example.com\n"
+    text += "options timeout:2\n"
     assert parse_resolv_conf(text) == HOST
 
 
