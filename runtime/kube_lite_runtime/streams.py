@@ -25,11 +25,11 @@ class Session(Protocol):
         ...
 
     def output(self) -> AsyncIterator[Chunk]:
-        """What it writes, until it closes both streams. For one reader, who must read: an exec waits for him."""
+        """What it writes, until it closes both streams. For one reader, for whom an exec waits."""
         ...
 
     async def write(self, content: bytes) -> None:
-        """Give it input; returns when there is room for more. For one who no longer reads it is dropped."""
+        """Give it input; returns when there is room for more. For one who no longer reads it is lost."""
         ...
 
     async def close_input(self) -> None:
