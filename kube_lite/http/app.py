@@ -26,9 +26,18 @@ from .call import Call
 from .documents import Documents
 from .health import Health
 from .listener import Listener, listening
-from .middleware import Limited, authenticated, bounded, counted, identified, recovered
+from .middleware import (
+    Limited,
+    attributes_of,
+    authenticated,
+    bounded,
+    counted,
+    identified,
+    impersonated,
+    recovered,
+)
 from .negotiate import negotiate, refuse_misfits, refuse_unknown_body
-from .parse import STREAMS, Asked, Target, UnknownPath, find_target
+from .parse import STREAMS, Target, UnknownPath, find_target
 from .represent import list_pieces, object_bytes, with_pretty
 from .respond import Responder, text_response
 from .versions import git_version
@@ -91,7 +100,7 @@ class ApiServer:
         self._streams: NodeStreams | None = None
         self._listener: Listener | None = None
         self._limited = Limited(bounded(self._answer))
-        handler = authenticated(self._limited, authenticator)
+        handler = authenticated(impersonated(self._limited, authorizer), authenticator)
         self._handler = identified(counted(recovered(handler), self._metrics))
         self._metrics.gauge(
             "apiserver_current_inflight_requests",
@@ -130,7 +139,7 @@ class ApiServer:
         try:
             target = find_target(asked, call.request.method, self._registry)
         except (ApiError, UnknownPath):
-            self._authorize(attributes_of(call, asked))  # who may not look is not told what is there
+            self._authorize(attributes_of(call))  # who may not look is not told what is there
             raise
         call.deprecation = target.resource.strategy.deprecation()
         call.route = (target.verb, asked.group, asked.version, asked.resource, asked.subresource)
@@ -178,15 +187,14 @@ class ApiServer:
     async def _answer_with_stream(self, call: Call, target: Target) -> StreamResponse:
         from .proxy import NodeStreams  # needs the HTTP client, which start-up does without
 
-        assert call.asked is not None  # or there would be no target
-        self._authorize(attributes_of(call, call.asked))
+        self._authorize(attributes_of(call))
         if self._streams is None:
             self._streams = NodeStreams(self._pipeline, self._registry, self._user, self._node_credentials)
         return await self._streams.serve(call, target)
 
     async def _answer_about_ourselves(self, call: Call) -> StreamResponse:
         path = call.address.path
-        self._authorize(Attributes(call.user, call.request.method.lower(), path=path))
+        self._authorize(attributes_of(call))
         if path.startswith(HEALTH_PATHS):
             verdict = await self._health.judge(path, call.address.raw_query)
             if verdict is None:
@@ -215,17 +223,3 @@ class ApiServer:
         except ApiError as error:
             return error.message
         return ""
-
-
-def attributes_of(call: Call, asked: Asked) -> Attributes:
-    """What the words of a path mean for authorization."""
-    return Attributes(
-        call.user,
-        asked.verb,
-        group=asked.group,
-        version=asked.version,
-        resource=asked.resource,
-        subresource=asked.subresource,
-        namespace=asked.namespace,
-        name=asked.name,
-    )

@@ -1,6 +1,6 @@
 """What happens to every request before its path is looked at: one function each, the outermost last.
 
-    identified → counted → recovered → authenticated → limited → bounded → the application
+    identified → counted → recovered → authenticated → impersonated → limited → bounded → the application
 
 Each takes the next handler and gives one of the same shape, so the order stands in one place (``app.py``).
 Failures are raised as ``ApiError`` and become an answer in ``recovered``, the only place that knows how to
@@ -30,6 +30,8 @@ from kube_lite.api.errors import (
 )
 from kube_lite.api.times import parse_duration
 from kube_lite.auth.authenticate import Authenticator, Credentials
+from kube_lite.auth.authorize import Attributes, Authorizer
+from kube_lite.auth.impersonate import PREFIX, act_as, wish_of
 from kube_lite.auth.user import ANONYMOUS, User
 from kube_lite.kit.metrics import Metrics
 
@@ -130,6 +132,37 @@ def _known(authenticator: Authenticator, credentials: Credentials) -> User:
     if user is None:
         raise Unauthorized("Unauthorized")
     return user
+
+
+def impersonated(handler: Handler, authorizer: Authorizer) -> Handler:
+    """Go on as whom the client wants to be, if it may be that user; all that follows sees only that one."""
+
+    async def handle(call: Call) -> StreamResponse:
+        headers = call.request.headers
+        if any(name[: len(PREFIX)].lower() == PREFIX for name in headers):
+            wish = wish_of(headers.items())
+            if wish is not None:
+                call.user = act_as(wish, attributes_of(call), authorizer)
+        return await handler(call)
+
+    return handle
+
+
+def attributes_of(call: Call) -> Attributes:
+    """What authorization is asked about a request, before anybody knows whether it leads anywhere."""
+    asked = call.asked
+    if asked is None:
+        return Attributes(call.user, call.request.method.lower(), path=call.address.path)
+    return Attributes(
+        call.user,
+        asked.verb,
+        group=asked.group,
+        version=asked.version,
+        resource=asked.resource,
+        subresource=asked.subresource,
+        namespace=asked.namespace,
+        name=asked.name,
+    )
 
 
 def bearer_token(authorization: str) -> str | None:

@@ -234,3 +234,27 @@ async def test_stopping_waits_for_requests_in_flight(tmp_path: Path) -> None:
         assert (response.status, (await response.json())["kind"]) == (200, "NodeList")
         response.release()
         await http.close()
+
+
+async def test_an_administrator_may_act_as_somebody_else_and_then_has_only_their_rights(site: Site) -> None:
+    http = await site.session(headers={"Impersonate-User": "jane"})
+    async with http.get(PATH) as response:
+        status = await response.json()
+    assert response.status == 403
+    assert status["message"].startswith('configmaps is forbidden: User "jane" cannot list')
+    masters = await site.session(headers={"Impersonate-User": "root", "Impersonate-Group": "system:masters"})
+    async with masters.get(PATH) as response:
+        assert response.status == 200
+
+
+async def test_nobody_may_not_act_as_somebody(site: Site) -> None:
+    http = await site.stranger(headers={"Impersonate-User": "root", "Impersonate-Group": "system:masters"})
+    async with http.get("/version") as response:
+        assert response.status == 403
+
+
+async def test_a_group_without_a_name_is_refused_rather_than_ignored(site: Site) -> None:
+    http = await site.session(headers={"Impersonate-Group": "team"})
+    async with http.get(PATH) as response:
+        assert response.status == 400
+        assert (await response.json())["message"].endswith("without impersonating a user name")
