@@ -23,7 +23,7 @@ from kube_lite.client.reflector import Reflector, Selection
 from kube_lite.kit.clock import Clock
 
 from .base import Reconciler, RequeueAfter
-from .garbage_graph import Graph, Node, Owner, node_of
+from .garbage_graph import Graph, Node, Owner, may_matter, node_of
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class _Follower:
         if event is EventType.DELETED:
             self._collector.look_at(graph.forget(meta.uid_of(obj)))
             self._collector.tell_deleted(obj["metadata"].get("namespace", ""))
-        else:
+        elif may_matter(obj) or graph.concerns(meta.uid_of(obj)):
             self._collector.look_at(graph.observe(node_of(self._row.gvr, obj)))
 
 

@@ -56,6 +56,12 @@ class Node(NamedTuple):
         return bool(self.owners) or self.ends_dependents or self.orphans
 
 
+def may_matter(obj: Json) -> bool:
+    """Whether a look inside is worth the while; for most objects of a cluster it is not."""
+    metadata = obj["metadata"]
+    return bool(metadata.get("ownerReferences") or metadata.get("deletionTimestamp"))
+
+
 def node_of(resource: GroupVersionResource, obj: Json) -> Node:
     """What the graph wants to know about an object."""
     is_deleting = meta.is_being_deleted(obj)
@@ -87,6 +93,10 @@ class Graph:
     def node(self, uid: str) -> Node | None:
         """The node, if it matters."""
         return self._nodes.get(uid)
+
+    def concerns(self, uid: str) -> bool:
+        """Whether it is a node, or named as owner by one."""
+        return uid in self._nodes or uid in self._dependents
 
     def dependents(self, uid: str) -> list[Node]:
         """Who names ``uid`` as owner."""
