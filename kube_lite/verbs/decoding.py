@@ -7,7 +7,7 @@ Source: the order of refusals in ``apiserver/pkg/endpoints/handlers/create.go`` 
 
 from typing import NamedTuple
 
-from kube_lite.api.codecs import Decoded, decode_object
+from kube_lite.api.codecs import Decoded, decode_object, json_type
 from kube_lite.api.errors import BadRequest
 from kube_lite.api.identity import GroupVersion, GroupVersionKind, Json, parse_api_version
 from kube_lite.api.schema.load import Schema
@@ -48,7 +48,7 @@ def read_body(
     else:
         raw = body if isinstance(body, bytes) else b""
         decoded = decode_object(raw, content_type, gvk.kind)
-        check_api_version(decoded.value, gvk.kind, raw)
+        check_type(decoded.value, gvk.kind, raw)
     value: Json = decoded.value
     check_kind(parts, value, gvk)
     return interpret(value, gvk, schema, options, decoded.repeated, decoded.refusal)
@@ -112,12 +112,18 @@ def is_known(parts: Parts, gvk: GroupVersionKind) -> bool:
     return not single or parts.registry.by_gvk(gvk._replace(kind=single)) is not None
 
 
-def check_api_version(value: Json, wanted: str, raw: bytes) -> None:
-    """Refuse an apiVersion with two slashes. Raises ``BadRequest``."""
-    api_version = value.get("apiVersion")
-    if isinstance(api_version, str) and api_version.count("/") > 1:
-        start = raw[:QUOTED_BYTES].decode(errors="replace") + (" ..." if len(raw) > QUOTED_BYTES else "")
-        raise BadRequest(
-            f"the object provided is unrecognized (must be of type {wanted}): "
-            f"unexpected GroupVersion string: {api_version} ({start})"
-        )
+def check_type(value: Json, wanted: str, raw: bytes) -> None:
+    """Refuse a kind or apiVersion that cannot be one. Raises ``BadRequest``."""
+    for field in ("apiVersion", "kind"):
+        text = value.get(field)
+        if text is not None and not isinstance(text, str):
+            why = f"json: cannot unmarshal {json_type(text)} into Go struct field .{field} of type string"
+            raise _unrecognized(wanted, f"couldn't get version/kind; json parse error: {why}", raw)
+    api_version = value.get("apiVersion") or ""
+    if api_version.count("/") > 1:
+        raise _unrecognized(wanted, f"unexpected GroupVersion string: {api_version}", raw)
+
+
+def _unrecognized(wanted: str, why: str, raw: bytes) -> BadRequest:
+    start = raw[:QUOTED_BYTES].decode(errors="replace") + (" ..." if len(raw) > QUOTED_BYTES else "")
+    return BadRequest(f"the object provided is unrecognized (must be of type {wanted}): {why} ({start})")

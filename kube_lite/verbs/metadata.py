@@ -68,6 +68,7 @@ def begin(obj: Json, now: float, source: random.Random, *, counts_generations: b
         metadata["generation"] = 1
     if metadata.get("generateName") and not metadata.get("name"):
         metadata["name"] = generate_name(metadata["generateName"], source)
+    metadata.setdefault("name", "")  # whether it may be empty is for validation to say
 
 
 def parse_version(text: str) -> int:

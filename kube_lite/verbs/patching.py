@@ -15,7 +15,7 @@ from kube_lite.api.patch import jsonpatch, merge, refused, strategic
 from kube_lite.api.schema.load import Schema
 
 from . import metadata as meta
-from .decoding import check_kind, interpret
+from .decoding import check_kind, check_type, interpret
 from .options import WriteOptions, parse_write_options
 from .parts import Parts
 from .request import Answer, Request
@@ -83,6 +83,7 @@ class PatchingVerbs:
         """
         value = patch.apply(old, patch.content, schema)
         try:
+            check_type(value, gvk.kind, b"")
             check_kind(self._parts, value, gvk)
             return interpret(value, gvk, schema, options)
         except BadRequest as error:
