@@ -18,6 +18,7 @@ from kube_lite.api.times import format_duration
 from kube_lite.client.recorder import Recorder
 from kube_lite.kit.clock import Clock
 
+from .plan import members
 from .restart import Restarts
 from .words import Words
 
@@ -105,7 +106,7 @@ class Images:
 
     def forget(self, pod: Json) -> None:
         """The pod is gone."""
-        for name in {container["image"] for container in _containers(pod)}:
+        for name in {member.spec["image"] for member in members(pod)}:
             key = f"{pod['metadata']['uid']}_{name}"
             self._failed.pop(key, None)
             self._backoff.forget(key)
@@ -146,12 +147,10 @@ class Images:
         self._recorder.event(pod, type, reason, message, field_path=field_path(pod, container["name"]))
 
 
-def _containers(pod: Json) -> list[Json]:
-    return [*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"]]
-
-
 def field_path(pod: Json, container: str) -> str:
     """Where an event says that it belongs: ``spec.containers{web}``."""
-    inits = pod["spec"].get("initContainers") or ()
-    group = "initContainers" if any(init["name"] == container for init in inits) else "containers"
+    groups = ("initContainers", "ephemeralContainers")
+    spec = pod["spec"]
+    found = (group for group in groups if any(one["name"] == container for one in spec.get(group) or ()))
+    group = next(found, "containers")
     return f"spec.{group}{{{container}}}"

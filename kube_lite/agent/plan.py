@@ -32,6 +32,7 @@ class Role(StrEnum):
     INIT = "init"
     SIDECAR = "sidecar"
     MAIN = "main"
+    EPHEMERAL = "ephemeral"
 
 
 class Member(NamedTuple):
@@ -50,6 +51,7 @@ def members(pod: Json) -> list[Member]:
         for item in spec.get("initContainers") or ()
     ]
     found += [Member(item["name"], Role.MAIN, item) for item in spec.get("containers") or ()]
+    found += [Member(item["name"], Role.EPHEMERAL, item) for item in spec.get("ephemeralContainers") or ()]
     return found
 
 
@@ -261,7 +263,12 @@ def _plan_containers(pod: Json, facts: Facts) -> Plan:
         if current and grace is not None and current.state is State.RUNNING and current.id not in facts.kills:
             draft.steps.append(Kill(name, current.id, facts.now + grace))
     spec = pod["spec"]
-    inits = [member for member in members(pod) if member.role is not Role.MAIN]
+    for member in members(pod):
+        if member.role is Role.EPHEMERAL and facts.newest(member.name) is None:
+            draft.start(
+                member.name
+            )  # whatever the others do: it has but one life, and is there to look at them
+    inits = [member for member in members(pod) if member.role in (Role.INIT, Role.SIDECAR)]
     mains = [member for member in members(pod) if member.role is Role.MAIN]
     if any(facts.current(member.name) for member in mains):
         for sidecar in (member for member in inits if member.role is Role.SIDECAR):

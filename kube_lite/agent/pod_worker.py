@@ -431,7 +431,7 @@ class PodWorker:
         for state in list(self._containers.values()):
             if state.state is State.RUNNING and state.id not in self._hooked and state.id not in self._kills:
                 member = next((one for one in members(self.pod) if one.name == state.name), None)
-                if member is None or member.role is Role.INIT:
+                if member is None or member.role in (Role.INIT, Role.EPHEMERAL):
                     continue
                 target = self._target(state, member.spec)
                 if state.labels.get(IMAGE_LABEL, member.spec["image"]) != member.spec["image"]:
@@ -537,7 +537,8 @@ class PodWorker:
 def _statuses_by_id(pod: Json) -> dict[str, Json]:
     """Container statuses by the driver's id, as they were when this agent met the pod."""
     status = pod.get("status") or {}
-    entries = (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
+    groups = ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
+    entries = (entry for group in groups for entry in status.get(group) or ())
     return {entry["containerID"].partition("://")[2]: entry for entry in entries if entry.get("containerID")}
 
 

@@ -247,7 +247,8 @@ def _choose_life(worker: PodWorker, name: str, *, previous: bool) -> ContainerSt
 
 def _status_of(pod: Json, name: str) -> Json:
     status = pod.get("status") or {}
-    everyone = (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
+    groups = ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
+    everyone = (entry for group in groups for entry in status.get(group) or ())
     return next((entry for entry in everyone if entry["name"] == name), {})
 
 

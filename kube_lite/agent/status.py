@@ -70,7 +70,8 @@ def pod_status(pod: Json, view: View) -> Json:
     """The complete status as this node sees it."""
     everyone = members(pod)
     statuses = {member.name: _container_status(pod, member, view) for member in everyone}
-    inits = [statuses[member.name] for member in everyone if member.role is not Role.MAIN]
+    inits = [statuses[member.name] for member in everyone if member.role in (Role.INIT, Role.SIDECAR)]
+    ephemeral = [statuses[member.name] for member in everyone if member.role is Role.EPHEMERAL]
     mains = [statuses[member.name] for member in everyone if member.role is Role.MAIN]
     failure = view.failure if view.finished else None  # the phase is final only once nothing runs any more
     phase = "Failed" if failure else _phase(pod, view, everyone, statuses)
@@ -86,6 +87,8 @@ def pod_status(pod: Json, view: View) -> Json:
     if inits:
         status["initContainerStatuses"] = inits
     status["containerStatuses"] = mains
+    if ephemeral:
+        status["ephemeralContainerStatuses"] = ephemeral
     status["qosClass"] = (pod.get("status") or {}).get("qosClass") or _quality(pod)
     if view.words.tells_pod_resources:
         status["resources"] = (pod["spec"].get("resources")) or {}
@@ -248,7 +251,7 @@ def _uninitialized(everyone: Sequence[Member], statuses: Mapping[str, Json]) -> 
     for member in everyone:
         status = statuses[member.name]
         is_done = status["ready"] if member.role is Role.INIT else status["started"] or begun
-        if member.role is not Role.MAIN and not is_done:
+        if member.role in (Role.INIT, Role.SIDECAR) and not is_done:
             missing.append(member.name)
     return missing
 
@@ -309,7 +312,7 @@ def _initialized_condition(phase: str, everyone: Sequence[Member], statuses: Map
 def _containers_ready(phase: str, everyone: Sequence[Member], statuses: Mapping[str, Json]) -> Wish:
     if phase in ("Succeeded", "Failed"):
         return False, "PodCompleted" if phase == "Succeeded" else "PodFailed", ""
-    counted = [member.name for member in everyone if member.role is not Role.INIT]
+    counted = [member.name for member in everyone if member.role in (Role.MAIN, Role.SIDECAR)]
     unready = [name for name in counted if not statuses[name]["ready"]]
     if unready:
         return False, "ContainersNotReady", f"containers with unready status: [{' '.join(unready)}]"
@@ -332,7 +335,8 @@ def _ready(pod: Json, containers_ready: Wish) -> Wish:
 
 def _quality(pod: Json) -> str:
     """``qosClass`` for a pod that the API server did not give one."""
-    wishes = [member.spec.get("resources") or {} for member in members(pod)]
+    counted = [member for member in members(pod) if member.role is not Role.EPHEMERAL]
+    wishes = [member.spec.get("resources") or {} for member in counted]
     if not any(wish.get("requests") or wish.get("limits") for wish in wishes):
         return "BestEffort"
     complete = all({"cpu", "memory"} <= set(wish.get("limits") or {}) for wish in wishes)

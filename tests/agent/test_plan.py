@@ -34,6 +34,10 @@ def pod(*mains: str, inits: Sequence[str] = (), sidecars: Sequence[str] = (), po
     return {"metadata": {"name": "web"}, "spec": spec}
 
 
+def with_ephemeral(obj: Json, *names: str) -> Json:
+    return {**obj, "spec": {**obj["spec"], "ephemeralContainers": [{"name": name} for name in names]}}
+
+
 def running(name: str, attempt: int = 0, sandbox: str = "s") -> ContainerState:
     identity = f"{name}-{attempt}"
     return ContainerState(
@@ -92,6 +96,12 @@ def briefly(steps: Sequence[Step]) -> list[object]:
             id="only the failed one again",
         ),
         pytest.param(pod("a"), facts(busy=frozenset({"a"})), [], id="not while it is pulled"),
+        pytest.param(
+            with_ephemeral(pod("a", inits=["i"]), "e", "f"),
+            facts(running("i"), exited("f", 1)),
+            [("e", 0)],
+            id="an ephemeral one at once, and only once",
+        ),
         pytest.param(pod("a"), facts(lost={"a": 3}), [("a", 3)], id="lives of a lost container count"),
         pytest.param(
             pod("a"),

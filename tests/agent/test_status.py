@@ -147,6 +147,14 @@ def test_the_quality_of_a_pod_without_one(resources: Json, quality: str) -> None
     assert pod_status(spec, view(RUNNING))["qosClass"] == quality
 
 
+def test_an_ephemeral_container_is_told_apart_and_counts_for_nothing() -> None:
+    spec = pod(ephemeralContainers=[{"name": "e", "image": "i"}])
+    status = pod_status(spec, view(RUNNING, exited(1, name="e", id="other")))
+    (ephemeral,) = status["ephemeralContainerStatuses"]
+    assert ephemeral["state"]["terminated"]["exitCode"] == 1
+    assert (status["phase"], conditions(status)["Ready"]) == ("Running", "True")
+
+
 def test_only_what_differs_is_written() -> None:
     ready = {"type": "Ready", "status": "False", "reason": "ContainersNotReady"}
     other = {"type": "example.com/mine", "status": "True"}
