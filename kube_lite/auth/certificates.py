@@ -6,9 +6,6 @@ Whether the certificate was issued by our authority was settled by TLS before an
 import hashlib
 from collections import OrderedDict
 
-from cryptography import x509
-from cryptography.x509.oid import NameOID
-
 from kube_lite.api.errors import Unauthorized
 
 from .authenticate import Credentials
@@ -46,6 +43,9 @@ def read_user(der: bytes) -> User:
     Raises:
         Unauthorized: it has no common name, or is no certificate.
     """
+    from cryptography import x509  # start-up does without it where certificates are there already
+    from cryptography.x509.oid import NameOID
+
     try:
         subject = x509.load_der_x509_certificate(der).subject
     except ValueError as error:

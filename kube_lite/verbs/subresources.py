@@ -10,6 +10,7 @@ from dataclasses import replace
 from kube_lite.admission.chain import CREATE
 from kube_lite.api.errors import MODIFIED, BadRequest, NotFound, conflict
 from kube_lite.api.identity import GroupResource, GroupVersionKind, Json, ObjectKey
+from kube_lite.api.meta import copy
 from kube_lite.api.resource import Resource
 from kube_lite.registry import pod_changes
 from kube_lite.registry.patching import change_object
@@ -112,7 +113,7 @@ class Subresources:
             version = meta.parse_version(scale["metadata"].get("resourceVersion", ""))
             if version and str(version) != old["metadata"]["resourceVersion"]:
                 raise conflict(resource.group_resource, request.name, MODIFIED)
-            return scaled(old, scale)
+            return scaled(copy(old), scale)
 
         parts.objects.get(
             resource, key

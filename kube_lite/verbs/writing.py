@@ -68,6 +68,8 @@ class Writing:
                 why = meta.wrong_uid(resource, key, given_uid, old["metadata"]["uid"])
                 raise conflict(resource.group_resource, key.name, why)
             self._check_version(resource, obj, version, old)
+            if resource.group_resource == SERVICES:
+                return copy(obj)  # addresses are chosen in it, and others when this has to be done again
             return {**obj, "metadata": dict(obj["metadata"])}
 
         return await self.change(
