@@ -81,16 +81,17 @@ class Recorder:
 
     name = "recorder"
 
-    def __init__(self, client: Client, clock: Clock, component: str, host: str = "") -> None:
-        self._outbox = _Outbox(client, clock)
+    def __init__(
+        self, client: Client, clock: Clock, component: str, host: str = "", *, outbox: _Outbox | None = None
+    ) -> None:
+        self._outbox = outbox or _Outbox(client, clock)
         self._component = component
         self._host = host
 
     def of(self, component: str) -> "Recorder":
         """A recorder for another component whose Events this one writes; only this one has to run."""
-        other = Recorder.__new__(Recorder)
-        other._outbox, other._component, other._host = self._outbox, component, self._host
-        return other
+        outbox = self._outbox
+        return Recorder(outbox.client, outbox.clock, component, self._host, outbox=outbox)
 
     def event(self, regarding: Json, type: str, reason: str, message: str, *, field_path: str = "") -> None:
         """Report something about an object; never waits.

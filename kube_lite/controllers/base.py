@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Generic, NamedTuple, TypeVar
 
-from kube_lite.api.errors import AlreadyExists, ApiError, Conflict
+from kube_lite.api.errors import AlreadyExists, ApiError, Conflict, NotFound
 from kube_lite.api.identity import Json, ObjectKey, key_of
 from kube_lite.client.informer import Informer
 from kube_lite.client.protocol import EventType
@@ -62,10 +62,7 @@ class Reconciler(Generic[K]):
             key = await self.queue.get()
             try:
                 after = await self.reconcile(key)
-            except (
-                Conflict,
-                AlreadyExists,
-            ) as error:  # what another writer did first will be seen in a moment
+            except (Conflict, AlreadyExists, NotFound) as error:  # what others did will be seen in a moment
                 log.debug("lost a race", extra={"part": self.name, "key": str(key), "why": error.message})
                 self.queue.add_rate_limited(key)
             except ApiError as error:
