@@ -10,7 +10,7 @@ from functools import lru_cache
 from .errors import BadRequest
 from .identity import Json
 from .resource import Resource
-from .strategy import Column, Strategy
+from .strategy import DEFAULT_COLUMNS, Column, Strategy
 from .times import parse_time
 
 UNKNOWN = "<unknown>"
@@ -111,7 +111,9 @@ def render(
         rows = [{"cells": cells(obj, now), "object": None} for obj in objects]
     table: Json = {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": list_meta or {}}
     table["columnDefinitions"] = column_definitions(kind.columns()) if with_columns else None
-    table["rows"] = rows
+    table["rows"] = rows or (
+        [] if kind.columns() is not DEFAULT_COLUMNS else None
+    )  # upstream's default has none
     return table
 
 

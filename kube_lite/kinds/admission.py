@@ -4,7 +4,7 @@ from kube_lite.api.identity import Json
 from kube_lite.api.selectors import label_selector
 from kube_lite.api.strategy import AGE, NAME, Column
 
-from .base import Kind, Row, age_of
+from .base import OWN_METADATA, Kind, Row, age_of
 from .cells import UNSET
 
 
@@ -39,6 +39,7 @@ class ValidatingPolicyStrategy(Kind):
     has_generation = True
     unconditional_update = False
     initial_status = "{}"
+    kept_by_status = OWN_METADATA
     rules = "validations"
     table = (
         NAME,

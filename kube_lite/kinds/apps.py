@@ -22,6 +22,7 @@ class DeploymentStrategy(Kind):
 
     has_generation = True
     initial_status = "{}"
+    kept_by_status = ("labels",)
     table = (
         NAME,
         READY,
@@ -32,6 +33,14 @@ class DeploymentStrategy(Kind):
         WIDE_IMAGES,
         Described("Selector", "apps.v1.DeploymentSpec", "selector", priority=1),
     )
+
+    def prepare_for_update(self, obj: Json, old: Json) -> None:
+        """A change of annotations is a generation too, because they go to the ReplicaSets.
+
+        Source: ``PrepareForUpdate`` in kubernetes/pkg/registry/apps/deployment/strategy.go.
+        """
+        if (obj["metadata"].get("annotations") or {}) != (old["metadata"].get("annotations") or {}):
+            obj["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
 
     def cells(self, obj: Json, now: float) -> list[object]:
         """As kubectl shows a Deployment."""

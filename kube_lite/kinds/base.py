@@ -19,6 +19,8 @@ from kube_lite.api.table import age
 from .schemas import definitions
 
 READ_WRITE = ("get", "patch", "update")
+OWN_METADATA = ("labels", "annotations", "finalizers", "ownerReferences")
+"""What upstream's ``ResetObjectMetaForStatus`` puts back."""
 
 _PACKAGES = {
     "": "io.k8s.api.core",
@@ -45,6 +47,8 @@ class Kind(Strategy):
     initial_status: ClassVar[str] = ""
     """The status of a new object as JSON; empty for kinds without one."""
     table: ClassVar[Sequence[Column | Described]] = DEFAULT_COLUMNS
+    kept_by_status: ClassVar[Sequence[str]] = ()
+    """Fields of metadata that a write of the status may not change; with most kinds it may change all."""
     labels: ClassVar[Sequence[str]] = ()
     """The field selector labels besides name and namespace."""
 
@@ -64,6 +68,13 @@ class Kind(Strategy):
         obj.pop("status", None)
         if self.initial_status:
             obj["status"] = orjson.loads(self.initial_status)
+
+    def prepare_for_status_update(self, obj: Json, old: Json) -> None:
+        """Keep what belongs to the object's owner, where the kind protects it."""
+        for field in self.kept_by_status:
+            obj["metadata"].pop(field, None)
+            if field in old["metadata"]:
+                obj["metadata"][field] = old["metadata"][field]
 
     def validate(self, obj: Json) -> Sequence[Cause]:
         """The rules for a new object of this kind."""
@@ -89,6 +100,8 @@ class Kind(Strategy):
 
     def columns(self) -> Sequence[Column]:
         """The columns, with the descriptions of the release."""
+        if self.table is DEFAULT_COLUMNS:
+            return DEFAULT_COLUMNS
         if self._columns is None:
             self._columns = list(self._described(self.table))
         return self._columns

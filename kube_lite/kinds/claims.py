@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from kube_lite.api.identity import Json
 from kube_lite.api.strategy import AGE, NAME, Column
 
-from .base import Described, Kind, NameAndAge, Row, age_of
+from .base import OWN_METADATA, Described, Kind, NameAndAge, Row, age_of
 
 
 class DeviceClassStrategy(NameAndAge):
@@ -18,6 +18,7 @@ class ResourceClaimStrategy(Kind):
     """Devices that somebody wants."""
 
     initial_status = "{}"
+    kept_by_status = OWN_METADATA
     table = (
         NAME,
         Column("State", description="A summary of the current state (allocated, pending, reserved, etc.)."),

@@ -2,7 +2,7 @@
 
 from kube_lite.api.identity import Json
 
-from .base import Kind, Row
+from .base import OWN_METADATA, Kind, Row
 
 
 class CustomResourceDefinitionStrategy(Kind):
@@ -10,6 +10,7 @@ class CustomResourceDefinitionStrategy(Kind):
 
     has_generation = True
     unconditional_update = False
+    kept_by_status = OWN_METADATA
     initial_status = '{"conditions":null,"acceptedNames":{"plural":"","kind":""},"storedVersions":null}'
 
     def prepare_for_create(self, obj: Json) -> None:

@@ -3,7 +3,7 @@
 from kube_lite.api.identity import Json
 from kube_lite.api.strategy import AGE, NAME, Column
 
-from .base import Described, Kind, Row, age_of
+from .base import OWN_METADATA, Described, Kind, Row, age_of
 from .cells import NONE
 
 PACKAGE = "flowcontrol.v1"
@@ -14,6 +14,7 @@ class FlowSchemaStrategy(Kind):
 
     has_generation = True
     initial_status = "{}"
+    kept_by_status = OWN_METADATA
     table = (
         NAME,
         Described("PriorityLevel", f"{PACKAGE}.PriorityLevelConfigurationReference", "name"),
@@ -45,6 +46,7 @@ class PriorityLevelStrategy(Kind):
 
     has_generation = True
     initial_status = "{}"
+    kept_by_status = OWN_METADATA
     table = (
         NAME,
         Described("Type", f"{PACKAGE}.PriorityLevelConfigurationSpec", "type"),

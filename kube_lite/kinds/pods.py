@@ -29,6 +29,7 @@ class PodStrategy(Kind):
     """Pods have a life of their own: a phase, a grace period, and a status column that sums up all of it."""
 
     has_generation = True
+    kept_by_status = ("ownerReferences",)
     table = (
         NAME,
         Column("Ready", description="The aggregate readiness state of this pod for accepting traffic."),
@@ -62,6 +63,17 @@ class PodStrategy(Kind):
         if obj["spec"].get("schedulingGates"):
             made = obj["metadata"].get("creationTimestamp")
             obj["status"]["conditions"] = [{**GATED, "lastTransitionTime": made}]
+
+    def prepare_for_status_update(self, obj: Json, old: Json) -> None:
+        """The quality of service stays when it is not told; who owns the pod is no matter of its status.
+
+        Source: ``podStatusStrategy`` in kubernetes/pkg/registry/core/pod/strategy.go.
+        """
+        super().prepare_for_status_update(obj, old)
+        quality = old.get("status", {}).get("qosClass")
+        if quality:
+            status = obj.setdefault("status", {})
+            status["qosClass"] = status.get("qosClass") or quality
 
     def default_grace_seconds(self, obj: Json) -> int | None:
         """None for pods that run nowhere: they have nothing to stop.

@@ -3,7 +3,7 @@
 from kube_lite.api.identity import Json
 from kube_lite.api.strategy import AGE, NAME, Column
 
-from .base import Described, Kind, Row, age_of
+from .base import OWN_METADATA, Described, Kind, Row, age_of
 from .cells import NONE, UNSET, access_modes
 
 CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class"
@@ -158,6 +158,7 @@ class VolumeAttachmentStrategy(Kind):
     """A volume is to be attached to a node."""
 
     unconditional_update = False
+    kept_by_status = OWN_METADATA
     initial_status = '{"attached": false}'
     table = (
         NAME,

@@ -131,3 +131,8 @@ def test_a_table_of_500_pods_takes_milliseconds() -> None:
         fastest = min(fastest, time.perf_counter() - began)
     assert table["rows"][0]["cells"][:4] == ["p0", "1/1", "Running", "0"]
     assert fastest < 0.05  # it takes 3 ms; the rest is for machines that are busy with something else
+
+
+def test_an_empty_table_has_no_rows_in_the_default_form_and_an_empty_list_elsewhere() -> None:
+    assert render(resource("rbac.authorization.k8s.io", "v1", "roles"), [], NOW)["rows"] is None
+    assert render(resource("", "v1", "pods"), [], NOW)["rows"] == []

@@ -196,3 +196,50 @@ def test_every_enumerated_field_exists() -> None:
         name.removeprefix(enums.PACKAGE).removeprefix("core.v1.") for name, found in known.items() if found
     }
     assert told == set(enums._CORE) | set(enums._OTHERS)
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.subresource("status")], ids=str)
+def test_every_kind_with_a_status_begins_with_one(row: Resource) -> None:
+    obj: Json = {"metadata": {"name": "a"}, "spec": {"template": {}, "containers": []}, "status": {"sent": 1}}
+    row.strategy.prepare_for_create(obj)
+    assert isinstance(obj["status"], dict)
+    assert obj["status"] != {"sent": 1}
+
+
+@pytest.mark.parametrize(
+    ("kind", "kept"),
+    [
+        pytest.param(
+            ("apps", "v1", "ReplicaSet"), {"labels": {"new": ""}, "annotations": {"new": ""}}, id="most"
+        ),
+        pytest.param(
+            ("apps", "v1", "Deployment"),
+            {"labels": {"old": ""}, "annotations": {"new": ""}},
+            id="labels stay",
+        ),
+        pytest.param(("storage.k8s.io", "v1", "VolumeAttachment"), {"labels": {"old": ""}}, id="all stays"),
+    ],
+)
+def test_a_write_of_the_status_changes_as_much_metadata_as_the_kind_lets_it(
+    kind: tuple[str, str, str], kept: Json
+) -> None:
+    old: Json = {"metadata": {"labels": {"old": ""}}, "spec": {}}
+    obj: Json = {"metadata": {"labels": {"new": ""}, "annotations": {"new": ""}}, "spec": {}}
+    strategy_of(*kind).strategy.prepare_for_status_update(obj, old)
+    assert obj["metadata"] == kept
+
+
+def test_annotations_of_a_deployment_are_a_generation() -> None:
+    strategy = strategy_of("apps", "v1", "Deployment").strategy
+    old: Json = {"metadata": {"generation": 2}, "spec": {}}
+    obj: Json = {"metadata": {"generation": 2, "annotations": {"a": "b"}}, "spec": {}}
+    strategy.prepare_for_update(obj, old)
+    assert obj["metadata"]["generation"] == 3
+
+
+def test_a_pod_keeps_its_quality_of_service_when_its_status_is_written() -> None:
+    obj: Json = {"metadata": {}, "status": {"phase": "Running"}}
+    strategy_of("", "v1", "Pod").strategy.prepare_for_status_update(
+        obj, {"metadata": {}, "status": {"qosClass": "Burstable"}}
+    )
+    assert obj["status"]["qosClass"] == "Burstable"
