@@ -14,7 +14,7 @@ from typing import NamedTuple
 from kube_lite.api import meta
 from kube_lite.api.errors import Invalid, NotFound
 from kube_lite.api.identity import GroupVersionKind, GroupVersionResource, Json
-from kube_lite.api.selectors import LabelSelector
+from kube_lite.api.selectors import LabelSelector, label_selector
 from kube_lite.client.protocol import Client
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,14 @@ class Claims(NamedTuple):
     keep: list[Json]
     adopt: list[Json]
     release: list[Json]
+
+
+def selects(selector: Json | None, obj: Json) -> bool:
+    """Whether a ``metav1.LabelSelector`` matches; one with nothing but labels is not parsed for that."""
+    if selector is None or selector.get("matchExpressions"):
+        return label_selector(selector).matches_object(obj)
+    wanted = selector.get("matchLabels") or {}
+    return bool(wanted.items() <= meta.labels_of(obj).items())
 
 
 def plan_claims(

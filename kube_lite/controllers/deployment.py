@@ -24,7 +24,7 @@ from kube_lite.kit.clock import Clock
 from . import deployment_status as statuses
 from . import pods as pod_facts
 from . import revisions, rollout
-from .adoption import Adoption
+from .adoption import Adoption, selects
 from .base import Controller, RequeueAfter
 from .resources import DEPLOYMENT, DEPLOYMENTS, PODS, REPLICA_SETS
 from .rollout import Limits, Revision, Sizes
@@ -318,7 +318,7 @@ class Deployments(Controller):
         keys = {key for obj in (old, new) if obj is not None and (key := self._owner_of(obj)) is not None}
         if new is not None and meta.controller_of(new) is None and not meta.is_being_deleted(new):
             for deployment in self._deployments.list(new["metadata"]["namespace"]):
-                if label_selector(deployment["spec"].get("selector")).matches_object(new):
+                if selects(deployment["spec"].get("selector"), new):
                     keys.add(key_of(deployment))
         return keys
 

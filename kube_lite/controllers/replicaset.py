@@ -22,7 +22,7 @@ from kube_lite.client.recorder import Recorder
 from kube_lite.kit.clock import Clock
 
 from . import pods as pod_facts
-from .adoption import Adoption
+from .adoption import Adoption, selects
 from .base import Controller, RequeueAfter
 from .expectations import Expectations
 from .pods import PodControl
@@ -277,7 +277,10 @@ class ReplicaSets(Controller):
 
     def _sets_that_select(self, pod: Json) -> Iterable[ObjectKey]:
         for owner in self._sets.list(pod["metadata"]["namespace"]):
-            if self._selector(owner).matches_object(pod):
+            selector = owner["spec"].get("selector")
+            if self._kind is REPLICATION_CONTROLLER_KIND:
+                selector = {"matchLabels": selector} if selector else None
+            if selects(selector, pod):
                 yield key_of(owner)
 
     def _owner_of(self, pod: Json) -> ObjectKey | None:
