@@ -96,6 +96,7 @@ class Agent:
         self._again: set[str] = set()
         self._alarms: dict[str, tuple[float, asyncio.Task[None]]] = {}
         self._group: asyncio.TaskGroup | None = None
+        self._stops = False
         self._ran_before: dict[str, tuple[list[SandboxState], list[ContainerState]]] = {}
         version = kubernetes_version.lstrip("v")
         words = Words(version)
@@ -142,9 +143,12 @@ class Agent:
         """Run pods until cancelled; containers live on after that."""
         try:
             async with asyncio.TaskGroup() as self._group, self._driver.events() as events:
-                await self._begin(events)
-                ready()
-                await self._node.run()
+                try:
+                    await self._begin(events)
+                    ready()
+                    await self._node.run()
+                finally:
+                    self._stops = True  # informers go on telling of pods while tasks are still ending
         finally:
             self._group = None
             self._volumes.close()
@@ -215,7 +219,7 @@ class Agent:
     def _wake(self, uid: str) -> None:
         """Let the worker look again: now, or once more if it is looking."""
         worker = self._workers.get(uid)
-        if worker is None or self._group is None:
+        if worker is None or self._group is None or self._stops:
             return
         if uid in self._awake:
             self._again.add(uid)

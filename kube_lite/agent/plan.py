@@ -264,10 +264,9 @@ def _plan_containers(pod: Json, facts: Facts) -> Plan:
             draft.steps.append(Kill(name, current.id, facts.now + grace))
     spec = pod["spec"]
     for member in members(pod):
-        if member.role is Role.EPHEMERAL and facts.newest(member.name) is None:
-            draft.start(
-                member.name
-            )  # whatever the others do: it has but one life, and is there to look at them
+        has_lived = facts.newest(member.name) is not None or member.name in facts.lost
+        if member.role is Role.EPHEMERAL and not has_lived:  # one life, whatever the others do
+            draft.start(member.name)
     inits = [member for member in members(pod) if member.role in (Role.INIT, Role.SIDECAR)]
     mains = [member for member in members(pod) if member.role is Role.MAIN]
     if any(facts.current(member.name) for member in mains):

@@ -1,5 +1,6 @@
 """The node's own API over TLS, as the API server uses it."""
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
@@ -132,6 +133,26 @@ async def test_a_followed_log_ends_with_its_container(site: Site) -> None:
         assert await response.content.readline() == b"one\n"
         site.driver.end(running.id, 0)
         assert await response.content.read() == b""
+
+
+async def test_pods_that_come_and_go_while_the_agent_stops_do_no_harm(tmp_path: Path) -> None:
+    clock = ManualClock()
+    driver = FakeDriver(clock)
+    authority = Authority(tmp_path / "pki", "ca", time.time)
+    serving = server_context(authority.serving("node", ["127.0.0.1"]), authority.files.certificate)
+    caller = client_context(authority.files.certificate, authority.client("api", "kube-apiserver"))
+    async with world_in(tmp_path, clock) as world, asyncio.TaskGroup() as group:
+        async with agent_on(world, driver, tls=serving) as agent:
+            await world.create({"containers": [BOX]})
+            await world.until_ready()
+            session = ClientSession(connector=TCPConnector(ssl=caller))
+            url = f"https://127.0.0.1:{agent.port}/containerLogs/default/web/c?follow=true"
+            response = await session.get(url)  # somebody who reads on makes the agent's end take a while
+            group.create_task(world.create({"containers": [BOX]}, name="late"))
+            group.create_task(world.delete())
+        response.close()
+        await session.close()
+    assert [state.name for state in await driver.list_sandboxes()] == ["web"]
 
 
 async def test_a_command_tells_both_its_outputs_and_its_exit_code(site: Site) -> None:
