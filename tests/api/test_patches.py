@@ -239,3 +239,9 @@ def test_a_merge_patch_leads_from_one_object_to_the_other(old: Any, new: Any) ->
 def test_a_patch_whose_result_is_no_object_of_the_kind_is_quoted() -> None:
     status = refused({"spec": {"sizes": 3}}, "why not").status()
     assert status["message"] == ' "" is invalid: patch: Invalid value: "map[spec:map[sizes:3]]": why not'
+
+
+def test_what_is_left_of_a_patch_is_what_a_refusal_quotes() -> None:
+    patch = pods({"name": "app", "odd": 1}, other=1, **{"$setElementOrder/containers": [{"name": "app"}]})
+    left = strategic.merge(pods(APP), patch, definitions().schema(DEPLOYMENT)).left
+    assert left == {"spec": {"template": {"spec": {"other": 1}}}}

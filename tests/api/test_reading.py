@@ -111,6 +111,15 @@ def test_the_body_is_not_touched_and_shares_nothing_with_the_result() -> None:
     }
 
 
+def test_a_wrong_type_has_other_words_where_an_object_is_converted() -> None:
+    with pytest.raises(TypeMismatch) as caught:
+        read({"spec": {"containers": {}}})
+    assert caught.value.restored == "cannot restore slice from map"
+    with pytest.raises(TypeMismatch) as caught:
+        read({"spec": {"replicas": "x"}}, "io.k8s.api.apps.v1.Deployment")
+    assert caught.value.restored == "unrecognized type: int32"
+
+
 SCHEMA = {
     "type": "object",
     "required": ["size"],

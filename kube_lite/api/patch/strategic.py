@@ -15,7 +15,7 @@ Source: ``apimachinery/pkg/util/strategicpatch/patch.go`` and its design documen
 "preserve-order-in-strategic-merge-patch".
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from kube_lite.api.errors import ApiError, BadRequest
 from kube_lite.api.gotext import go_text
@@ -46,11 +46,27 @@ def parse(body: bytes) -> Json:
 def apply(obj: Json, patch: Json, schema: Schema | None) -> Json:
     """A new object; neither argument is changed. Without a schema every list is replaced.
 
+    Raises what ``merge`` does.
+    """
+    return merge(obj, patch, schema).value
+
+
+class Merged(NamedTuple):
+    """A new object, and what is left of the patch once its directives were obeyed: error texts quote that."""
+
+    value: Json
+    left: Json
+
+
+def merge(obj: Json, patch: Json, schema: Schema | None) -> Merged:
+    """As ``apply``.
+
     Raises:
         BadRequest: a directive is malformed.
         ApiError: (500, as in the reference) the patch does not fit: an item has no merge key, a wrong order.
     """
-    return _merge_map(copy(obj), copy(patch), schema)
+    left = copy(patch)
+    return Merged(_merge_map(copy(obj), left, schema), left)
 
 
 def _merge_map(original: Json, patch: Json, schema: Schema | None) -> Json:

@@ -37,7 +37,15 @@ _LINE_END = re.compile(r"[\r\n]")
 
 
 class TypeMismatch(ValueError):
-    """A value is not of the type of its field; the message is Go's."""
+    """A value is not of the type of its field.
+
+    The message is that of Go's JSON decoder; ``restored`` is what the reference says instead where an object
+    that it has in memory already is converted, which is so for strategic merge patches.
+    """
+
+    def __init__(self, message: str, restored: str = "") -> None:
+        super().__init__(message)
+        self.restored = restored or message
 
 
 class Read(NamedTuple):
@@ -374,9 +382,21 @@ def _mismatch(value: Any, schema: Schema, path: Path, owner: str, *, is_number: 
         if type(key) is str:
             names.append(key)
     field = ".".join((owner, *reversed(names)))
-    return TypeMismatch(
-        f"json: cannot unmarshal {what} into Go struct field {field} of type {go_type(schema)}"
-    )
+    message = f"json: cannot unmarshal {what} into Go struct field {field} of type {go_type(schema)}"
+    return TypeMismatch(message, _restored(value, schema))
+
+
+def _restored(value: Any, schema: Schema) -> str:
+    """What the converter says: ``cannot restore slice from map``, ``unrecognized type: int32``."""
+    kinds = {dict: "map", list: "slice", str: "string", bool: "bool", int: "int64", float: "float64"}
+    kind = kinds.get(type(value), "interface")
+    if schema.type == "array":
+        return f"cannot restore slice from {kind}"
+    if schema.additional is not None:
+        return f"cannot restore map from {kind}"
+    if schema.type == "object":
+        return f"cannot restore struct from: {kind}"
+    return f"unrecognized type: {go_type(schema)}"
 
 
 def _spell(path: Path) -> str:

@@ -71,6 +71,7 @@ RULES: dict[tuple[str, str], Rules] = {
     ("storage.k8s.io", "StorageClass"): Rules(
         "storage.check_storage_class", "storage.check_storage_class_update"
     ),
+    ("storage.k8s.io", "VolumeAttachment"): Rules(change="storage.check_attachment_update"),
     ("storage.k8s.io", "CSIDriver"): Rules("storage.check_csi_driver", "storage.check_csi_driver_update"),
     (RBAC, "Role"): Rules("cluster.check_role", name="path_segment"),
     (RBAC, "ClusterRole"): Rules("cluster.check_role", name="path_segment"),
@@ -95,7 +96,8 @@ RULES: dict[tuple[str, str], Rules] = {
     (ADMISSION, "MutatingWebhookConfiguration"): Rules("admission.check_webhooks"),
     (ADMISSION, "ValidatingAdmissionPolicy"): Rules("admission.check_policy"),
     (ADMISSION, "ValidatingAdmissionPolicyBinding"): Rules("admission.check_policy_binding"),
-    ("resource.k8s.io", "ResourceClaim"): Rules("requests.check_claim"),
+    ("resource.k8s.io", "ResourceClaim"): Rules("requests.check_claim", "requests.check_claim_update"),
+    ("certificates.k8s.io", "ClusterTrustBundle"): Rules(name="path_segment"),
 }
 
 CRONJOB_NAME_MAX = 52  # of 63 characters, the names of its Jobs take eleven more

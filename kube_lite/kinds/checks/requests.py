@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 
 from kube_lite.api.errors import Cause
-from kube_lite.api.fielderrors import duplicate, each, forbidden, invalid, one_of, required
+from kube_lite.api.fielderrors import duplicate, each, forbidden, immutable, invalid, one_of, required
 from kube_lite.api.identity import Json
 from kube_lite.api.names import check_label
 
@@ -66,3 +66,8 @@ def check_claim(claim: Json) -> Iterator[Cause]:
             yield forbidden(here, "exactly one of `exactly` or `firstAvailable` is required")
         else:
             yield required(here, "exactly one of `exactly` or `firstAvailable` is required")
+
+
+def check_claim_update(new: Json, old: Json) -> Iterator[Cause]:
+    """What was asked for stays asked for."""
+    yield from immutable("spec", new.get("spec"), old.get("spec"))

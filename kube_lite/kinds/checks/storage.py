@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from kube_lite.api.errors import Cause
 from kube_lite.api.fielderrors import (
+    IMMUTABLE,
     Shown,
     each,
     forbidden,
@@ -13,6 +14,7 @@ from kube_lite.api.fielderrors import (
     one_of,
     required,
 )
+from kube_lite.api.gotext import go_json
 from kube_lite.api.identity import Json
 from kube_lite.api.names import check_subdomain
 from kube_lite.api.quantity import Quantity, parse_quantity
@@ -152,3 +154,17 @@ def check_csi_driver_update(new: Json, old: Json) -> Iterator[Cause]:
     """How volumes are attached is decided once."""
     spec, before = new.get("spec") or {}, old.get("spec") or {}
     yield from immutable("spec.attachedRequired", spec.get("attachRequired"), before.get("attachRequired"))
+
+
+def check_attachment_update(new: Json, old: Json) -> Iterator[Cause]:
+    """A VolumeAttachment is for one volume and one node."""
+    spec = new.get("spec") or {}
+    if spec == old.get("spec"):
+        return
+    source = spec.get("source") or {}
+    shown = (
+        f'{{"Attacher":{go_json(spec.get("attacher"))},"Source":{{"PersistentVolumeName":'
+        f'{go_json(source.get("persistentVolumeName"))},"InlineVolumeSpec":'
+        f'{go_json(source.get("inlineVolumeSpec"))}}},"NodeName":{go_json(spec.get("nodeName"))}}}'
+    )
+    yield invalid("spec", Shown(shown), IMMUTABLE)
