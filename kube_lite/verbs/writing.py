@@ -69,7 +69,7 @@ class Writing:
                 raise conflict(resource.group_resource, key.name, why)
             self._check_version(resource, obj, version, old)
             if resource.group_resource == SERVICES:
-                again: Json = copy(obj)  # addresses are chosen in it, and others when this has to be done again
+                again: Json = copy(obj)  # addresses are chosen in it, others when it has to be done again
                 return again
             return {**obj, "metadata": dict(obj["metadata"])}
 
