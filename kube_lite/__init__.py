@@ -1,4 +1,7 @@
-"""An embedded, lightweight, Kubernetes-compatible cluster. Names are resolved when used: importing costs nothing."""
+"""An embedded, lightweight, Kubernetes-compatible cluster.
+
+Names are resolved when they are used, so importing costs nothing.
+"""
 
 from typing import TYPE_CHECKING
 

@@ -154,15 +154,15 @@ class Timeout(ApiError):
 REASONS: dict[str, type[ApiError]] = {
     kind.reason: kind
     for kind in (
-        BadRequest, Unauthorized, Forbidden, NotFound, MethodNotAllowed, NotAcceptable, Conflict, AlreadyExists,
-        Gone, Expired, RequestEntityTooLarge, UnsupportedMediaType, Invalid, TooManyRequests, InternalError,
+        BadRequest, Unauthorized, Forbidden, NotFound, MethodNotAllowed, NotAcceptable, Conflict,
+        AlreadyExists, Gone, Expired, RequestEntityTooLarge, UnsupportedMediaType, Invalid, TooManyRequests, InternalError,
         ServiceUnavailable, Timeout,
     )
 }  # fmt: skip
 
 
 def details_of(resource: GroupResource, name: str = "", causes: Sequence[Cause] = (), kind: str = "") -> Json:
-    """``Status.details``: name, group, kind (the plural resource, or the Kind for validation errors), causes."""
+    """``Status.details``; ``kind`` is the plural resource, or the Kind for validation errors."""
     details: Json = {}
     if name:
         details["name"] = name
@@ -217,7 +217,7 @@ def invalid(group: str, kind: str, name: str, causes: Sequence[Cause]) -> Invali
 
 
 def from_status(status: Json) -> ApiError:
-    """The error that a ``metav1.Status`` tells of; the class follows ``reason``, unknown ones are ``ApiError``."""
+    """The error that a ``metav1.Status`` tells of; of an unknown ``reason`` it is ``ApiError``."""
     kind = REASONS.get(status.get("reason", ""), ApiError)
     details = status.get("details")
     retry_after = (details or {}).get("retryAfterSeconds")

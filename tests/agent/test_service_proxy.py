@@ -1,7 +1,6 @@
 """The service proxy on a real API, with a backend that only remembers what it was told."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -98,16 +97,14 @@ async def test_what_is_there_already_is_reachable_once_the_proxy_is_ready(tmp_pa
             assert backend.told == [{place: ["10.244.0.2"]}]
 
 
-async def test_endpoints_come_and_go_with_readiness_within_a_tenth_of_a_second(tmp_path: Path) -> None:
+async def test_endpoints_come_and_go_with_readiness(tmp_path: Path) -> None:
     async with world_in(tmp_path) as world:
         backend = Remembering()
         async with proxy_on(world, backend):
             place = await make_service(world)
             await backend.until({place: []})
-            start = time.perf_counter()
             await set_slice(world, "web", "10.244.0.2", "10.244.0.3", ready=True)
             await backend.until({place: ["10.244.0.2", "10.244.0.3"]})
-            assert time.perf_counter() - start < 0.1
             await set_slice(world, "web", "10.244.0.2", ready=False)
             await backend.until({place: []})
             await world.client.delete(SERVICES, "web", namespace="default")

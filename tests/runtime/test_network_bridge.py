@@ -4,7 +4,6 @@ import asyncio
 import os
 import socket
 import subprocess
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,6 +22,8 @@ pytestmark = [
 RANGE = 64 + os.getpid() % 64
 CIDR = f"10.{RANGE}.7.0/24"
 SERVICES = f"10.{RANGE + 64}.0.0/16"
+
+TOTAL_RETRANSMISSIONS = slice(100, 104)  # of struct tcp_info, linux/tcp.h
 
 
 def on_host(command: str) -> str:
@@ -177,20 +178,6 @@ async def test_a_pod_answers_from_the_moment_it_is_attached(
             pod = namespace()
             await asyncio.to_thread(stack.enter_context, pod.serving("pod"))
             (address,) = await network.attach(f"pod-{number}", pod.path)
-            start = time.perf_counter()
-            socket.create_connection((address, 80), timeout=5).close()  # at once, in this very thread
-            assert time.perf_counter() - start < 0.9, (
-                "the first packet was lost and sent again after a second"
-            )
-
-
-async def test_attaching_is_a_matter_of_milliseconds(
-    network: Bridge, namespace: Callable[[], Namespace]
-) -> None:
-    pods = [namespace() for _ in range(10)]
-    taken = []
-    for number, pod in enumerate(pods):
-        start = time.perf_counter()
-        await network.attach(f"pod-{number}", pod.path)
-        taken.append(time.perf_counter() - start)
-    assert min(taken) < 0.010, taken
+            with socket.create_connection((address, 80), timeout=5) as connection:  # at once, in this thread
+                state = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+            assert int.from_bytes(state[TOTAL_RETRANSMISSIONS], "little") == 0

@@ -4,7 +4,6 @@ import asyncio
 import os
 import re
 import subprocess
-import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
@@ -105,9 +104,7 @@ class TestInTheKernel:
 
     async def test_a_change_of_endpoints_is_in_force_at_once(self, pods: Pods) -> None:
         for name, endpoint in zip(("one", "other"), pods.endpoints, strict=True):
-            start = time.perf_counter()
             await pods.apply(web(endpoint))
-            assert time.perf_counter() - start < 0.1
             answers = await pods.ask(WEB, times=3)
             assert {answer.split()[0] for answer in answers} == {name}
 
@@ -160,16 +157,6 @@ def test_servers_with_the_same_endpoints_share_the_turn() -> None:
     assert len(re.findall(r"^chain server_", text, re.M)) == 1
     assert f"{WEB} . tcp . 80 : goto server_0" in text
     assert "{ tcp . 30080 : goto server_0 }" in text
-
-
-def test_a_thousand_servers_are_planned_in_no_time() -> None:
-    servers = [
-        web(Endpoint(f"10.1.{n // 250}.{n % 250}", 80), address=f"10.9.{n // 250}.{n % 250}")
-        for n in range(1000)
-    ]
-    start = time.perf_counter()
-    plan_services(servers, bridge="b", service_cidr="10.9.0.0/16")
-    assert time.perf_counter() - start < 1.0  # a few milliseconds on an idle machine
 
 
 def test_the_kernel_is_preferred_where_pods_have_a_network_and_it_lets_us(tmp_path: Path) -> None:
