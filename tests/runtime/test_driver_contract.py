@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ import pytest_asyncio
 from kube_lite_runtime.driver import Driver
 from kube_lite_runtime.fake import FakeDriver, Reply, Script
 from kube_lite_runtime.process.driver import ProcessDriver
+from kube_lite_runtime.types import Security
 
 from tests.contracts.driver_contract import DriverContract
+from tests.runtime.containers import SPEC, shell, start
 
 ROOT = Path(__file__).parent.parent.parent
 NOBODY = 65534
@@ -82,6 +85,18 @@ class TestUser(ProcessContract):
         async with reopen() as driver:
             if not driver.abilities().isolation:
                 pytest.skip(f"needs user namespaces: {driver.abilities().reasons['isolation']}")
+
+    async def test_a_container_may_be_another_number_and_its_execs_too(self, driver: Driver) -> None:
+        container = await start(driver, replace(SPEC, security=Security(user=1234, group=2345)))
+        ran = await shell(
+            driver, container, "id -u; id -g; grep CapBnd /proc/self/status; echo x > /tmp/x && echo ok"
+        )
+        assert ran.stdout.split() == ["1234", "2345", "CapBnd:", "00000000a80425fb", "ok"]
+
+    async def test_it_sees_only_its_own_processes_and_no_data(self, driver: Driver) -> None:
+        seen = await shell(driver, await start(driver), "echo /proc/[0-9]*; ls -A /home /var/lib /work")
+        assert len(seen.stdout.splitlines()[0].split()) < 5
+        assert seen.stdout.splitlines()[1:] == ["/home:", "", "/var/lib:"]
 
 
 @needs_linux

@@ -69,6 +69,8 @@ class ProcessDriver:
         self._images = LocalImages(self._directory / "images")
         self._network: Network | None = None
         self._locks: dict[str, asyncio.Lock] = {}
+        self._loopback: dict[str, str] = {}
+        """By sandbox: the addresses of those without a network of their own."""
         self._host = Host("plain", may_set_user=False)
         self._abilities: Abilities | None = None
         self._groups: Groups | None = None
@@ -304,6 +306,9 @@ class ProcessDriver:
             hidden=self._hidden,
         )
         self._groups = Groups.find() if hello["cgroups"] else None
+        self._loopback = {
+            record["id"]: address for record in hello["sandboxes"] for address in record["addresses"]
+        }
         files.clear(
             self._directory,
             self._instance,
@@ -337,8 +342,8 @@ class ProcessDriver:
         elif spec.host_network:
             addresses = []
         else:
-            taken = [address for other in await self.list_sandboxes() for address in other.addresses]
-            addresses = [next_loopback(self._directory, taken)]
+            addresses = [next_loopback(self._directory, self._loopback.values())]
+            self._loopback[sandbox_id] = addresses[0]
         memory = await self._run(
             lambda: files.make_sandbox_files(
                 self._directory / "sandboxes" / sandbox_id, self._instance, spec, hostname, addresses
@@ -349,6 +354,7 @@ class ProcessDriver:
 
     async def _remove_sandbox(self, sandbox_id: str) -> None:
         answer = await self._link.ask("remove_sandbox", sandbox=sandbox_id)
+        self._loopback.pop(sandbox_id, None)
         if self._network is not None:
             await self._network.detach(sandbox_id)
         directory, instance = self._directory, self._instance

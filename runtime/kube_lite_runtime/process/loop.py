@@ -6,6 +6,7 @@ One thread. A callback never waits; while nothing happens the process sleeps wit
 import heapq
 import itertools
 import selectors
+import sys
 import time
 from collections.abc import Callable
 from typing import cast
@@ -63,7 +64,7 @@ class Loop:
         while self._running:
             for key, _ in self._selector.select(self._patience()):
                 if key.fd in self._selector.get_map():  # an earlier callback may have let go of it
-                    cast("Callback", key.data)()
+                    _call(cast("Callback", key.data))
             self._run_timers()
 
     def _patience(self) -> float | None:
@@ -76,4 +77,13 @@ class Loop:
         while self._timers and self._timers[0][0] <= now:
             _, _, timer = heapq.heappop(self._timers)
             if timer.callback is not None:
-                timer.callback()
+                _call(timer.callback)
+
+
+def _call(callback: Callback) -> None:
+    """What the system refuses one container, for want of memory or descriptors, must not end the others."""
+    try:
+        callback()
+    except OSError:
+        sys.excepthook(*sys.exc_info())
+        sys.stderr.flush()

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from .spawn import spawn
 from .syscalls import (
+    MOUNT_ATTR_RDONLY,
     MS_PRIVATE,
     MS_REC,
     NEW_IPC,
@@ -87,7 +88,7 @@ def _as_user(kernel: Kernel, directory: str) -> None:
 
 
 def _mount_all(kernel: Kernel, directory: str, options: str) -> None:
-    """The mounts that every container needs."""
+    """The mounts that every container needs, and the newer calls (Linux 5.12) that they need."""
     kernel.mount("", "/", "", MS_REC | MS_PRIVATE, "")
     place = f"{directory}/probe"
     names = ("lower", "upper", "work", "root", "proc")
@@ -98,6 +99,10 @@ def _mount_all(kernel: Kernel, directory: str, options: str) -> None:
         kernel.mount("proc", "proc", "proc", 0, "")
         kernel.unmount("proc")
         kernel.mount("overlay", "root", "overlay", 0, f"lowerdir=lower,upperdir=upper,workdir=work{options}")
+        root = os.open("root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        os.close(kernel.open_in_root(root, "/", os.O_PATH))
+        os.close(root)
+        kernel.restrict_mount("root", MOUNT_ATTR_RDONLY, recursive=True)
         os.chdir("/")
         kernel.unmount(f"{place}/root")
     finally:

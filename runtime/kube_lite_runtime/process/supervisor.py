@@ -15,6 +15,7 @@ sees what happened. Only the standard library is imported, and little of it: the
 import fcntl
 import gc
 import os
+import resource
 import signal
 import socket
 import struct
@@ -38,6 +39,8 @@ LOCK = "supervisor.lock"
 LINGER_SECONDS = 0.5
 """How long one who owns nothing stays, so that a server that has just found it can connect."""
 BACKLOG = 8
+OPEN_FILES = 65_536
+"""A pod takes eight descriptors here. Its processes inherit the limit, as they would from containerd."""
 
 
 class Connection:
@@ -233,7 +236,10 @@ def detach(log: str) -> None:
 def main(directory: str, wanted: str) -> NoReturn:
     """Start, in the best mode up to ``wanted``: fails with a line on stderr, or detaches once it listens."""
     os.umask(0o077)
-    os.closerange(3, 65536)
+    os.closerange(3, OPEN_FILES)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = OPEN_FILES if most == resource.RLIM_INFINITY else min(OPEN_FILES, most)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     directory = os.path.abspath(directory)
