@@ -20,6 +20,8 @@ from kube_lite.client.protocol import EventType
 from kube_lite.kit.clock import Clock
 from kube_lite.kit.workqueue import WorkQueue
 
+from .pods import is_namespace_ending
+
 log = logging.getLogger(__name__)
 
 K = TypeVar("K")
@@ -66,6 +68,9 @@ class Reconciler(Generic[K]):
                 log.debug("lost a race", extra={"part": self.name, "key": str(key), "why": error.message})
                 self.queue.add_rate_limited(key)
             except ApiError as error:
+                if is_namespace_ending(error):  # trying again would change nothing, and nobody waits for it
+                    self.queue.forget(key)
+                    continue
                 log.warning("refused", extra={"part": self.name, "key": str(key), "why": error.message})
                 self.queue.add_rate_limited(key)
             except Exception:

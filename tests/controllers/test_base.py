@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from kube_lite.api.errors import Conflict, ServiceUnavailable
+from kube_lite.api.errors import Conflict, Forbidden, ServiceUnavailable
 from kube_lite.api.identity import ObjectKey
 from kube_lite.controllers.base import Reconciler, RequeueAfter
 from kube_lite.controllers.expectations import EXPIRES, Expectations
@@ -80,6 +80,18 @@ async def test_a_key_that_fails_comes_back_after_growing_delays(
     assert waits == [0.005, 0.01, 0.02]
     is_bug = isinstance(error, KeyError)
     assert [record.exc_info is not None for record in caplog.records] == [True] * 3 * is_bug
+
+
+async def test_a_creation_in_a_namespace_that_ends_is_not_tried_again() -> None:
+    clock = ManualClock()
+    ending = Forbidden("being terminated", details={"causes": [{"reason": "NamespaceTerminating"}]})
+    it = Scripted(clock, ending)
+    async with at_work(it):
+        it.queue.add("a")
+        await settled()
+        await clock.advance(1000)
+        assert it.calls == [0.0]
+        assert it.queue.idle
 
 
 async def test_what_was_done_but_not_seen_is_waited_for() -> None:
