@@ -103,8 +103,10 @@ class Scheduler:
             log.info(
                 "binding refused", extra={"pod": str(entry.key), "node": node_name, "why": error.message}
             )
-            self._snapshot.displace(pod["metadata"]["uid"])
-            entry.pod = self._pods.get(entry.key) or pod
+            current = self._pods.get(entry.key)
+            if current is None or not current["spec"].get("nodeName"):  # nobody else has bound it meanwhile
+                self._snapshot.displace(pod["metadata"]["uid"])
+            entry.pod = current or pod
             if isinstance(error, NotFound):
                 self._queue.remove(entry.key)
             else:

@@ -202,6 +202,17 @@ async def test_a_refused_binding_gives_the_room_back_and_is_tried_again(world: W
     assert world.client.bound == 1
 
 
+async def test_a_pod_that_somebody_else_has_bound_still_takes_its_room(world: World) -> None:
+    await world.add_pod("web", cpu="1")
+    await world.until_refused("web")
+    target = {"metadata": {"name": "web"}, "target": {"kind": "Node", "name": "n1"}}
+    await world.client.create(PODS, target, namespace="default", name="web", subresource="binding")
+    await world.add_node("n1", cpu="1")
+    await world.add_pod("late", cpu="1")
+    await world.until_refused("late")
+    assert (await world.why("late"))[1].startswith("0/1 nodes are available: 1 Insufficient cpu.")
+
+
 @pytest.mark.parametrize(
     "spec",
     [
