@@ -1,5 +1,7 @@
 """Fixtures for test suites that want a cluster; imports the rest only inside them.
 
+A test asks for one by name::
+
     def test_my_operator(cluster):
         subprocess.run(["kubectl", "--kubeconfig", cluster.kubeconfig, "apply", "-f", "crd.yaml"], check=True)
 """
