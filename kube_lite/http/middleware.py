@@ -153,6 +153,7 @@ def attributes_of(call: Call) -> Attributes:
     asked = call.asked
     if asked is None:
         return Attributes(call.user, call.request.method.lower(), path=call.address.path)
+    is_namespace = asked.resource == "namespaces" and not asked.group  # which lies in itself
     return Attributes(
         call.user,
         asked.verb,
@@ -160,7 +161,7 @@ def attributes_of(call: Call) -> Attributes:
         version=asked.version,
         resource=asked.resource,
         subresource=asked.subresource,
-        namespace=asked.namespace,
+        namespace=asked.name if is_namespace else asked.namespace,
         name=asked.name,
     )
 

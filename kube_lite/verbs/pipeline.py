@@ -132,9 +132,11 @@ class Pipeline:
         if MASTERS in user.groups:  # the parts of the cluster itself, and its owner: most requests
             return
         resource = request.resource
+        is_namespace = resource.plural == "namespaces" and not resource.group  # which lies in itself
+        namespace = request.name if is_namespace else request.namespace
         attributes = Attributes(
             user, request.verb, resource.group, resource.version, resource.plural,
-            request.subresource, request.namespace, request.name,
+            request.subresource, namespace, request.name,
         )  # fmt: skip
         decision = self._authorizer.authorize(attributes)
         if not decision.allowed:

@@ -247,6 +247,13 @@ async def test_an_administrator_may_act_as_somebody_else_and_then_has_only_their
         assert response.status == 200
 
 
+async def test_a_namespace_lies_in_itself_when_asked_for_permission(site: Site) -> None:
+    http = await site.stranger()
+    for path in ("/api/v1/namespaces/default", "/api/v1/namespaces/default/nothings"):
+        async with http.get(path) as response:
+            assert (await response.json())["message"].endswith('in the namespace "default"'), path
+
+
 async def test_nobody_may_not_act_as_somebody(site: Site) -> None:
     http = await site.stranger(headers={"Impersonate-User": "root", "Impersonate-Group": "system:masters"})
     async with http.get("/version") as response:
