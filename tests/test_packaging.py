@@ -1,4 +1,4 @@
-"""What is installed is what is tested: the wheel holds all three packages and their data, and runs by itself."""
+"""What is installed is what is tested: the wheel holds all three packages and their data, and runs."""
 
 import os
 import subprocess
@@ -38,7 +38,7 @@ def test_the_wheel_holds_every_module_and_its_data(wheel: Path) -> None:
         for base in (ROOT, ROOT / "runtime", ROOT / "storage")
         for package in base.glob("kube_lite*")
         for path in package.rglob("*")
-        if path.suffix in (".py", ".typed", ".txt") and "__pycache__" not in path.parts
+        if path.suffix in (".py", ".typed", ".txt") and (package / "__init__.py").exists()
     }
     assert sources - names == set()
     assert not {name for name in names if name.startswith(("tests/", "conformance/"))}
