@@ -50,8 +50,8 @@ def with_resources(pod: Json, sent: Json) -> Json:
 
 def check_resources(new: Json, old: Json) -> Iterator[Cause]:
     """Only processor and memory may be given anew, and the Pod stays of its class."""
-    quality = quality_of_service(new["spec"])
-    if quality != quality_of_service(old["spec"]):
+    quality = quality_of_service(old["spec"])
+    if quality != quality_of_service(new["spec"]):
         why = f'Invalid value: "{quality}": Pod QOS Class may not change as a result of resizing'
         yield Cause("FieldValueInvalid", why, "spec")
     if _immutable_parts(new) != _immutable_parts(old):

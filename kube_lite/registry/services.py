@@ -7,9 +7,11 @@ Source: ``pkg/registry/core/service/storage/alloc.go``.
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Address
 from typing import NamedTuple
 
+import orjson
 from kube_lite_storage import Store
 
 from kube_lite.api.errors import Cause, InternalError, Invalid, invalid
@@ -19,6 +21,7 @@ from .allocators import ClusterIPs, NodePorts, RangeFull, together
 from .objects import NOTHING_ELSE, Also, Taken
 
 HEADLESS = "None"
+OF_ADDRESS = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
 SERVICE_CIDR = "10.96.0.0/16"
 FIRST_NODE_PORT, LAST_NODE_PORT = 30000, 32767
 WITH_NODE_PORTS = ("NodePort", "LoadBalancer")
@@ -47,17 +50,17 @@ class ServiceAddresses:
         """
         spec, before = service["spec"], (old or {}).get("spec") or {}
         kind = spec.get("type", "ClusterIP")
+        drop_what_type_had(spec, before)
         try:
             if kind == "ExternalName":
-                for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
+                for field in OF_ADDRESS:
                     spec.pop(field, None)
             else:
                 self._complete_address(service, spec, before)
             self._complete_ports(service, spec, before, kind)
         except RangeFull as error:
-            raise InternalError(
-                f"Internal error occurred: failed to allocate a serviceIP: {error} is full"
-            ) from error
+            why = f"Internal error occurred: failed to allocate a serviceIP: {error} is full"
+            raise InternalError(why) from error
 
     def changes(self, new: Json | None, old: Json | None) -> Also:
         """What is claimed and released when ``new`` follows ``old``; either may be None."""
@@ -87,20 +90,28 @@ class ServiceAddresses:
         )
 
     def _complete_address(self, service: Json, spec: Json, before: Json) -> None:
-        asked = spec.get("clusterIP") or (spec.get("clusterIPs") or [""])[0]
-        if not asked and before.get("clusterIP") and before.get("type") != "ExternalName":
-            asked = before["clusterIP"]
+        several = spec.get("clusterIPs") or []
+        asked = spec.get("clusterIP") or (several[0] if several else "")
+        if several and several[0] != asked and several != before.get("clusterIPs"):
+            shown = orjson.dumps(several).decode()
+            raise _refusal(service, "spec.clusterIPs", shown, "first value must match `clusterIP`")
+        if not asked and before.get("type") != "ExternalName":
+            asked = before.get("clusterIP", "")
         if not asked:
             asked = self.cluster_ips.pick()
-        elif asked != HEADLESS and asked != before.get("clusterIP"):
+        elif asked != before.get("clusterIP") and _is_address(
+            asked
+        ):  # what is none is for validation to refuse
+            why = f"failed to allocate IP {asked}: "
             if not self.cluster_ips.contains(asked):
-                network = self.cluster_ips.network
-                why = f"failed to allocate IP {asked}: the provided IP ({asked}) is not in the valid range. "
-                why += f"The range of valid IPs is {network}"
+                why += "the provided network does not match the current range"
                 raise _refusal(service, "spec.clusterIPs", f'["{asked}"]', why)
             if not self.cluster_ips.is_free(asked):
-                why = f"failed to allocate IP {asked}: provided IP is already allocated"
+                why += "provided IP is already allocated"
                 raise _refusal(service, "spec.clusterIPs", f'["{asked}"]', why)
+        if spec.get("ipFamilyPolicy") == "RequireDualStack" and (spec.get("selector") or asked != HEADLESS):
+            why = "this cluster is not configured for dual-stack services"
+            raise _refusal(service, "spec.ipFamilyPolicy", '"RequireDualStack"', why)
         spec["clusterIP"], spec["clusterIPs"] = asked, [asked]
         has_selector = bool(spec.get("selector"))
         policy = "RequireDualStack" if asked == HEADLESS and not has_selector else "SingleStack"
@@ -111,29 +122,37 @@ class ServiceAddresses:
     def _complete_ports(self, service: Json, spec: Json, before: Json, kind: str) -> None:
         ports = spec.get("ports") or []
         if kind not in WITH_NODE_PORTS:
-            if before.get("type") in WITH_NODE_PORTS:  # a port that was given out is not kept
-                for port in ports:
-                    port.pop("nodePort", None)
             return
+        if kind == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local":
+            self._complete_health_port(service, spec, before)
         if kind == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts") is False:
             return
         earlier = {
             (p.get("protocol", "TCP"), p["port"]): p.get("nodePort") for p in before.get("ports") or ()
         }
-        kept = {text.partition("/")[0] for text in _ports_of(before)}
+        kept = set(_ports_of(before))
         for position, port in enumerate(ports):
             protocol = port.get("protocol", "TCP")
             asked = port.get("nodePort") or earlier.get((protocol, port.get("port")))
             if not asked:
                 used = {str(other["nodePort"]) for other in ports if other.get("nodePort")}
-                port["nodePort"] = int(self.node_ports.pick(avoid=used).partition("/")[0])
+                used.add(str(spec.get("healthCheckNodePort", "")))
+                port["nodePort"] = int(self.node_ports.pick(avoid=used))
                 continue
             if str(asked) not in kept:
-                self._check_port(service, position, asked, protocol)
+                self._check_port(service, f"spec.ports[{position}].nodePort", asked)
             port["nodePort"] = asked
 
-    def _check_port(self, service: Json, position: int, port: int, protocol: str) -> None:
-        path = f"spec.ports[{position}].nodePort"
+    def _complete_health_port(self, service: Json, spec: Json, before: Json) -> None:
+        asked = spec.get("healthCheckNodePort") or before.get("healthCheckNodePort")
+        if not asked:
+            used = {str(port["nodePort"]) for port in spec.get("ports") or () if port.get("nodePort")}
+            asked = int(self.node_ports.pick(avoid=used))
+        elif str(asked) not in set(_ports_of(before)):
+            self._check_port(service, "spec.healthCheckNodePort", asked)
+        spec["healthCheckNodePort"] = asked
+
+    def _check_port(self, service: Json, path: str, port: int) -> None:
         if not self.node_ports.contains(port):
             span = f"{self.node_ports.first}-{self.node_ports.last}"
             raise _refusal(
@@ -144,6 +163,43 @@ class ServiceAddresses:
             )
         if not self.node_ports.is_free(str(port)):
             raise _refusal(service, path, str(port), "provided port is already allocated")
+
+
+def drop_what_type_had(spec: Json, before: Json) -> None:
+    """Take out of an update what only the former type needed and nobody changed. Changes ``spec``.
+
+    Source: ``dropTypeDependentFields`` in ``pkg/registry/core/service/strategy.go``.
+    """
+    kind, former = spec.get("type", "ClusterIP"), before.get("type")
+    if former is None or former == kind:
+        return
+    had_ports, has_ports = former in WITH_NODE_PORTS, kind in WITH_NODE_PORTS
+    if had_ports and not has_ports:
+        earlier = [port.get("nodePort") for port in before.get("ports") or ()]
+        if [port.get("nodePort") for port in spec.get("ports") or ()] == earlier:
+            for port in spec.get("ports") or ():
+                port.pop("nodePort", None)
+        _drop_unchanged(spec, before, ("externalTrafficPolicy",))
+    if former == "LoadBalancer":
+        _drop_unchanged(
+            spec, before, ("allocateLoadBalancerNodePorts", "healthCheckNodePort", "loadBalancerClass")
+        )
+    if kind == "ExternalName":
+        _drop_unchanged(spec, before, ("internalTrafficPolicy",))
+
+
+def _drop_unchanged(spec: Json, before: Json, fields: Iterable[str]) -> None:
+    for field in fields:
+        if field in spec and spec[field] == before.get(field):
+            del spec[field]
+
+
+def _is_address(text: str) -> bool:
+    try:
+        IPv4Address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def held_by(service: Json | None) -> Held:

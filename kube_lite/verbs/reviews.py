@@ -96,15 +96,15 @@ class Reviews:
         resource, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
         causes = causes or []
         if resource is not None and path is not None:
-            why = "Invalid value: null: cannot be specified in combination with resourceAttributes"
+            shown = f'{{"Path":"{path.get("path", "")}","Verb":"{path.get("verb", "")}"}}'
+            why = f"Invalid value: {shown}: cannot be specified in combination with resourceAttributes"
             causes.append(Cause("FieldValueInvalid", why, "spec.nonResourceAttributes"))
         if resource is None and path is None:
             why = "Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes "
             why += "must be specified"
             causes.append(Cause("FieldValueInvalid", why, "spec.resourceAttributes"))
         if causes:
-            kind = request.resource.kind
-            raise invalid(request.resource.group, kind, "", causes)
+            raise invalid(request.resource.group, "", "", causes)
         return as_status(self._parts.authorizer.authorize(attributes_of(user, resource, path)))
 
     def _what_may_i(self, request: Request, spec: Json) -> Json:

@@ -44,7 +44,7 @@ async def test_an_address_can_be_had_once(store: Store, addresses: ServiceAddres
     await take(store, addresses, service(clusterIP="10.96.0.10"))
     with pytest.raises(Invalid, match="provided IP is already allocated"):
         addresses.complete(service(clusterIP="10.96.0.10"), None)
-    with pytest.raises(Invalid, match=r"The range of valid IPs is 10.96.0.0/16"):
+    with pytest.raises(Invalid, match="does not match the current range"):
         addresses.complete(service(clusterIP="192.0.2.1"), None)
 
 
@@ -62,9 +62,11 @@ async def test_a_service_that_ceases_to_need_a_node_port_gives_it_back(
     made = await take(store, addresses, service(type="NodePort"))
     port = made["spec"]["ports"][0]["nodePort"]
     assert 30000 <= port <= 32767
-    plain = service(ports=[{"port": 80, "nodePort": port}])
+    plain = service(ports=[{"port": 80, "nodePort": port}], externalTrafficPolicy="Cluster")
+    made["spec"]["externalTrafficPolicy"] = "Cluster"
     await take(store, addresses, plain, made)
     assert "nodePort" not in plain["spec"]["ports"][0]
+    assert "externalTrafficPolicy" not in plain["spec"]
     assert addresses.node_ports.is_free(str(port))
 
 
@@ -86,3 +88,17 @@ async def test_a_range_that_is_used_up_says_so(store: Store) -> None:
         await store.commit(Txn(claims.compares, claims.writes))
     with pytest.raises(RangeFull):
         pool.pick()
+
+
+async def test_a_balancer_that_keeps_traffic_local_has_a_port_for_health(
+    store: Store, addresses: ServiceAddresses
+) -> None:
+    made = await take(store, addresses, service(type="LoadBalancer", externalTrafficPolicy="Local"))
+    spec = made["spec"]
+    assert spec["healthCheckNodePort"] != spec["ports"][0]["nodePort"]
+    assert not addresses.node_ports.is_free(str(spec["healthCheckNodePort"]))
+
+
+def test_addresses_that_disagree_are_refused(addresses: ServiceAddresses) -> None:
+    with pytest.raises(Invalid, match="first value must match `clusterIP`"):
+        addresses.complete(service(clusterIP="10.96.0.20", clusterIPs=["10.96.0.21"]), None)
