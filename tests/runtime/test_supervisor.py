@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -146,6 +147,14 @@ async def test_it_ends_by_itself_when_it_owns_nothing_and_nobody_is_connected(di
         await driver.remove_sandbox(container.sandbox_id)
     await until(lambda: not Path(f"/proc/{pid}").exists())
     assert not (directory / "supervisor.sock").exists()
+
+
+async def test_it_ends_its_containers_and_itself_when_its_directory_is_removed(directory: Path) -> None:
+    async with ProcessDriver(directory) as driver:
+        pid, container = await supervisor_of(driver), await start(driver)
+    shutil.rmtree(directory)
+    await until(lambda: not Path(f"/proc/{pid}").exists() and not Path(f"/proc/{container.pid}").exists())
+    assert not directory.exists()
 
 
 async def test_it_stays_while_a_pod_is_there_and_the_next_server_finds_the_same_one(directory: Path) -> None:

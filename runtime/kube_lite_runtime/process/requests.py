@@ -318,6 +318,10 @@ class Office:
         reply.answer()
 
     def _shutdown(self, message: Message, reply: Reply) -> None:
+        self.end_everything(reply.answer)
+
+    def end_everything(self, done: Callable[[], object]) -> None:
+        """Stop and forget every sandbox and container, and shut down."""
         waiting = len(self._sandboxes)
 
         def ended() -> None:
@@ -329,7 +333,7 @@ class Office:
                 for identity in self._sandboxes:
                     self._tools.sandboxes.forget(identity)
                 self._shut_down()
-                reply.answer()
+                done()
 
         if not waiting:
             ended()

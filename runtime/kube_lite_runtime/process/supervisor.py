@@ -2,7 +2,8 @@
 
 There is one for each runtime directory, kept single by a lock. It detaches from whoever started it, listens
 on ``supervisor.sock`` there (0600, and only for its own user or root), and does what messages ask
-(``requests.py``). It ends by itself when it owns nothing and nobody is connected, or when told to shut down.
+(``requests.py``). It ends by itself when it owns nothing and nobody is connected, when told to, and when its
+directory is gone.
 
 When another one was killed before it, its journal says what that one owned: this one ends those processes,
 removes their groups, and keeps the records as stopped sandboxes and ended containers, so that the server
@@ -10,7 +11,7 @@ sees what happened. Only the standard library is imported, and little of it: the
 """
 
 # pathlib and contextlib would cost the supervisor a megabyte and 5 ms of its start.
-# ruff: noqa: PTH100, PTH103, PTH108, PTH116, SIM105
+# ruff: noqa: PTH100, PTH103, PTH108, PTH110, PTH116, SIM105
 
 import fcntl
 import gc
@@ -26,7 +27,7 @@ from typing import NoReturn
 from .cgroups import Groups
 from .containers import lost
 from .journal import Journal, Record, boot_id, process_start
-from .loop import Loop
+from .loop import Loop, Timer
 from .probe import enter_user_namespace, find_mode
 from .reaper import Reaper, descendants
 from .requests import Office
@@ -38,6 +39,8 @@ SOCKET = "supervisor.sock"
 LOCK = "supervisor.lock"
 LINGER_SECONDS = 0.5
 """How long one who owns nothing stays, so that a server that has just found it can connect."""
+HOME_SECONDS = 5.0
+"""How often one without a server looks whether its directory is still there."""
 BACKLOG = 8
 OPEN_FILES = 65_536
 """A pod takes eight descriptors here. Its processes inherit the limit, as they would from containerd."""
@@ -96,6 +99,7 @@ class Supervisor:
         self._directory = directory
         self._listener = listener
         self._connections: list[Connection] = []
+        self._home = Timer(lambda: None)
         groups = Groups.find() if mode == "root" else None
         instance = instance_name(directory)
         tools = Tools(
@@ -120,7 +124,7 @@ class Supervisor:
         """Serve until there is nothing left to do."""
         self._listener.setblocking(False)
         self.loop.watch(self._listener.fileno(), self._accept)
-        self.loop.later(5.0, self._leave_if_idle)  # for the case that nobody ever connects
+        self.loop.later(HOME_SECONDS, self._leave_if_idle)  # for the case that nobody ever connects
         gc.collect()
         gc.freeze()  # what is there now stays; children need not copy its pages
         self.loop.run()
@@ -130,6 +134,7 @@ class Supervisor:
         self._connections.remove(connection)
         self.office.forget_connection(connection)
         self.loop.later(LINGER_SECONDS, self._leave_if_idle)
+        self._watch_home()
 
     def _accept(self) -> None:
         try:
@@ -150,6 +155,19 @@ class Supervisor:
     def _leave_if_idle(self) -> None:
         if not self._connections and self.office.is_idle:
             self._shut_down()
+
+    def _watch_home(self) -> None:
+        self._home.cancel()
+        self._home = self.loop.later(HOME_SECONDS, self._leave_if_homeless)
+
+    def _leave_if_homeless(self) -> None:
+        """End what can never be found again: somebody has removed the directory, and us with it."""
+        if self._connections:
+            return  # the last of them to leave asks again
+        if os.path.exists(f"{self._directory}/{SOCKET}"):
+            self._watch_home()
+        else:
+            self.office.end_everything(lambda: None)
 
     def _shut_down(self) -> None:
         if self._groups is not None:
