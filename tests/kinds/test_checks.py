@@ -316,3 +316,22 @@ def test_a_pod_name_with_a_dot_is_accepted_with_a_warning() -> None:
         "DNS label is "
         "recommended: [must not contain dots]",
     )
+
+
+def test_ephemeral_containers_come_later_and_have_no_resources() -> None:
+    visitor = {
+        "name": "debug",
+        "image": "d",
+        "resources": {"limits": {"cpu": "1"}},
+        "targetContainerName": "none",
+    }
+    asked = pod(ephemeralContainers=[visitor])
+    assert wrong(asked) == [
+        "spec.ephemeralContainers[0].resources: Forbidden: cannot be set for an Ephemeral Container",
+        'spec.ephemeralContainers[0].targetContainerName: Not found: "none"',
+        "spec.ephemeralContainers: Forbidden: cannot be set on create",
+    ]
+    asked["metadata"]["resourceVersion"] = "1"
+    asked["spec"]["ephemeralContainers"] = [{**visitor, "resources": {}, "targetContainerName": "app"}]
+    default(GroupVersionKind("", "v1", "Pod"), asked)
+    assert wrong(asked) == []

@@ -8,6 +8,7 @@ from kube_lite.api.fielderrors import (
     each,
     forbidden,
     invalid,
+    not_found,
     not_negative,
     not_supported,
     one_of,
@@ -27,6 +28,7 @@ RESTART_POLICIES = ("Always", "OnFailure", "Never")
 DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
 NAMESERVERS_MAX, SEARCHES_MAX, SEARCHES_LENGTH_MAX = 3, 32, 2048
 DEADLINE_MAX = 2**31 - 1
+EPHEMERAL_FORBIDS = ("ports", "lifecycle", "livenessProbe", "readinessProbe", "startupProbe", "resources")
 
 
 def check_pod(pod: Json) -> Iterator[Cause]:
@@ -35,6 +37,8 @@ def check_pod(pod: Json) -> Iterator[Cause]:
     yield from check_pod_spec(spec, "spec")
     if not pod["metadata"].get("resourceVersion") and spec.get("ephemeralContainers"):
         yield forbidden("spec.ephemeralContainers", "cannot be set on create")
+    for position, address in enumerate((pod.get("status") or {}).get("podIPs") or ()):
+        yield from check_ip(f"status.podIPs[{position}]", address.get("ip") or "")
 
 
 def check_template(template: Json, path: str) -> Iterator[Cause]:
@@ -76,15 +80,19 @@ def _check_ephemeral(spec: Json, path: str, around: Around) -> Iterator[Cause]:
         for kind in ("containers", "initContainers")
         for container in spec.get(kind) or ()
     }
+    targets = frozenset(names)
     for position, container in enumerate(spec["ephemeralContainers"]):
         here = f"{path}.ephemeralContainers[{position}]"
         yield from check_container(container, here, around)
         if container.get("name") in names:
             yield duplicate(f"{here}.name", container.get("name"))
         names.add(container.get("name"))
-        for field in ("ports", "lifecycle", "livenessProbe", "readinessProbe", "startupProbe"):
+        for field in EPHEMERAL_FORBIDS:
             if container.get(field):
                 yield forbidden(f"{here}.{field}", "cannot be set for an Ephemeral Container")
+        target = container.get("targetContainerName")
+        if target and target not in targets:
+            yield not_found(f"{here}.targetContainerName", target)
 
 
 def _check_policies(spec: Json, path: str) -> Iterator[Cause]:

@@ -16,6 +16,7 @@ USAGES = (
     "ocsp signing", "s/mime", "server auth", "signing", "timestamping",
 )  # fmt: skip
 EXPIRY_MIN = 600
+LEGACY_SIGNER = "kubernetes.io/legacy-unknown"
 _PEM = re.compile(r"-----BEGIN ([A-Z ]+)-----\s.*?-----END \1-----", re.DOTALL)
 
 
@@ -42,6 +43,8 @@ def check_signing(request: Json) -> Iterator[Cause]:
     elif not slash or not path or "." not in domain:
         why = "must be a fully qualified domain and path of the form 'example.com/signer-name'"
         yield invalid("spec.signerName", signer, why)
+    elif signer == LEGACY_SIGNER:
+        yield invalid("spec.signerName", signer, "the legacy signerName is not allowed via this API version")
     seconds = spec.get("expirationSeconds")
     if seconds is not None and seconds < EXPIRY_MIN:
         why = "may not specify a duration less than 600 seconds (10 minutes)"
