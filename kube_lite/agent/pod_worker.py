@@ -9,7 +9,6 @@ deletion is heard at once.
 """
 
 import logging
-from collections import deque
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +25,7 @@ from .containers import IMAGE_LABEL, sandbox_spec
 from .health import Health
 from .host import Host
 from .images import ImageProblem, field_path
+from .known import Known, statuses
 from .last_words import read_last_words
 from .launch import Launch, LaunchFailed, launch
 from .lifecycle import HookFailed
@@ -75,26 +75,11 @@ class PodWorker:
         """Nothing is left of the pod; the worker can be dropped."""
         self._host = host
         self._in_api = True
-        self._sandbox: SandboxState | None = None
-        self._old_sandboxes: list[str] = []
-        self._containers: dict[str, ContainerState] = {}
-        self._forgotten: deque[str] = deque(maxlen=16)  # late news of these must not bring them back
+        self._known = Known()
         self._health = Health(host, self.uid, self._condemn)
-        self._restarts = Restarts()
         self._volume_retries = Restarts(0.5, 120.0)
-        self._busy: set[str] = set()
-        self._hooked: set[str] = set()
-        self._kills: dict[str, float] = {}
-        self._doomed: dict[str, float] = {}
-        self._waits: dict[str, float] = {}
-        self._problems: dict[str, Problem] = {}
-        self._lost: dict[str, int] = {}
-        self._messages: dict[str, str] = {}
-        self._images: dict[str, ImageWords] = {}
-        self._volumes_ready = False
         self._volumes_stale = False
         self._refresh_at: float | None = None
-        self._ending: Ending | None = None
         self._failure: Problem | None = None
         self._was_over = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
         self._before = _statuses_by_id(pod)
@@ -105,19 +90,10 @@ class PodWorker:
 
     def adopt(self, sandboxes: Sequence[SandboxState], containers: Sequence[ContainerState]) -> None:
         """Take over what ran before this agent did."""
-        for sandbox in sorted(sandboxes, key=lambda one: one.attempt):
-            if self._sandbox is not None:
-                self._old_sandboxes.append(self._sandbox.id)
-            self._sandbox = sandbox
-        for container in containers:
-            self._containers[container.id] = container
-        known = {container.name for container in containers}
-        status = self.pod.get("status") or {}
-        for entry in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
-            if entry.get("containerID") and entry["name"] not in known:
-                self._lost[entry["name"]] = int(entry.get("restartCount") or 0) + 1
-        if self._sandbox is not None and not self._was_over:
-            self._volumes_ready = self._volumes_stale = True
+        self._known.adopt(sandboxes, containers)
+        self._known.find_lost(self.pod)
+        if self._known.sandbox is not None and not self._was_over:
+            self._known.volumes_ready = self._volumes_stale = True
 
     def update(self, pod: Json) -> bool:
         """The API has this version of the pod now; True if it makes a difference to this node."""
@@ -140,18 +116,14 @@ class PodWorker:
     def refresh(self) -> None:
         """A config map or secret that it refers to has changed."""
         self._volumes_stale = True
-        self._waits.pop(POD, None)
-        for name, problem in self._problems.items():
+        self._known.waits.pop(POD, None)
+        for name, problem in self._known.problems.items():
             if problem.reason == "CreateContainerConfigError":
-                self._waits.pop(name, None)
+                self._known.waits.pop(name, None)
 
     def observe(self, state: ContainerState) -> None:
         """The driver tells of a change."""
-        known = self._containers.get(state.id)
-        if state.id in self._forgotten or (known is not None and known.state is State.EXITED):
-            return
-        self._containers[state.id] = state
-        if state.state is State.EXITED:
+        if self._known.observe(state) and state.state is State.EXITED:
             self._health.end(state.id)
 
     def running(self, name: str) -> ContainerState | None:
@@ -161,7 +133,7 @@ class PodWorker:
 
     def log_files(self) -> list[tuple[str, Path]]:
         """The logs that are being written: id of the container, and file."""
-        running = (state for state in self._containers.values() if state.state is State.RUNNING)
+        running = (state for state in self._known.containers.values() if state.state is State.RUNNING)
         return [
             (state.id, self._host.directories.log(self.pod, state.name, state.attempt)) for state in running
         ]
@@ -197,30 +169,7 @@ class PodWorker:
         return self._host.clock.now() + RETRY
 
     def _facts(self) -> Facts:
-        lives: dict[str, list[ContainerState]] = {}
-        for container in self._containers.values():
-            lives.setdefault(container.name, []).append(container)
-        for entries in lives.values():
-            entries.sort(key=lambda life: (life.attempt, life.created_at), reverse=True)
-        delays = {
-            name: self._restarts.delay(name, entries[0].finished_at)
-            for name, entries in lives.items()
-            if entries[0].state is State.EXITED
-        }
-        return Facts(
-            now=self._host.clock.now(),
-            sandbox=self._sandbox,
-            containers=lives,
-            volumes_ready=self._volumes_ready,
-            busy=frozenset(self._busy),
-            kills=self._kills,
-            started=self._health.started() - self._hooked,
-            doomed=self._doomed,
-            waits=self._waits,
-            delays=delays,
-            lost=self._lost,
-            ending=self._ending,
-        )
+        return self._known.facts(self._host.clock.now(), self._health.started())
 
     def _decide_ending(self) -> None:
         metadata, now = self.pod["metadata"], self._host.clock.now()
@@ -228,19 +177,27 @@ class PodWorker:
             usual = self.pod["spec"].get("terminationGracePeriodSeconds", 30)
             grace = metadata.get("deletionGracePeriodSeconds", usual if self._in_api else MIN_GRACE)
             deadline = now + max(MIN_GRACE, float(grace or 0))
-            if self._ending is None or not self._ending.deleted or deadline < self._ending.deadline:
-                self._ending = Ending(deadline, deleted=True)
-        elif self._was_over and self._ending is None:
-            self._ending = Ending(now + MIN_GRACE, deleted=False)
-        elif self._ending is None and (deadline_at := self._deadline()) is not None and now >= deadline_at:
+            if (
+                self._known.ending is None
+                or not self._known.ending.deleted
+                or deadline < self._known.ending.deadline
+            ):
+                self._known.ending = Ending(deadline, deleted=True)
+        elif self._was_over and self._known.ending is None:
+            self._known.ending = Ending(now + MIN_GRACE, deleted=False)
+        elif (
+            self._known.ending is None
+            and (deadline_at := self._deadline()) is not None
+            and now >= deadline_at
+        ):
             self._failure = DEADLINE
             grace = self.pod["spec"].get("terminationGracePeriodSeconds", 30)
-            self._ending = Ending(now + max(MIN_GRACE, float(grace)), deleted=False)
+            self._known.ending = Ending(now + max(MIN_GRACE, float(grace)), deleted=False)
             self._tell("Normal", DEADLINE.reason, DEADLINE.message.replace("the specified", "specified"))
 
     def _deadline(self) -> float | None:
         seconds = self.pod["spec"].get("activeDeadlineSeconds")
-        if seconds is None or self._ending is not None:
+        if seconds is None or self._known.ending is not None:
             return None
         return self._start_time + float(seconds)
 
@@ -248,8 +205,8 @@ class PodWorker:
         for name, seconds in plan.backing_off.items():
             delay = format_duration(seconds)
             message = f"back-off {delay} restarting failed container={name} pod={pod_words(self.pod)}"
-            if self._problems.get(name) != Problem("CrashLoopBackOff", message):
-                self._problems[name] = Problem("CrashLoopBackOff", message)
+            if self._known.problems.get(name) != Problem("CrashLoopBackOff", message):
+                self._known.problems[name] = Problem("CrashLoopBackOff", message)
                 told = f"Back-off restarting failed container {name} in pod {pod_words(self.pod)}"
                 self._tell("Warning", "BackOff", told, name)
 
@@ -261,11 +218,11 @@ class PodWorker:
             facts=facts,
             words=self._host.words,
             start_time=self._start_time,
-            problems=self._problems,
+            problems=self._known.problems,
             ready=self._health.ready(),
-            concealed=frozenset(self._hooked),
-            messages=self._messages,
-            images=self._images,
+            concealed=frozenset(self._known.hooked),
+            messages=self._known.messages,
+            images=self._known.images,
             failure=self._failure,
             finished=plan.finished,
             host_ips=self._host.addresses,
@@ -275,8 +232,8 @@ class PodWorker:
 
     def _addresses(self) -> Sequence[str]:
         if self.pod["spec"].get("hostNetwork"):
-            return tuple(self._host.addresses[:1]) if self._sandbox else ()
-        return tuple(self._sandbox.addresses) if self._sandbox else ()
+            return tuple(self._host.addresses[:1]) if self._known.sandbox else ()
+        return tuple(self._known.sandbox.addresses) if self._known.sandbox else ()
 
     async def _perform(self, step: Step) -> None:
         match step:
@@ -289,11 +246,8 @@ class PodWorker:
             case Kill(name, container_id, deadline):
                 self._kill(name, container_id, deadline)
             case Forget(container_id):
-                self._forgotten.append(container_id)
+                self._known.forget(container_id)
                 await self._host.driver.remove_container(container_id)
-                self._containers.pop(container_id, None)
-                self._images.pop(container_id, None)
-                self._messages.pop(container_id, None)
             case StopSandbox(sandbox_id):
                 await self._host.driver.stop_sandbox(sandbox_id)
                 await self._see_sandbox()
@@ -307,17 +261,21 @@ class PodWorker:
         except VolumeFailed as failure:
             now = self._host.clock.now()
             self._volume_retries.note(POD, ended_at=now, now=now)
-            self._waits[POD] = now + self._volume_retries.delay(POD, now)
+            self._known.waits[POD] = now + self._volume_retries.delay(POD, now)
             self._tell("Warning", "FailedMount", str(failure))
         else:
-            self._volumes_ready = True
+            self._known.volumes_ready = True
             self._volumes_stale = False
 
     async def _freshen(self) -> None:
         """Bring the files of running containers up to date, if something they show has changed."""
         now = self._host.clock.now()
         due = self._refresh_at is not None and now >= self._refresh_at
-        if self._ending is not None or not self._volumes_ready or not (self._volumes_stale or due):
+        if (
+            self._known.ending is not None
+            or not self._known.volumes_ready
+            or not (self._volumes_stale or due)
+        ):
             return
         self._volumes_stale = False
         try:
@@ -328,18 +286,18 @@ class PodWorker:
             log.warning("volumes not refreshed", extra={"pod": pod_words(self.pod), "why": str(failure)})
 
     async def _create_sandbox(self, attempt: int) -> None:
-        if self._sandbox is not None:
-            await self._host.driver.stop_sandbox(self._sandbox.id)
-            self._old_sandboxes.append(self._sandbox.id)
+        if self._known.sandbox is not None:
+            await self._host.driver.stop_sandbox(self._known.sandbox.id)
+            self._known.old_sandboxes.append(self._known.sandbox.id)
             self._tell("Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
         spec = sandbox_spec(
             self.pod, attempt, directories=self._host.directories, resolver=self._host.resolver
         )
         try:
             async with self._host.starting:
-                self._sandbox = await self._host.driver.create_sandbox(spec)
+                self._known.sandbox = await self._host.driver.create_sandbox(spec)
         except SandboxFailed as failure:
-            self._waits[POD] = self._host.clock.now() + RETRY
+            self._known.waits[POD] = self._host.clock.now() + RETRY
             text = f"Failed to create pod sandbox: {failure}"
             self._tell("Warning", "FailedCreatePodSandBox", text)
             return
@@ -350,7 +308,7 @@ class PodWorker:
         return next(member for member in members(self.pod) if member.name == name)
 
     async def _start(self, name: str, attempt: int, previous: ContainerState | None) -> None:
-        if self._ending is not None or self.pod["metadata"].get("deletionTimestamp"):
+        if self._known.ending is not None or self.pod["metadata"].get("deletionTimestamp"):
             return
         container = self._member(name).spec
         try:
@@ -369,46 +327,46 @@ class PodWorker:
         except ImageProblem as problem:
             self._postpone(name, problem)
             return
-        if self._ending is None and not self.pod["metadata"].get("deletionTimestamp"):
+        if self._known.ending is None and not self.pod["metadata"].get("deletionTimestamp"):
             await self._launch(name, attempt, previous, image)
 
     def _postpone(self, name: str, problem: ImageProblem) -> None:
-        self._problems[name] = Problem(problem.reason, str(problem))
-        self._waits[name] = problem.retry_at
+        self._known.problems[name] = Problem(problem.reason, str(problem))
+        self._known.waits[name] = problem.retry_at
 
     async def _launch(
         self, name: str, attempt: int, previous: ContainerState | None, image: ImageState
     ) -> None:
-        sandbox = self._sandbox
+        sandbox = self._known.sandbox
         if sandbox is None:
             return
         container = self._member(name).spec
         wish = Launch(self.pod, container, attempt, sandbox, image, self._addresses())
         now = self._host.clock.now()
         if previous is not None:
-            self._restarts.note(name, ended_at=previous.finished_at, now=now)
+            self._known.restarts.note(name, ended_at=previous.finished_at, now=now)
         try:
             state = await launch(self._host, wish)
         except LaunchFailed as failure:
             if failure.state is None:
-                self._problems[name] = Problem(failure.reason, str(failure))
-                self._waits[name] = now + RETRY
+                self._known.problems[name] = Problem(failure.reason, str(failure))
+                self._known.waits[name] = now + RETRY
                 return
-            self._problems.pop(name, None)
+            self._known.problems.pop(name, None)
             self._keep(failure.state, image)
             return
-        self._problems.pop(name, None)
-        self._waits.pop(name, None)
-        self._lost.pop(name, None)
+        self._known.problems.pop(name, None)
+        self._known.waits.pop(name, None)
+        self._known.lost.pop(name, None)
         self._keep(state, image)
         hook = (container.get("lifecycle") or {}).get("postStart")
         if hook:
-            self._hooked.add(state.id)
+            self._known.hooked.add(state.id)
             self._beside(name, self._post_start(state, container, hook))
 
     def _keep(self, state: ContainerState, image: ImageState) -> None:
         self.observe(state)
-        self._images[state.id] = ImageWords(next(iter(image.names), state.image), image.id)
+        self._known.images[state.id] = ImageWords(next(iter(image.names), state.image), image.id)
 
     async def _post_start(self, state: ContainerState, container: Json, hook: Json) -> None:
         try:
@@ -416,9 +374,9 @@ class PodWorker:
         except HookFailed as failure:
             log.info("start hook failed", extra={"pod": pod_words(self.pod), "why": str(failure)})
             self._tell("Warning", "FailedPostStartHook", "PostStartHook failed", state.name)
-            self._doomed.setdefault(state.id, self._grace(container))
+            self._known.doomed.setdefault(state.id, self._grace(container))
         finally:
-            self._hooked.discard(state.id)
+            self._known.hooked.discard(state.id)
 
     def _target(self, state: ContainerState, container: Json) -> Target:
         return Target(self.pod, container, state.id, next(iter(self._addresses()), "127.0.0.1"))
@@ -428,8 +386,12 @@ class PodWorker:
 
     def _look_after_running(self) -> None:
         """Probe what runs, and have started anew what is not as the spec says any more."""
-        for state in list(self._containers.values()):
-            if state.state is State.RUNNING and state.id not in self._hooked and state.id not in self._kills:
+        for state in list(self._known.containers.values()):
+            if (
+                state.state is State.RUNNING
+                and state.id not in self._known.hooked
+                and state.id not in self._known.kills
+            ):
                 member = next((one for one in members(self.pod) if one.name == state.name), None)
                 if member is None or member.role in (Role.INIT, Role.EPHEMERAL):
                     continue
@@ -440,22 +402,22 @@ class PodWorker:
                 self._health.begin(target, self._before.get(state.id))
 
     def _condemn(self, target: Target, message: str, grace: float | None) -> None:
-        if target.container_id not in self._doomed:
+        if target.container_id not in self._known.doomed:
             seconds = self._grace(target.container) if grace is None else float(grace)
-            self._doomed[target.container_id] = seconds
+            self._known.doomed[target.container_id] = seconds
             self._tell("Normal", "Killing", message, target.container["name"])
 
     def _kill(self, name: str, container_id: str, deadline: float) -> None:
-        again = container_id in self._kills
-        self._kills[container_id] = deadline
+        again = container_id in self._known.kills
+        self._known.kills[container_id] = deadline
         self._health.spare(container_id)
-        if not again and container_id not in self._doomed:
+        if not again and container_id not in self._known.doomed:
             self._tell("Normal", "Killing", f"Stopping container {name}", name)
         self._host.spawn(self._stop(name, container_id, deadline, with_hook=not again))
 
     async def _stop(self, name: str, container_id: str, deadline: float, *, with_hook: bool) -> None:
         try:
-            state = self._containers[container_id]
+            state = self._known.containers[container_id]
             if with_hook:
                 member = next((one for one in members(self.pod) if one.name == name), None)
                 target = self._target(state, member.spec if member else {"name": name})
@@ -467,55 +429,55 @@ class PodWorker:
                 await self._host.driver.stop_container(container_id, grace)
             with suppress(NoSuchContainer):
                 self.observe(await self._host.driver.container_state(container_id))
-            if self._containers[container_id].state is State.RUNNING:
+            if self._known.containers[container_id].state is State.RUNNING:
                 await self._host.clock.sleep(1.0)  # it will be tried again, but not in a tight loop
         except RuntimeFailure as failure:
             log.warning("container not stopped", extra={"container": container_id, "why": str(failure)})
             await self._host.clock.sleep(1.0)
         finally:
-            if self._kills.get(container_id) == deadline:
-                del self._kills[container_id]
+            if self._known.kills.get(container_id) == deadline:
+                del self._known.kills[container_id]
             self._host.wake(self.uid)
 
     def _beside(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         """Do something long for a container without holding up the worker."""
-        self._busy.add(name)
+        self._known.busy.add(name)
 
         async def perform() -> None:
             try:
                 await work
             except RuntimeFailure as failure:
-                self._waits[name] = self._host.clock.now() + RETRY
+                self._known.waits[name] = self._host.clock.now() + RETRY
                 log.warning("container not started", extra={"pod": pod_words(self.pod), "why": str(failure)})
             finally:
-                self._busy.discard(name)
+                self._known.busy.discard(name)
                 self._host.wake(self.uid)
 
         self._host.spawn(perform())
 
     async def _read_last_words(self) -> None:
-        for state in list(self._containers.values()):
-            if state.state is State.EXITED and state.id not in self._messages:
+        for state in list(self._known.containers.values()):
+            if state.state is State.EXITED and state.id not in self._known.messages:
                 self._health.end(state.id)
-                self._doomed.pop(state.id, None)
+                self._known.doomed.pop(state.id, None)
                 member = next((one for one in members(self.pod) if one.name == state.name), None)
-                self._messages[state.id] = await read_last_words(
+                self._known.messages[state.id] = await read_last_words(
                     self._host, self.uid, state, member.spec if member else {}
                 )
 
     async def _see_sandbox(self) -> None:
         for sandbox in await self._host.driver.list_sandboxes():
-            if self._sandbox is not None and sandbox.id == self._sandbox.id:
-                self._sandbox = sandbox
+            if self._known.sandbox is not None and sandbox.id == self._known.sandbox.id:
+                self._known.sandbox = sandbox
                 return
-        self._sandbox = None
+        self._known.sandbox = None
 
     async def _remove(self) -> None:
         """Take everything away; the pod itself last, because its name may be used again from then on."""
         self._health.end_all()
         if self._in_api:
             await self._host.statuses.flushed(self.uid)
-        sandboxes = [*self._old_sandboxes, *([self._sandbox.id] if self._sandbox else [])]
+        sandboxes = [*self._known.old_sandboxes, *([self._known.sandbox.id] if self._known.sandbox else [])]
         for sandbox_id in sandboxes:
             await self._host.driver.remove_sandbox(sandbox_id)
         metadata = self.pod["metadata"]
@@ -536,10 +498,8 @@ class PodWorker:
 
 def _statuses_by_id(pod: Json) -> dict[str, Json]:
     """Container statuses by the driver's id, as they were when this agent met the pod."""
-    status = pod.get("status") or {}
-    groups = ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
-    entries = (entry for group in groups for entry in status.get(group) or ())
-    return {entry["containerID"].partition("://")[2]: entry for entry in entries if entry.get("containerID")}
+    told = (entry for entry in statuses(pod) if entry.get("containerID"))
+    return {entry["containerID"].partition("://")[2]: entry for entry in told}
 
 
 def _earliest(*moments: float | None) -> float | None:

@@ -22,6 +22,7 @@ from kube_lite.kit.clock import Clock
 from kube_lite.kit.lazy_package import postpone
 
 from .channels import PROTOCOLS, failure_message, serve, tell_status
+from .known import statuses
 from .plan import members
 from .pod_worker import PodWorker
 from .resources import Directories
@@ -246,10 +247,7 @@ def _choose_life(worker: PodWorker, name: str, *, previous: bool) -> ContainerSt
 
 
 def _status_of(pod: Json, name: str) -> Json:
-    status = pod.get("status") or {}
-    groups = ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
-    everyone = (entry for group in groups for entry in status.get(group) or ())
-    return next((entry for entry in everyone if entry["name"] == name), {})
+    return next((entry for entry in statuses(pod) if entry["name"] == name), {})
 
 
 def _waiting_reason(pod: Json, name: str) -> str:
