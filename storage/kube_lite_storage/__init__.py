@@ -17,7 +17,7 @@ from .errors import (
     WatcherTooSlow,
 )
 from .mvcc import Store
-from .types import Compare, Delete, Event, KeyValue, Page, Put, Range, Txn
+from .types import Compare, Delete, Event, KeyValue, Page, Parts, Put, Range, Txn
 from .watch import Watch
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "KeyTooLong",
     "KeyValue",
     "Page",
+    "Parts",
     "Put",
     "Range",
     "RevisionMismatch",

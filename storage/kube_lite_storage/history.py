@@ -28,6 +28,8 @@ class History:
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
+        # The stretch read last, and what it answers: many watchers of one range often begin at one place.
+        self._last: tuple[tuple[Range, int, int], Stretch] | None = None
 
     def check_start(self, after: int) -> None:
         """Raise what a watch after this revision would: ``Compacted`` or ``FutureRevision``."""
@@ -36,24 +38,28 @@ class History:
 
     def read(self, wanted: Range, after: int) -> Stretch:
         """The next stretch after a revision. Raises ``Compacted``, ``FutureRevision``."""
-        environment = self._environment
-        with environment.lmdb.begin() as txn:
-            newest = self._newest(txn, after)
-            events: list[Event] = []
-            reached, start, end = after, wanted.start, wanted.end
-            cursor = txn.cursor(environment.log)
-            found = cursor.set_range(layout.as_number(after + 1))
-            for _ in range(STRETCH_REVISIONS):
-                if not found:
-                    return Stretch(events, newest, True)
-                reached = layout.parse_number(cursor.key())
-                for change, key in layout.parse_log_row(cursor.value()):
-                    if start <= key < end:
-                        events.append(self._event(txn, reached, change, key))
-                if len(events) >= STRETCH_EVENTS:
-                    break
-                found = cursor.next()
-            return Stretch(events, reached, reached == newest)
+        with self._environment.lmdb.begin() as txn:
+            question = (wanted, after, self._newest(txn, after))
+            if self._last is None or self._last[0] != question:
+                self._last = question, self._read(txn, *question)
+            return self._last[1]
+
+    def _read(self, txn: Transaction, wanted: Range, after: int, newest: int) -> Stretch:
+        events: list[Event] = []
+        reached, start, end = after, wanted.start, wanted.end
+        cursor = txn.cursor(self._environment.log)
+        found = cursor.set_range(layout.as_number(after + 1))
+        for _ in range(STRETCH_REVISIONS):
+            if not found:
+                return Stretch(events, newest, True)
+            reached = layout.parse_number(cursor.key())
+            for change, key in layout.parse_log_row(cursor.value()):
+                if start <= key < end:
+                    events.append(self._event(txn, reached, change, key))
+            if len(events) >= STRETCH_EVENTS:
+                break
+            found = cursor.next()
+        return Stretch(events, reached, reached == newest)
 
     def _newest(self, txn: Transaction, after: int) -> int:
         compacted, revision = bounds_of(self._environment, txn)

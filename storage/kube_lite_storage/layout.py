@@ -87,7 +87,19 @@ def parse_version(key: bytes, raw: bytes) -> KeyValue:
     return tuple.__new__(KeyValue, (key, raw[middle:], raw[20:middle], created, revision))
 
 
-def version_revision(raw: bytes) -> int:
+def parse_header(key: bytes, raw: memoryview) -> KeyValue:
+    """A version without its value, of which no byte is touched."""
+    created, revision, length = _HEAD.unpack_from(raw)
+    return tuple.__new__(KeyValue, (key, b"", bytes(raw[20 : 20 + length]), created, revision))
+
+
+def parse_numbers(key: bytes, raw: memoryview) -> KeyValue:
+    """A version without value and header."""
+    created, revision, _ = _HEAD.unpack_from(raw)
+    return tuple.__new__(KeyValue, (key, b"", b"", created, revision))
+
+
+def version_revision(raw: bytes | memoryview) -> int:
     """The revision that wrote a version."""
     revision: int = _NUMBER.unpack_from(raw, 8)[0]
     return revision

@@ -15,7 +15,7 @@ from .environment import INITIAL_MAP_BYTES, MAX_MAP_BYTES, Environment
 from .errors import FutureRevision, KeyTooLong, StoreClosed
 from .history import History
 from .reader import Reader
-from .types import Compare, Delete, KeyValue, Page, Put, Range, Txn
+from .types import Compare, Delete, KeyValue, Page, Parts, Put, Range, Txn
 from .watch import Hub, Watch
 from .writer import Writer
 
@@ -99,13 +99,15 @@ class Store:
         """
         return self._read().get(key, at)
 
-    def list(self, wanted: Range, *, at: int | None = None, limit: int = 0) -> Page:
+    def list(self, wanted: Range, *, at: int | None = None, limit: int = 0, parts: Parts = "all") -> Page:
         """The keys of a range in byte order, at most ``limit`` of them unless it is 0.
+
+        ``parts`` says how much of each is read: everything, all but the value, or the key and its revisions.
 
         To go on after a page that was cut short, ask for what follows its last key, ``at`` its revision.
         Raises ``Compacted``, ``FutureRevision``.
         """
-        return self._read().list(wanted, at, limit)
+        return self._read().list(wanted, at, limit, parts)
 
     def count(self, wanted: Range, *, at: int | None = None) -> int:
         """How many keys the range has at a revision. Raises ``Compacted``, ``FutureRevision``."""

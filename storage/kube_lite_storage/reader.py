@@ -5,14 +5,16 @@ and none pins pages. Everything is copied out of the map: 1,000 versions of 1 KB
 """
 
 import heapq
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import NamedTuple
+from operator import indexOf
+from typing import Any, NamedTuple
 
 from . import layout
 from .environment import Environment, Transaction
 from .errors import Compacted, FutureRevision
-from .types import KeyValue, Page, Range
+from .types import KeyValue, Page, Parts, Range
 
 
 class Bounds(NamedTuple):
@@ -39,6 +41,12 @@ def version_at(environment: Environment, txn: Transaction, key: bytes, at: int) 
     return raw if raw is not None and layout.version_revision(raw) <= at else None
 
 
+PARSERS: dict[Parts, Callable[[bytes, memoryview], KeyValue]] = {
+    "headers": layout.parse_header,
+    "keys": layout.parse_numbers,
+}
+
+
 class Reader:
     """Reads. To be used from the thread that may grow the environment, and from no other."""
 
@@ -63,20 +71,21 @@ class Reader:
                 raw = version_at(self._environment, txn, key, at)
         return None if raw is None else layout.parse_version(key, raw)
 
-    def list(self, wanted: Range, at: int | None, limit: int) -> Page:
+    def list(self, wanted: Range, at: int | None, limit: int, parts: Parts = "all") -> Page:
         """Keys of a range in order. Raises ``Compacted``, ``FutureRevision``."""
-        with self._lmdb.begin() as txn:
+        is_whole = parts == "all"
+        # Without copies a row is two views into the map; parts that nobody asked for stay untouched.
+        with self._lmdb.begin(buffers=not is_whole) as txn:
             current, revision = self._resolve(txn, at)
-            if current:
-                rows = self._rows_now(txn, wanted)
-            else:
-                rows = heapq.merge(
-                    self._rows_now(txn, wanted, revision), self._rows_past(txn, wanted, revision)
-                )
+            rows = self._rows_now(txn, wanted) if current else self._rows_at(txn, wanted, revision)
             if limit:
                 rows = islice(rows, limit + 1)
-            parse = layout.parse_version
-            items = [parse(key, raw) for key, raw in rows]
+            if is_whole:
+                parse = layout.parse_version
+                items = [parse(key, raw) for key, raw in rows]
+            else:
+                part = PARSERS[parts]
+                items = [part(bytes(key), raw) for key, raw in rows]
         more = 0 < limit < len(items)
         if more:
             del items[limit:]
@@ -84,12 +93,12 @@ class Reader:
 
     def count(self, wanted: Range, at: int | None) -> int:
         """How many keys ``list`` would give. Raises ``Compacted``, ``FutureRevision``."""
-        with self._lmdb.begin() as txn:
-            current, revision = self._resolve(txn, at)
-            if current:
+        if at is None:
+            with self._lmdb.begin() as txn:
                 return self._count_now(txn, wanted)
-            now, past = self._rows_now(txn, wanted, revision), self._rows_past(txn, wanted, revision)
-            return sum(1 for _ in now) + sum(1 for _ in past)
+        with self._lmdb.begin(buffers=True) as txn:
+            current, _ = self._resolve(txn, at)
+            return self._count_now(txn, wanted) if current else sum(1 for _ in self._rows_at(txn, wanted, at))
 
     def _resolve(self, txn: Transaction, at: int | None) -> tuple[bool, int]:
         """Whether ``at`` is the snapshot's present, and the revision meant."""
@@ -104,25 +113,29 @@ class Reader:
 
     def _count_now(self, txn: Transaction, wanted: Range) -> int:
         cursor = txn.cursor(self._now)
-        if not cursor.set_range(wanted.start):
+        end = cursor.key() if cursor.set_range(wanted.end) else None
+        if wanted.end <= wanted.start or not cursor.set_range(wanted.start):
             return 0
-        count, end = 0, wanted.end
-        for key in cursor.iternext(values=False):
-            if key >= end:
-                break
-            count += 1
-        return count
+        keys = cursor.iternext(values=False)
+        if end is not None:
+            return indexOf(keys, end)  # the walk and the comparison both without a step of the interpreter
+        last: deque[tuple[int, bytes]] = deque(enumerate(keys, 1), maxlen=1)
+        return last[0][0]
 
-    def _rows_now(
-        self, txn: Transaction, wanted: Range, at: int | None = None
-    ) -> Iterator[tuple[bytes, bytes]]:
+    def _rows_at(self, txn: Transaction, wanted: Range, at: int) -> Iterator[tuple[Any, Any]]:
+        """Raw versions that revision ``at`` shows, in the order of keys."""
+        return heapq.merge(
+            self._rows_now(txn, wanted, at), self._rows_past(txn, wanted, at), key=lambda row: bytes(row[0])
+        )
+
+    def _rows_now(self, txn: Transaction, wanted: Range, at: int | None = None) -> Iterator[tuple[Any, Any]]:
         """Raw versions of ``now``; with ``at`` only those written by then."""
-        cursor = txn.cursor(self._now)
-        if not cursor.set_range(wanted.start):
+        cursor, end = txn.cursor(self._now), wanted.end
+        stop = cursor.key() if cursor.set_range(end) else None
+        if end <= wanted.start or not cursor.set_range(wanted.start):
             return
-        end = wanted.end
         for row in cursor.iternext():
-            if row[0] >= end:
+            if row[0] == stop:  # views can be compared, but not ordered
                 return
             if at is None or layout.version_revision(row[1]) <= at:
                 yield row
@@ -136,11 +149,11 @@ class Reader:
         suffix = layout.as_number(at + 1)
         found = cursor.set_range(layout.past_bound(wanted.start))
         while found:
-            key, ended = layout.parse_past_row(cursor.key())
+            key, ended = layout.parse_past_row(bytes(cursor.key()))
             if key >= wanted.end:
                 return
             stem = layout.past_stem(key)
-            if ended > at or (cursor.set_range(stem + suffix) and cursor.key().startswith(stem)):
+            if ended > at or (cursor.set_range(stem + suffix) and bytes(cursor.key()).startswith(stem)):
                 raw = cursor.value()
                 if layout.version_revision(raw) <= at:
                     yield key, raw

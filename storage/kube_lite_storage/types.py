@@ -1,7 +1,10 @@
 """The frozen records that every other file of the store speaks in."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
+
+Parts: TypeAlias = Literal["all", "headers", "keys"]
+"""What a range read gives of each version; the other parts come back empty and are not read from the file."""
 
 
 class KeyValue(NamedTuple):

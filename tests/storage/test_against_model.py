@@ -88,6 +88,7 @@ async def play_list(store: Store, model: Model, wanted: Range, at: int, limit: i
     assert store.count(wanted, at=at) == len(expected)
     for item in expected:
         assert store.get(item.key, at=at) == item
+    assert store.list(wanted, at=at, parts="headers").items == [item._replace(value=b"") for item in expected]
     assert store.list(wanted).items == model.list(wanted, model.revision)
 
 

@@ -136,6 +136,34 @@ async def test_every_revision_can_be_read_as_it_was(store: Store) -> None:
     assert seen(5) == {b"a": b"2"}
 
 
+async def test_keys_or_headers_alone_can_be_read_at_any_revision(store: Store) -> None:
+    await store.commit(Txn([], [Put(b"a", b"value", b"header"), Put(b"b", b"value"), Put(b"c", b"value")]))
+    await put(store, b"a", b"newer")
+    await delete(store, b"c")
+    headers = store.list(ALL, at=2, parts="headers", limit=2)
+    assert headers.more
+    assert headers.items == [KeyValue(b"a", b"", b"header", 2, 2), KeyValue(b"b", b"", b"", 2, 2)]
+    assert store.list(ALL, parts="keys").items == [
+        KeyValue(b"a", b"", b"", 2, 3),
+        KeyValue(b"b", b"", b"", 2, 2),
+    ]
+    assert all(type(item.key) is bytes for item in store.list(ALL, at=2, parts="keys").items)
+
+
+async def test_counting_stops_at_the_end_of_the_range_even_where_it_is_no_key(store: Store) -> None:
+    for key in (b"a", b"b/1", b"b/2", b"c"):
+        await put(store, key)
+    for start, end, count in (
+        (b"a", b"c", 3),
+        (b"b", b"b0", 2),
+        (b"b", b"z", 3),
+        (b"x", b"z", 0),
+        (b"c", b"a", 0),
+    ):
+        wanted = Range(start, end)
+        assert store.count(wanted) == len(store.list(wanted).items) == count
+
+
 async def test_keys_with_zero_bytes_keep_their_order_and_their_past(store: Store) -> None:
     keys = [b"a", b"a\0", b"a\0\0", b"a\0b", b"a\0\xff", b"ab"]
     for key in keys:

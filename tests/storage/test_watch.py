@@ -1,6 +1,7 @@
 """Watches: from any revision, without gap or repeat, whatever the reader's pace."""
 
 import asyncio
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -218,3 +219,18 @@ async def test_closing_the_store_ends_its_watches(tmp_path: Path) -> None:
     with pytest.raises(StoreClosed):
         await reader
     watch.__exit__()
+
+
+async def test_a_thousand_watchers_of_one_range_share_the_writers_and_the_hubs_work(store: Store) -> None:
+    watches = [store.watch(ALL, after=1) for _ in range(1000)]
+    with contextlib.ExitStack() as stack:
+        readers = [asyncio.ensure_future(anext(stack.enter_context(watch))) for watch in watches]
+        await asyncio.sleep(0)
+        await put(store, b"a")
+        told = [await reader for reader in readers]
+        await put(store, b"b")
+        while watches[0].progress < 2:
+            await asyncio.sleep(0)
+        told += [await anext(watch) for watch in watches]
+    assert len({id(batch[-1]) for batch in told}) <= 3, "they were given the same events, not copies"
+    assert store._hub._watchers == {}, "nothing is left of watchers that have gone"
