@@ -49,7 +49,7 @@ NOTHING_ELSE = Also()
 
 
 class Objects:
-    """The objects of every resource, in one store."""
+    """The objects of every resource, in one store; there must be one of these per store, see above."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
