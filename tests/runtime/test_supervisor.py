@@ -17,6 +17,7 @@ import pytest
 import pytest_asyncio
 from kube_lite_runtime.process.channel import connect
 from kube_lite_runtime.process.driver import ProcessDriver
+from kube_lite_runtime.process.files import SHARED_MEMORY
 from kube_lite_runtime.process.reaper import descendants
 from kube_lite_runtime.process.wire import MESSAGE_BYTES
 from kube_lite_runtime.select import process_driver
@@ -152,9 +153,13 @@ async def test_it_ends_by_itself_when_it_owns_nothing_and_nobody_is_connected(di
 async def test_it_ends_its_containers_and_itself_when_its_directory_is_removed(directory: Path) -> None:
     async with ProcessDriver(directory) as driver:
         pid, container = await supervisor_of(driver), await start(driver)
+        memory = SHARED_MEMORY / f"{driver._instance}-{container.sandbox_id}"
+        (memory / "shm" / "deep").mkdir(parents=True)
+        (memory / "shm" / "deep" / "link").symlink_to("/")
     shutil.rmtree(directory)
     await until(lambda: not Path(f"/proc/{pid}").exists() and not Path(f"/proc/{container.pid}").exists())
     assert not directory.exists()
+    assert not memory.exists()
 
 
 async def test_it_stays_while_a_pod_is_there_and_the_next_server_finds_the_same_one(directory: Path) -> None:

@@ -11,7 +11,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -31,7 +31,6 @@ from ..types import (
 )
 from . import files
 from .cgroups import Groups
-from .channel import SupervisorGone
 from .link import Link
 from .plain import as_plain, make_links, next_loopback, plan_abilities, plan_links
 from .plan import Host, Pod, plan_container, plan_namespaces
@@ -265,9 +264,7 @@ class ProcessDriver:
 
         The driver must be entered; afterwards it can only be left.
         """
-        with suppress(SupervisorGone):  # it may end before its answer is read
-            await self._link.ask("shutdown")
-        await self._link.close()
+        await self._link.shut_down()
         if self._network is not None:
             await self._network.teardown()
         await self._run(lambda: files.clear(self._directory, self._instance))

@@ -6,9 +6,10 @@ in between is not missed.
 """
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from .records import container_state, exit_status
 from .wire import Message
 
 CONNECT_TRIES = 5
+END_SECONDS = 10.0  # for a process with nothing left to do but to exit
 
 
 class Listener:
@@ -82,6 +84,24 @@ class Link:
                 if again:
                     await self._tell_everything(self._channel)
             return self._channel
+
+    async def shut_down(self) -> None:
+        """End everything that the supervisor owns and the supervisor itself; returns when it has ended."""
+        channel = await self.connected()
+        hello, _ = await channel.ask("hello", **HELLO)
+        loop, gone = asyncio.get_running_loop(), asyncio.Event()
+        process = os.pidfd_open(int(hello["pid"]))
+        loop.add_reader(process, gone.set)
+        try:
+            with suppress(SupervisorGone):  # it may end before its answer is read
+                await channel.ask("shutdown")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(END_SECONDS):
+                    await gone.wait()
+        finally:
+            loop.remove_reader(process)
+            os.close(process)
+            await self.close()
 
     async def close(self) -> None:
         """Let go. Whoever still waits is told that the supervisor is gone."""
