@@ -85,6 +85,7 @@ def run_loop(main: Coroutine[Any, Any, Result]) -> Result:
 async def serve(config: Config) -> int:
     """Run the cluster until the first signal; a second one leaves at once."""
     began = time.monotonic()
+    gc.disable()  # nothing of what start-up makes is garbage
     from kube_lite.cluster.compose import Cluster
 
     say = printer()
@@ -92,8 +93,8 @@ async def serve(config: Config) -> int:
     stop = asyncio.Event()
     catch_signals(stop)
     async with Cluster(config, on_part=lambda *part: say(part_line(*part))) as cluster:
-        gc.collect()
         gc.freeze()  # what start-up made stays; the collector need not walk it again
+        gc.enable()
         say(welcome(cluster, time.monotonic() - began))
         tell_parent({"ready": welcome(cluster, time.monotonic() - began)})
         await stop.wait()
