@@ -59,7 +59,7 @@ def resource_list(registry: Registry, group_version: GroupVersion) -> Json:
 
 
 def aggregated(registry: Registry, core: bool, form: str = "v2") -> Json:
-    """Everything at ``/api`` (``core``) or ``/apis``, as an APIGroupDiscoveryList of ``v2`` or ``v2beta1``."""
+    """Everything at ``/api`` (``core``) or ``/apis``, as an APIGroupDiscoveryList of that form."""
     items = [
         {
             "metadata": {"name": name} if name else {},

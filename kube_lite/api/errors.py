@@ -155,8 +155,8 @@ REASONS: dict[str, type[ApiError]] = {
     kind.reason: kind
     for kind in (
         BadRequest, Unauthorized, Forbidden, NotFound, MethodNotAllowed, NotAcceptable, Conflict,
-        AlreadyExists, Gone, Expired, RequestEntityTooLarge, UnsupportedMediaType, Invalid, TooManyRequests, InternalError,
-        ServiceUnavailable, Timeout,
+        AlreadyExists, Gone, Expired, RequestEntityTooLarge, UnsupportedMediaType, Invalid, TooManyRequests,
+        InternalError, ServiceUnavailable, Timeout,
     )
 }  # fmt: skip
 

@@ -70,6 +70,10 @@ class Strategy:
         """What a delete without a policy does with dependents: ``Background`` or ``Orphan``."""
         return "Background"
 
+    def ttl_seconds(self, obj: Json) -> int | None:
+        """Seconds after its last write at which an object of this kind goes by itself; None for never."""
+        return None
+
     def selectable_fields(self, obj: Json) -> Mapping[str, str]:
         """Field selector labels besides ``metadata.name`` and ``metadata.namespace`` → their values."""
         return {}
@@ -103,8 +107,8 @@ NAME_DESCRIPTION = (
 CREATED_DESCRIPTION = (
     "CreationTimestamp is a timestamp representing the server time when this object was created. It is not "
     "guaranteed to be set in happens-before order across separate operations. Clients may not set this "
-    "value. It is represented in RFC3339 form and is in UTC.\n\nPopulated by the system. Read-only. Null for lists. "
-    "More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata"
+    "value. It is represented in RFC3339 form and is in UTC.\n\nPopulated by the system. Read-only. Null for "
+    "lists. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata"
 )
 NAME = Column("Name", format="name", description=NAME_DESCRIPTION)
 AGE = Column("Age", description=CREATED_DESCRIPTION)
