@@ -159,7 +159,7 @@ class Cluster:
     async def _start_store(self, stack: AsyncExitStack) -> None:
         self._begin()
         self.store = await stack.enter_async_context(
-            Store.open(self.directory / "store", durable=self.config.durable)
+            Store.open(self.directory / "store", durable=self.config.durable, now=self.clock.now)
         )
         self._ready("store", f"revision {self.store.revision}")
 

@@ -8,6 +8,7 @@ from kube_lite.api.table import UNKNOWN, age
 
 from .base import Described, Kind, Row
 
+TTL_SECONDS = 3600
 LAST_SEEN = Described("Last Seen", "core.v1.Event", "lastTimestamp")
 FIRST_SEEN = Described("First Seen", "core.v1.Event", "firstTimestamp", priority=1)
 
@@ -41,6 +42,10 @@ class EventStrategy(Kind):
         "source",
         "type",
     )
+
+    def ttl_seconds(self, obj: Json) -> int | None:
+        """An hour, as upstream's ``--event-ttl`` has it by default."""
+        return TTL_SECONDS
 
     def selectable_fields(self, obj: Json) -> Mapping[str, str]:
         """What it is about, why, and who says so."""

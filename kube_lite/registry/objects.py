@@ -152,7 +152,8 @@ class Objects:
 
     async def _put(self, resource: Resource, key: bytes, expected: int, obj: Json, also: Also) -> Stored:
         encoded = encode(obj, resource.strategy.selectable_fields(obj))
-        put = Put(key, encoded.value, encoded.header, encoded.splice)
+        ttl = resource.strategy.ttl_seconds(obj) or 0
+        put = Put(key, encoded.value, encoded.header, encoded.splice, lease_seconds=ttl)
         transaction = Txn((Compare(key, expected), *also.compares), (put, *also.writes))
         try:
             revision = await self.store.commit(transaction)

@@ -1,4 +1,4 @@
-"""What a group of transactions changes in the tables: decided here, written by ``writer``.
+"""What a group of transactions changes in the tables: decided first, then written in a few calls.
 
 All keys a group mentions are read beforehand, so each transaction is either refused whole, by its conditions,
 or cannot fail any more. Later ones in the group see what earlier ones did.
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from . import layout
+from .environment import Environment, Transaction
 from .errors import CompareFailed, KeyExists, KeyMissing, RevisionMismatch
 from .layout import Change, Touched
 from .types import Compare, Delete, Event, KeyValue, Put, Txn
@@ -23,15 +24,20 @@ class Commit(NamedTuple):
 class Batch:
     """Rows to write after ``apply`` was called for each transaction of a group, in order."""
 
-    def __init__(self, revision: int, present: dict[bytes, bytes | None]) -> None:
-        """``present`` has the raw version, or None, of every key that is mentioned; it is taken over."""
+    def __init__(self, revision: int, present: dict[bytes, bytes | None], now_ms: int = 0) -> None:
+        """``present`` has the raw version, or None, of every key that is mentioned; it is taken over.
+
+        ``now_ms`` is the moment from which leases count.
+        """
         self.revision = revision
         self.commits: list[Commit] = []
         self.changed: set[bytes] = set()
         """Keys whose row in ``now`` differs from what was found; ``present`` has their new content."""
         self.past: list[tuple[bytes, bytes]] = []
         self.log: list[tuple[bytes, bytes]] = []
+        self.leases: list[tuple[bytes, bytes]] = []
         self.present = present
+        self._now_ms = now_ms
 
     def apply(self, txn: Txn) -> int:
         """Add one transaction; its revision, or the current one when it changes nothing.
@@ -74,11 +80,14 @@ class Batch:
             raise failure(compare.key, compare.revision, found)
 
     def _put(self, revision: int, put: Put, previous: bytes | None) -> tuple[Change, Event]:
-        key, value, header, splice = put
+        key, value, header, splice, lease_seconds = put
         if splice >= 0:
             value = b"%b%d%b" % (value[:splice], revision, value[splice:])
         created = revision if previous is None else layout.version_created(previous)
         self.present[key] = layout.as_version(created, revision, header, value)
+        if lease_seconds:
+            expires_ms = self._now_ms + int(lease_seconds * 1000)
+            self.leases.append((layout.lease_row(expires_ms, key), layout.as_number(revision)))
         current = KeyValue(key, value, header, created, revision)
         if previous is None:
             return Change.CREATED, Event(revision, key, current, None)
@@ -87,6 +96,24 @@ class Batch:
     def _delete(self, revision: int, key: bytes, previous: bytes) -> tuple[Change, Event]:
         self.present[key] = None
         return Change.DELETED, Event(revision, key, None, layout.parse_version(key, previous))
+
+    def write(self, environment: Environment, txn: Transaction) -> None:
+        """Put the rows into the tables."""
+        if not self.commits:
+            return
+        puts = []
+        for key in sorted(self.changed):
+            raw = self.present[key]
+            if raw is not None:
+                puts.append((key, raw))
+            else:
+                txn.delete(key, db=environment.now)
+        # Few calls with many rows: each call lets the interpreter go, and must win it back from the loop.
+        txn.cursor(environment.now).putmulti(puts)
+        txn.cursor(environment.past).putmulti(self.past)
+        txn.cursor(environment.log).putmulti(self.log, append=True)
+        txn.cursor(environment.leases).putmulti(self.leases)
+        txn.put(layout.REVISION_ROW, layout.as_number(self.revision), db=environment.meta)
 
 
 def keys_of(txns: Sequence[Txn]) -> list[bytes]:

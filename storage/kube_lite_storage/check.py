@@ -7,6 +7,8 @@ What holds in a sound store, with C the revision up to which it is forgotten and
 - every row of ``past`` is named by a log row;
 - the versions of a key follow each other: each was written before it ended, and by the revision that ended
   the one before it unless that was a deletion;
+- every version matches its checksum;
+- a lease names a revision that has happened;
 - a version in ``now`` is the last thing the log tells of its key, unless that is forgotten.
 """
 
@@ -41,6 +43,7 @@ class _Walk:
         yield from self._log()
         yield from self._past()
         yield from self._now()
+        yield from self._leases()
 
     def _log(self) -> Iterator[str]:
         expected: int | None = None
@@ -79,6 +82,9 @@ class _Walk:
         if raw is None:
             yield f"{key!r}: {change.name} at {revision}, but what it ended is missing"
             return
+        if not layout.is_sound(raw):
+            yield f"{key!r}: the version that ended at {revision} does not match its checksum"
+            return
         version = layout.parse_version(key, raw)
         if not 0 < version.created <= version.revision < revision:
             yield f"{key!r}: version {version.revision} (created {version.created}) ended at {revision}"
@@ -95,6 +101,9 @@ class _Walk:
         present = set()
         for key, raw in self.txn.cursor(self.environment.now):
             present.add(key)
+            if not layout.is_sound(raw):
+                yield f"{key!r}: the version that is there now does not match its checksum"
+                continue
             version = layout.parse_version(key, raw)
             if not layout.FIRST_REVISION < version.created <= version.revision <= self.revision:
                 yield f"{key!r}: created {version.created}, written {version.revision}, now {self.revision}"
@@ -107,3 +116,10 @@ class _Walk:
         for key, (revision, change) in self.last.items():
             if change is not Change.DELETED and key not in present:
                 yield f"{key!r}: {change.name} at {revision}, but it is not there"
+
+    def _leases(self) -> Iterator[str]:
+        for row, raw in self.txn.cursor(self.environment.leases):
+            _, key = layout.parse_lease_row(row)
+            named = layout.parse_number(raw)
+            if named > self.revision:
+                yield f"{key!r}: a lease names {named}, the newest revision is {self.revision}"

@@ -15,6 +15,7 @@ import lmdb
 
 from . import layout
 from .errors import FormatUnknown, StoreDamaged, StoreLocked
+from .upgrade import upgrade
 
 Transaction: TypeAlias = Any
 """An LMDB transaction. Its own types say bytes or memoryview everywhere, and we only ever ask for bytes."""
@@ -77,7 +78,7 @@ class Environment:
     def _open_tables(self, data: Path) -> None:
         try:
             with self.lmdb.begin(write=True) as txn:
-                self.meta, self.now, self.past, self.log = (
+                self.meta, self.now, self.past, self.log, self.leases = (
                     self.lmdb.open_db(table, txn=txn) for table in layout.TABLES
                 )
                 if txn.get(layout.FORMAT_ROW, db=self.meta) is None:
@@ -89,10 +90,14 @@ class Environment:
                     ):
                         txn.put(row, layout.as_number(number), db=self.meta)
                 found = self.number(txn, layout.FORMAT_ROW)
+                if found > layout.FORMAT:
+                    raise FormatUnknown(
+                        f"{data} has format {found}; this program understands up to {layout.FORMAT}"
+                    )
+                if found < layout.FORMAT:
+                    upgrade(self, txn, found)
         except lmdb.Error as error:
             raise StoreDamaged(f"{data} is not a sound store: {error}") from error
-        if found > layout.FORMAT:
-            raise FormatUnknown(f"{data} has format {found}; this program understands up to {layout.FORMAT}")
 
     def number(self, txn: Transaction, row: bytes) -> int:
         """A row of ``meta``. Raises ``StoreDamaged`` when it is missing."""

@@ -7,7 +7,7 @@ from . import layout
 from .environment import Environment, Transaction
 from .errors import Compacted, FutureRevision, StoreDamaged
 from .layout import Change
-from .reader import bounds_of, version_at
+from .reader import bounds_of, sound_version, version_at
 from .types import Event, KeyValue, Range
 
 STRETCH_EVENTS = 500
@@ -83,4 +83,4 @@ class History:
     def _sound(raw: bytes | None, revision: int, key: bytes) -> KeyValue:
         if raw is None:
             raise StoreDamaged(f"revision {revision} touched {key!r}, but the version it names is missing")
-        return layout.parse_version(key, raw)
+        return sound_version(key, raw)

@@ -16,6 +16,7 @@ there is none it is ``now[a]``, on the same condition.
 """
 
 import struct
+import zlib
 from collections.abc import Sequence
 from enum import IntEnum
 from typing import NamedTuple
@@ -24,11 +25,11 @@ import msgpack
 
 from .types import KeyValue
 
-FORMAT = 1
+FORMAT = 2
 """Number of this encoding; a program refuses data with a number above its own."""
 
-META, NOW, PAST, LOG = b"meta", b"now", b"past", b"log"
-TABLES = (META, NOW, PAST, LOG)
+META, NOW, PAST, LOG, LEASES = b"meta", b"now", b"past", b"log", b"leases"
+TABLES = (META, NOW, PAST, LOG, LEASES)
 
 # Rows of ``meta``; each is one number.
 FORMAT_ROW = b"format"
@@ -44,6 +45,8 @@ FIRST_REVISION = 1
 
 _NUMBER = struct.Struct(">Q")
 _HEAD = struct.Struct(">QQI")
+_SEAL = struct.Struct("<I")
+_SOUND = 0x2144DF1C  # the CRC-32 of anything that is followed by its own CRC-32, little end first
 _END_OF_KEY = b"\0\0"
 _KEY_LIMIT = 511  # of LMDB as it is built everywhere
 
@@ -75,8 +78,21 @@ def parse_number(raw: bytes) -> int:
 
 
 def as_version(created: int, revision: int, header: bytes, value: bytes) -> bytes:
-    """One version as it lies in ``now`` and ``past``: created, revision, header's length, header, value."""
-    return b"".join((_HEAD.pack(created, revision, len(header)), header, value))
+    """One version as it lies in ``now`` and ``past``.
+
+    Created, revision, header's length, header, value, and the CRC-32 of all that.
+    """
+    return sealed(b"".join((_HEAD.pack(created, revision, len(header)), header, value)))
+
+
+def sealed(raw: bytes) -> bytes:
+    """With its checksum behind it."""
+    return raw + _SEAL.pack(zlib.crc32(raw))
+
+
+def is_sound(raw: bytes | memoryview) -> bool:
+    """Whether a version still has the bytes it was written with."""
+    return len(raw) >= 24 and zlib.crc32(raw) == _SOUND
 
 
 def parse_version(key: bytes, raw: bytes) -> KeyValue:
@@ -84,7 +100,7 @@ def parse_version(key: bytes, raw: bytes) -> KeyValue:
     created, revision, length = _HEAD.unpack_from(raw)
     middle = 20 + length
     # Not KeyValue(...): a named tuple's own constructor is a third of the cost of a long list.
-    return tuple.__new__(KeyValue, (key, raw[middle:], raw[20:middle], created, revision))
+    return tuple.__new__(KeyValue, (key, raw[middle:-4], raw[20:middle], created, revision))
 
 
 def parse_header(key: bytes, raw: memoryview) -> KeyValue:
@@ -138,6 +154,16 @@ def parse_past_row(row: bytes) -> tuple[bytes, int]:
     """The key and the revision that ended the version."""
     stem = row[:-10]
     return stem.replace(b"\0\xff", b"\0") if b"\0" in stem else stem, parse_number(row[-8:])
+
+
+def lease_row(expires_ms: int, key: bytes) -> bytes:
+    """A row of ``leases``; its value is the revision it is about."""
+    return _NUMBER.pack(expires_ms) + key
+
+
+def parse_lease_row(row: bytes) -> tuple[int, bytes]:
+    """The reverse of ``lease_row``."""
+    return parse_number(row[:8]), row[8:]
 
 
 def as_log_row(touched: Sequence[Touched]) -> bytes:

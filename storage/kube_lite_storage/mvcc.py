@@ -22,12 +22,20 @@ from .writer import Writer
 KEEP_SECONDS = 300.0
 """How long a replaced version can still be read by default; as long as upstream's API server keeps it."""
 
+MAX_LEASE_SECONDS = 1e10
+"""Three hundred years; more would not fit into the index."""
+
 
 class Store:
     """An open store; made by ``Store.open``. Belongs to the event loop, and the thread, that opened it."""
 
     def __init__(
-        self, environment: Environment, *, keep_seconds: float | None, monotonic: Callable[[], float]
+        self,
+        environment: Environment,
+        *,
+        keep_seconds: float | None,
+        monotonic: Callable[[], float],
+        now: Callable[[], float],
     ) -> None:
         self._environment = environment
         self._reader = Reader(environment)
@@ -39,6 +47,7 @@ class Store:
             self._hub.close,
             keep_seconds=keep_seconds,
             monotonic=monotonic,
+            now=now,
         )
         self._is_open = True
 
@@ -51,6 +60,7 @@ class Store:
         durable: bool = True,
         keep_seconds: float | None = KEEP_SECONDS,
         monotonic: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
         initial_bytes: int = INITIAL_MAP_BYTES,
         max_bytes: int = MAX_MAP_BYTES,
     ) -> AsyncIterator["Store"]:
@@ -62,6 +72,7 @@ class Store:
             keep_seconds: replaced versions are forgotten by themselves after this time; None keeps them until
                 ``compact``.
             monotonic: the time by which they age, in seconds; asked from the writer's thread.
+            now: the time of day by which leases run out, in seconds; asked from the writer's thread.
             initial_bytes: address space to begin with; it grows by itself.
             max_bytes: beyond this size a put raises ``StoreFull``.
 
@@ -72,7 +83,7 @@ class Store:
         """
         environment = Environment(path, durable=durable, initial_bytes=initial_bytes, max_bytes=max_bytes)
         try:
-            store = cls(environment, keep_seconds=keep_seconds, monotonic=monotonic)
+            store = cls(environment, keep_seconds=keep_seconds, monotonic=monotonic, now=now)
             store._writer.start()
             try:
                 yield store
@@ -124,7 +135,7 @@ class Store:
             StoreFull: there is no room; deletes still work.
             KeyTooLong: no key may be empty or longer than about 500 bytes.
         """
-        _check_keys(txn)
+        _check(txn)
         return await self._writer.submit(txn)
 
     def watch(self, wanted: Range, *, after: int) -> Watch:
@@ -172,10 +183,12 @@ class Store:
         return self._reader
 
 
-def _check_keys(txn: Txn) -> None:
+def _check(txn: Txn) -> None:
     if len(txn.writes) > 1 and len({write.key for write in txn.writes}) < len(txn.writes):
         raise ValueError("a transaction may write each key once")
     entry: Compare | Put | Delete
     for entry in (*txn.compares, *txn.writes):
         if not layout.fits_as_key(entry.key):
             raise KeyTooLong(entry.key)
+        if type(entry) is Put and not 0 <= entry.lease_seconds <= MAX_LEASE_SECONDS:
+            raise ValueError(f"a lease of {entry.lease_seconds} seconds is none")

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from . import layout
 from .environment import Environment, Transaction
-from .errors import Compacted, FutureRevision
+from .errors import Compacted, FutureRevision, StoreDamaged
 from .types import KeyValue, Page, Parts, Range
 
 
@@ -39,6 +39,13 @@ def version_at(environment: Environment, txn: Transaction, key: bytes, at: int) 
     else:
         raw = txn.get(key, db=environment.now)
     return raw if raw is not None and layout.version_revision(raw) <= at else None
+
+
+def sound_version(key: bytes, raw: bytes) -> KeyValue:
+    """A version, held against its checksum. Raises ``StoreDamaged``."""
+    if not layout.is_sound(raw):
+        raise StoreDamaged(f"{key!r}: the stored version does not match its checksum; restore a snapshot")
+    return layout.parse_version(key, raw)
 
 
 PARSERS: dict[Parts, Callable[[bytes, memoryview], KeyValue]] = {
@@ -69,7 +76,7 @@ class Reader:
             with self._lmdb.begin() as txn:
                 self._resolve(txn, at)
                 raw = version_at(self._environment, txn, key, at)
-        return None if raw is None else layout.parse_version(key, raw)
+        return None if raw is None else sound_version(key, raw)
 
     def list(self, wanted: Range, at: int | None, limit: int, parts: Parts = "all") -> Page:
         """Keys of a range in order. Raises ``Compacted``, ``FutureRevision``."""

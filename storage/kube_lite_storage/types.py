@@ -59,12 +59,15 @@ class Put(NamedTuple):
 
     ``splice`` is a byte offset in ``value`` at which the store inserts the transaction's revision in decimal
     digits, because an object carries its own revision and only the writer knows it; −1 inserts nothing.
+
+    ``lease_seconds`` after it was written the key is deleted, unless it is written again by then; 0 keeps it.
     """
 
     key: bytes
     value: bytes
     header: bytes = b""
     splice: int = -1
+    lease_seconds: float = 0
 
 
 class Delete(NamedTuple):

@@ -13,18 +13,20 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future as ThreadFuture
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import lmdb
 
 from . import layout
 from .batch import Batch, Commit, has_puts, keys_of
-from .environment import Environment, Transaction
+from .environment import Environment
 from .errors import FutureRevision, StoreClosed, StoreError, StoreFull
 from .housekeeping import Answer, Housekeeping
+from .leases import Leases
 from .types import Txn
 
 log = logging.getLogger(__name__)
+Result = TypeVar("Result")
 
 GROUP_TXNS = 512
 """Most transactions of one commit; their answers wait for the last of them."""
@@ -65,6 +67,7 @@ class Writer:
         *,
         keep_seconds: float | None,
         monotonic: Callable[[], float],
+        now: Callable[[], float],
     ) -> None:
         self._environment = environment
         self._publish = publish
@@ -76,6 +79,7 @@ class Writer:
         self._waiting: set[asyncio.Future[int]] = set()
         self._queue: queue.SimpleQueue[_Pending | _Compact | _Stop] = queue.SimpleQueue()
         self._housekeeping = Housekeeping(environment, keep_seconds, monotonic)
+        self._leases = Leases(environment, now)
         self._thread = threading.Thread(target=self._run, name="kube-lite-store-writer", daemon=True)
 
     def start(self) -> None:
@@ -155,7 +159,7 @@ class Writer:
     def _serve(self) -> None:
         housekeeping = self._housekeeping
         while True:
-            txns, compactions, is_last = self._take_group(housekeeping.timeout())
+            txns, compactions, is_last = self._take_group(self._timeout())
             if txns:
                 answers, commits = self._commit(txns)
                 self._loop.call_soon_threadsafe(self._deliver, answers, commits)
@@ -166,6 +170,14 @@ class Writer:
                 self._loop.call_soon_threadsafe(self._deliver, answers, ())
             if is_last:
                 return
+            while self._leases.is_due() and self._queue.empty():
+                self._loop.call_soon_threadsafe(self._deliver, (), self._retry(self._leases.sweep).commits)
+
+    def _timeout(self) -> float | None:
+        timeouts = [
+            each for each in (self._housekeeping.timeout(), self._leases.timeout()) if each is not None
+        ]
+        return min(timeouts, default=None)
 
     def _take_group(self, timeout: float | None) -> tuple[list[_Pending], list[_Compact], bool]:
         txns: list[_Pending] = []
@@ -211,33 +223,18 @@ class Writer:
         environment = self._environment
         keys = keys_of([pending.txn for pending in group])
         with environment.lmdb.begin(write=True) as txn:
-            # Few calls with many rows: each call lets the interpreter go, and must win it back from the loop.
             present: dict[bytes, bytes | None] = dict.fromkeys(keys)
             present.update(txn.cursor(environment.now).getmulti(keys))
-            batch = Batch(environment.number(txn, layout.REVISION_ROW), present)
+            batch = Batch(environment.number(txn, layout.REVISION_ROW), present, self._leases.now_ms())
             answers: list[Answer] = []
             for pending in group:
                 try:
                     answers.append((pending.answer, batch.apply(pending.txn)))
                 except StoreError as error:
                     answers.append((pending.answer, error))
-            if batch.commits:
-                self._write_batch(txn, batch)
+            batch.write(environment, txn)
+        self._leases.added(batch)
         return answers, batch.commits
-
-    def _write_batch(self, txn: Transaction, batch: Batch) -> None:
-        environment = self._environment
-        puts = []
-        for key in sorted(batch.changed):
-            raw = batch.present[key]
-            if raw is not None:
-                puts.append((key, raw))
-            else:
-                txn.delete(key, db=environment.now)
-        txn.cursor(environment.now).putmulti(puts)
-        txn.cursor(environment.past).putmulti(batch.past)
-        txn.cursor(environment.log).putmulti(batch.log, append=True)
-        txn.put(layout.REVISION_ROW, layout.as_number(batch.revision), db=environment.meta)
 
     def _compact(self, order: _Compact) -> None:
         try:
@@ -245,7 +242,7 @@ class Writer:
         except FutureRevision as error:
             self._loop.call_soon_threadsafe(self._deliver, [(order.answer, error)], ())
 
-    def _retry(self, work: Callable[[], list[Answer]]) -> list[Answer]:
+    def _retry(self, work: Callable[[], Result]) -> Result:
         while True:
             try:
                 return work()

@@ -17,7 +17,8 @@ KEYS = st.sampled_from([b"a", b"a\0", b"a\0b", b"ab", b"b", b"b\xff", b"c"])
 REVISIONS = st.integers(0, 14)
 RANGES = st.tuples(KEYS, KEYS).map(lambda keys: Range(*keys))
 WRITES = st.one_of(
-    st.builds(Put, KEYS, st.binary(max_size=8), st.binary(max_size=4)), st.builds(Delete, KEYS)
+    st.builds(Put, KEYS, st.binary(max_size=8), st.binary(max_size=4), st.just(-1), st.just(0)),
+    st.builds(Delete, KEYS),
 )
 TXNS = st.builds(
     Txn,
