@@ -4,7 +4,7 @@
 Containers are known by their names: a driver that runs nothing must be told beforehand what these do.
 
     stays          runs until it is stopped, and ends on its stop signal
-    stubborn       runs, and ignores its stop signal
+    stubborn       ignores its stop signal, writes "ready" to stdout, and runs
     fails          ends at once with 3
     talks          writes "one" and "two" to stdout, then stays
     missing        its command does not exist
@@ -30,7 +30,7 @@ from kube_lite_runtime.types import ContainerSpec, ContainerState, SandboxSpec, 
 
 COMMANDS = {
     "stays": "trap 'exit 0' TERM; while :; do sleep 0.02; done",
-    "stubborn": "trap '' TERM; while :; do sleep 0.02; done",
+    "stubborn": "trap '' TERM; echo ready; while :; do sleep 0.02; done",
     "fails": "exit 3",
     "talks": "echo one; echo two; trap 'exit 0' TERM; while :; do sleep 0.02; done",
 }
@@ -73,9 +73,11 @@ class DriverContract:
         assert created.created_at <= ended.started_at <= ended.finished_at
 
     async def test_a_container_that_ignores_its_stop_signal_is_killed(
-        self, driver: Driver, image: str
+        self, driver: Driver, image: str, tmp_path: Path
     ) -> None:
-        container = await started(driver, image, "stubborn")
+        log = tmp_path / "0.log"
+        container = await started(driver, image, "stubborn", log)
+        await until(lambda: log.exists() and "ready" in log.read_text())
         await driver.stop_container(container.id, 0.1)
         ended = await driver.container_state(container.id)
         assert ended.exit is not None

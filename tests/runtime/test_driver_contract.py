@@ -33,7 +33,7 @@ class TestFake(DriverContract):
     @pytest.fixture
     def reopen(self) -> Callable[[], Driver]:
         driver = FakeDriver(images=["busybox"], pullable=[])
-        driver.script("stubborn", Script(ignores_stop_signal=True))
+        driver.script("stubborn", Script(ignores_stop_signal=True, lines=["ready"]))
         driver.script("fails", Script(exit_after=0, exit_codes=(3,)))
         driver.script("talks", Script(lines=("one", "two")))
         driver.script(

@@ -66,6 +66,10 @@ class ProcessDriver:
         self._make_network = make_network
         self._hidden = [*hidden, self._directory]
         self._images = LocalImages(self._directory / "images")
+        self._masks, self._skeleton = (
+            self._directory / "host" / "masks",
+            self._directory / "host" / "skeleton",
+        )
         self._network: Network | None = None
         self._locks: dict[str, asyncio.Lock] = {}
         self._loopback: dict[str, str] = {}
@@ -77,10 +81,15 @@ class ProcessDriver:
     async def __aenter__(self) -> "ProcessDriver":
         """Find or start the supervisor, and the network."""
         self._thread = ThreadPoolExecutor(1, "kube-lite-runtime")
-        self._link = Link(self._directory, self._wanted, self._thread)
+        self._link = Link(self._directory, self._wanted)
         try:
-            await self._run(self._open)
-            hello = await self._link.hello()
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._instance = instance_name(str(self._directory))
+            prepared = asyncio.get_running_loop().run_in_executor(self._thread, self._prepare)
+            try:
+                hello = await self._link.hello()  # Python takes its time to start: the thread works meanwhile
+            finally:
+                await prepared
             reason = await self._start_network(hello["mode"])
             self._abilities = plan_abilities(hello, network_reason=reason)
             await self._run(lambda: self._settle(hello))
@@ -269,10 +278,12 @@ class ProcessDriver:
             await self._network.teardown()
         await self._run(lambda: files.clear(self._directory, self._instance))
 
-    def _open(self) -> None:
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._instance = instance_name(str(self._directory))
+    def _prepare(self) -> None:
+        """Make ready what does not depend on the supervisor."""
         self._images.open()
+        make_skeleton(self._skeleton)
+        if os.geteuid() == 0:  # others can read no more in a container than outside it
+            make_masks(self._masks)
 
     async def _start_network(self, mode: str) -> str:
         """Start the pods' network where there can be one; why there is none."""
@@ -291,15 +302,10 @@ class ProcessDriver:
     def _settle(self, hello: dict[str, Any]) -> None:
         """Make ready what depends on how the supervisor runs, and remove what nothing needs any more."""
         mode = hello["mode"]
-        masks, skeleton = self._directory / "host" / "masks", self._directory / "host" / "skeleton"
-        if mode != "plain":
-            make_skeleton(skeleton)
-        if mode == "root":  # others can read no more in a container than outside it
-            make_masks(masks)
         self._host = Host(
             mode=mode,
             may_set_user=mode == "root" or (mode == "plain" and os.geteuid() == 0),
-            root=plan_host_root(masks, skeleton, busy=self._directory.resolve()),
+            root=plan_host_root(self._masks, self._skeleton, busy=self._directory.resolve()),
             hidden=self._hidden,
         )
         self._groups = Groups.find() if hello["cgroups"] else None

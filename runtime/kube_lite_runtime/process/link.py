@@ -10,6 +10,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +51,9 @@ class Listener:
 class Link:
     """Asks the supervisor of one directory. Closing it leaves the supervisor alone."""
 
-    def __init__(self, directory: Path, wanted_mode: str, thread: ThreadPoolExecutor) -> None:
+    def __init__(self, directory: Path, wanted_mode: str) -> None:
         self._directory = directory
         self._wanted_mode = wanted_mode
-        self._thread = thread
         self._channel: Channel | None = None
         self._connecting = asyncio.Lock()
         self._listeners: list[Listener] = []
@@ -158,7 +158,7 @@ class Link:
         for _ in range(CONNECT_TRIES):
             connection = connect(self._directory)
             if connection is None:
-                await self._run(lambda: start_supervisor(self._directory, self._wanted_mode))
+                await self._start()
                 connection = connect(self._directory)
             if connection is None:
                 continue
@@ -186,8 +186,10 @@ class Link:
                 if not ended.done():
                     ended.set_result(state.exit)
 
-    async def _run(self, work: Callable[[], None]) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._thread, work)
+    async def _start(self) -> None:
+        with ThreadPoolExecutor(1, "kube-lite-supervisor") as thread:  # seldom: not worth keeping one for it
+            start = partial(start_supervisor, self._directory, self._wanted_mode)
+            await asyncio.get_running_loop().run_in_executor(thread, start)
 
     def _on_event(self, message: Message) -> None:
         if message["event"] == "container":
