@@ -116,6 +116,7 @@ class ProcessDriver:
                 return await self._create_sandbox(sandbox_id, spec)
             except BaseException:
                 await self._remove_sandbox(sandbox_id)
+                self._locks.pop(sandbox_id, None)
                 raise
 
     async def stop_sandbox(self, sandbox_id: str) -> None:
