@@ -10,6 +10,8 @@ import itertools
 import time
 from typing import Protocol
 
+SETTLING_TURNS = 20  # of the event loop; chains of tasks that wake each other are shorter
+
 
 class Clock(Protocol):
     """What a component may know about time."""
@@ -72,12 +74,18 @@ class ManualClock:
     async def advance(self, seconds: float) -> None:
         """Move the clock forward, waking each sleeper at its own time and letting it run before the next."""
         target = self._now + seconds
+        await _settle()  # who is about to sleep shall be among the sleepers
         while self._sleepers and self._sleepers[0][0] <= target:
             due, _, woken = heapq.heappop(self._sleepers)
             self._now = max(self._now, due)
             if not woken.done():
                 woken.set_result(None)
-            for _ in range(5):  # a woken task may wake others by queue or event before it sleeps again
-                await asyncio.sleep(0)
+            await _settle()
         self._now = target
+        await _settle()
+
+
+async def _settle() -> None:
+    """Let every task run until it waits: a woken one may wake others before it sleeps again."""
+    for _ in range(SETTLING_TURNS):
         await asyncio.sleep(0)

@@ -56,8 +56,8 @@ class World:
     async def get(self, name: str = "web") -> Json:
         return await self.client.get(PODS, name, namespace="default")
 
-    async def until(self, claim: Callable[[Json], object], name: str = "web") -> Json:
-        """The pod, once the claim about it holds."""
+    async def until(self, claim: Callable[[Json], object], name: str = "web", *, ticks: float = 0.0) -> Json:
+        """The pod, once the claim about it holds; meanwhile the clock moves by ``ticks`` seconds."""
         pod: Json = {}
         try:
             async with asyncio.timeout(PATIENCE):
@@ -65,7 +65,7 @@ class World:
                     pod = await self.get(name)
                     if claim(pod):
                         return pod
-                    await asyncio.sleep(0.001)
+                    await self._tick(ticks)
         except TimeoutError:
             raise AssertionError(f"never came to be; the status is {pod.get('status')}") from None
 
@@ -96,11 +96,17 @@ class World:
             return [event["message"] for event in found if event["reason"] == reason]
         return [f"{event['reason']}: {event['message']}" for event in found]
 
-    async def until_event(self, reason: str) -> str:
+    async def until_event(self, reason: str, *, ticks: float = 0.0) -> str:
+        """The message of the first event of that reason; meanwhile the clock moves by ``ticks`` seconds."""
         async with asyncio.timeout(PATIENCE):
             while not (found := await self.events(reason)):
-                await asyncio.sleep(0.001)
+                await self._tick(ticks)
         return found[0]
+
+    async def _tick(self, ticks: float) -> None:
+        if ticks:
+            await self.clock.advance(ticks)
+        await asyncio.sleep(0.001)
 
 
 @asynccontextmanager
