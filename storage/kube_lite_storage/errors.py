@@ -12,8 +12,20 @@ class StoreLocked(StoreError):
     """Another process has this data directory open for writing."""
 
 
+class StoreMissing(StoreError):
+    """There is no store in the directory, and whoever only looks makes none."""
+
+
+class StoreNotWritable(StoreError):
+    """The directory, or the file system it lies on, may not be written to."""
+
+
 class StoreDamaged(StoreError):
     """The data file is not a store, or breaks its own rules; the message says which."""
+
+
+class SnapshotDamaged(StoreError):
+    """The file is not a snapshot of a store, or not any more what was written."""
 
 
 class FormatUnknown(StoreError):
@@ -94,3 +106,34 @@ class WatcherTooSlow(StoreError):
     def __init__(self, revision: int) -> None:
         super().__init__(f"the watcher fell behind after revision {revision}")
         self.revision = revision
+
+
+# Encryption
+
+
+class CannotEncrypt(StoreError):
+    """A value is to be encrypted and that is not possible now; nothing was written."""
+
+
+class CannotDecrypt(StoreError):
+    """A stored value cannot be read with the keys at hand; ``key_id`` is the one that it needs.
+
+    Values under other keys stay readable.
+    """
+
+    def __init__(self, key: bytes, key_id: str, why: str) -> None:
+        super().__init__(f"the value of {key.decode(errors='replace')} needs the key {key_id!r}: {why}")
+        self.key = key
+        self.key_id = key_id
+
+
+class KeysUnusable(StoreError):
+    """Where keys should come from there are none, or none that may be used; the message says what to do."""
+
+
+class KeyServiceFailed(StoreError):
+    """A key service did not answer, or refused."""
+
+
+class KeyUnknown(StoreError):
+    """A key service does not have the key that a seed was wrapped with."""

@@ -40,6 +40,9 @@ COMPACTED_ROW = b"compacted"
 FORGOTTEN_ROW = b"forgotten"
 """Revisions below this one have left the tables; behind ``compacted`` while a compaction is under way."""
 
+REWRITING_ROW = b"rewriting"
+"""Where an encrypting anew that is under way goes on; not a number, and gone when it has ended."""
+
 FIRST_REVISION = 1
 """Of an empty store. Not 0, because Kubernetes gives the resourceVersion ``"0"`` a meaning of its own."""
 
