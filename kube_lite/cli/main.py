@@ -110,6 +110,7 @@ def parser() -> Parser:
     )
 
     add_image_commands(commands, common)
+    add_store_commands(commands, common)
 
     version = commands.add_parser(
         "version", parents=[common], help="version of this program and of the API it serves"
@@ -134,6 +135,26 @@ def add_image_commands(commands: "argparse._SubParsersAction[Parser]", common: P
     load.add_argument("--cmd", nargs="*", metavar="WORD", default=[], help="the default command")
     listing = actions.add_parser("list", parents=[common], help="which images are there")
     listing.set_defaults(action="list")
+
+
+def add_store_commands(commands: "argparse._SubParsersAction[Parser]", common: Parser) -> None:
+    """``kube-lite snapshot save|restore|status`` and ``kube-lite check``."""
+    snapshot = commands.add_parser("snapshot", help="everything that is stored, in one file")
+    snapshot.set_defaults(module="snapshot", action=None)
+    actions = snapshot.add_subparsers(title="actions", metavar="ACTION", parser_class=Parser)
+    for name, words in (
+        ("save", "write a snapshot, also while the cluster runs"),
+        ("restore", "make the store of a new data directory of a snapshot"),
+        ("status", "what a snapshot holds, and whether it is what was written"),
+    ):
+        action = actions.add_parser(name, parents=[common], help=words)
+        action.set_defaults(action=name)
+        action.add_argument("file", type=Path, metavar="FILE", help="the snapshot")
+    check = commands.add_parser(
+        "check", parents=[common], help="verify what is stored, and say what is wrong"
+    )
+    check.set_defaults(module="check")
+    check.add_argument("directory", type=Path, nargs="?", metavar="DIR", help="the data directory")
 
 
 DATA_DIR_HELP = "where the cluster is kept (kube-lite in your state directory)"

@@ -17,6 +17,7 @@ from .serve import data_dir_of, run_loop
 NODES = GroupVersionResource("", "v1", "nodes")
 PODS = GroupVersionResource("", "v1", "pods")
 ANSWER_WITHIN = 5.0  # seconds; a server that is alive answers in milliseconds
+NOT_DURABLE = ", not durable: a write may be lost with the machine's power"
 ABILITIES = {
     "isolation": "namespaces and a root file system for each container",
     "pod_network": "an address of its own for each Pod",
@@ -62,7 +63,7 @@ def screen(running: runfile.Running, data_dir: Path, seen: dict[str, Any]) -> li
         f"kube-lite {running.program}, Kubernetes {running.version}",
         f"  endpoint     {running.url}",
         f"  kubeconfig   {running.kubeconfig}",
-        f"  data         {data_dir}",
+        f"  data         {data_dir}" + ("" if running.durable else NOT_DURABLE),
         f"  process      {running.pid}, up for {up_for // 60} min {up_for % 60} s",
         "parts",
         *(f"  {part:<12} {health if part == 'api' else 'running'}" for part in running.parts),

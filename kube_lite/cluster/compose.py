@@ -303,6 +303,7 @@ class Cluster:
             node=self.node_name if "node" in self.config.parts else "",
             abilities=self.abilities,
             service_limits=self.service_limits,
+            durable=self.config.durable,
         )
 
     def _begin(self) -> None:

@@ -33,6 +33,8 @@ class Running:
     node: str = ""
     abilities: dict[str, Any] = field(default_factory=dict)
     """What the node's runtime can do here, and why it cannot do the rest."""
+    durable: bool = True
+    """Whether a write is on the disk before it is acknowledged."""
     service_limits: str = ""
     """Which Service addresses are not reachable on this host, in words."""
 

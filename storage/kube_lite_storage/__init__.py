@@ -1,26 +1,40 @@
 """A store of versioned keys in one LMDB file: one global revision, watches, history until it is compacted."""
 
+from .cipher import Cipher
 from .errors import (
+    CannotDecrypt,
+    CannotEncrypt,
     Compacted,
     CompareFailed,
     FormatUnknown,
     FutureRevision,
     KeyExists,
     KeyMissing,
+    KeyServiceFailed,
+    KeysUnusable,
     KeyTooLong,
+    KeyUnknown,
     RevisionMismatch,
+    SnapshotDamaged,
     StoreClosed,
     StoreDamaged,
     StoreError,
     StoreFull,
     StoreLocked,
+    StoreMissing,
+    StoreNotWritable,
     WatcherTooSlow,
 )
 from .mvcc import Store
-from .types import Compare, Delete, Event, KeyValue, Page, Parts, Put, Range, Txn
+from .snapshot import Snapshot, inspect, restore
+from .types import Compare, Delete, Event, KeyValue, Page, Parts, Put, Range, Status, Txn
+from .view import StoreView
 from .watch import Watch
 
 __all__ = [
+    "CannotDecrypt",
+    "CannotEncrypt",
+    "Cipher",
     "Compacted",
     "Compare",
     "CompareFailed",
@@ -30,20 +44,31 @@ __all__ = [
     "FutureRevision",
     "KeyExists",
     "KeyMissing",
+    "KeyServiceFailed",
     "KeyTooLong",
+    "KeyUnknown",
     "KeyValue",
+    "KeysUnusable",
     "Page",
     "Parts",
     "Put",
     "Range",
     "RevisionMismatch",
+    "Snapshot",
+    "SnapshotDamaged",
+    "Status",
     "Store",
     "StoreClosed",
     "StoreDamaged",
     "StoreError",
     "StoreFull",
     "StoreLocked",
+    "StoreMissing",
+    "StoreNotWritable",
+    "StoreView",
     "Txn",
     "Watch",
     "WatcherTooSlow",
+    "inspect",
+    "restore",
 ]

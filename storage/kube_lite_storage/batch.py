@@ -12,6 +12,7 @@ from .environment import Environment, Transaction
 from .errors import CompareFailed, KeyExists, KeyMissing, RevisionMismatch
 from .layout import Change, Touched
 from .types import Compare, Delete, Event, KeyValue, Put, Txn
+from .versions import Versions
 
 
 class Commit(NamedTuple):
@@ -24,7 +25,9 @@ class Commit(NamedTuple):
 class Batch:
     """Rows to write after ``apply`` was called for each transaction of a group, in order."""
 
-    def __init__(self, revision: int, present: dict[bytes, bytes | None], now_ms: int = 0) -> None:
+    def __init__(
+        self, revision: int, present: dict[bytes, bytes | None], versions: Versions, now_ms: int = 0
+    ) -> None:
         """``present`` has the raw version, or None, of every key that is mentioned; it is taken over.
 
         ``now_ms`` is the moment from which leases count.
@@ -37,36 +40,36 @@ class Batch:
         self.log: list[tuple[bytes, bytes]] = []
         self.leases: list[tuple[bytes, bytes]] = []
         self.present = present
+        self._versions = versions
         self._now_ms = now_ms
 
     def apply(self, txn: Txn) -> int:
         """Add one transaction; its revision, or the current one when it changes nothing.
 
-        Raises ``KeyExists``, ``KeyMissing``, ``RevisionMismatch``; then nothing was added.
+        Raises ``KeyExists``, ``KeyMissing``, ``RevisionMismatch``, ``CannotEncrypt``, ``CannotDecrypt``; then
+        nothing was added.
         """
         for compare in txn.compares:
             self._check(compare)
         revision = self.revision + 1
-        touched: list[Touched] = []
-        events: list[Event] = []
-        for write in txn.writes:
-            previous = self.present[write.key]
-            if type(write) is Put:
-                change, event = self._put(revision, write, previous)
-            elif previous is not None:
-                change, event = self._delete(revision, write.key, previous)
-            else:
-                continue
-            self.changed.add(write.key)
+        steps = [step for write in txn.writes if (step := self._step(revision, write)) is not None]
+        if not steps:
+            return self.revision
+        for event, raw in steps:  # nothing can fail from here on
+            key, previous = event.key, self.present[event.key]
+            self.present[key] = raw
+            self.changed.add(key)
             if previous is not None:
-                self.past.append((layout.past_row(write.key, revision), previous))
-            touched.append(Touched(change, write.key))
-            events.append(event)
-        if events:
-            self.revision = revision
-            self.log.append((layout.as_number(revision), layout.as_log_row(touched)))
-            self.commits.append(Commit(revision, events))
-        return self.revision
+                self.past.append((layout.past_row(key, revision), previous))
+        for write in txn.writes:
+            if type(write) is Put and write.lease_seconds:
+                expires_ms = self._now_ms + int(write.lease_seconds * 1000)
+                self.leases.append((layout.lease_row(expires_ms, write.key), layout.as_number(revision)))
+        events = [event for event, _ in steps]
+        self.revision = revision
+        self.log.append((layout.as_number(revision), layout.as_log_row([touched(event) for event in events])))
+        self.commits.append(Commit(revision, events))
+        return revision
 
     def _check(self, compare: Compare) -> None:
         raw = self.present[compare.key]
@@ -79,23 +82,19 @@ class Batch:
                 failure = KeyMissing
             raise failure(compare.key, compare.revision, found)
 
-    def _put(self, revision: int, put: Put, previous: bytes | None) -> tuple[Change, Event]:
-        key, value, header, splice, lease_seconds = put
-        if splice >= 0:
-            value = b"%b%d%b" % (value[:splice], revision, value[splice:])
-        created = revision if previous is None else layout.version_created(previous)
-        self.present[key] = layout.as_version(created, revision, header, value)
-        if lease_seconds:
-            expires_ms = self._now_ms + int(lease_seconds * 1000)
-            self.leases.append((layout.lease_row(expires_ms, key), layout.as_number(revision)))
-        current = KeyValue(key, value, header, created, revision)
-        if previous is None:
-            return Change.CREATED, Event(revision, key, current, None)
-        return Change.REPLACED, Event(revision, key, current, layout.parse_version(key, previous))
-
-    def _delete(self, revision: int, key: bytes, previous: bytes) -> tuple[Change, Event]:
-        self.present[key] = None
-        return Change.DELETED, Event(revision, key, None, layout.parse_version(key, previous))
+    def _step(self, revision: int, write: Put | Delete) -> tuple[Event, bytes | None] | None:
+        """What a write makes of its key, as event and as row; None when it changes nothing."""
+        key = write.key
+        before = self.present[key]
+        previous = None if before is None else self._versions.glimpsed(key, before)
+        if type(write) is not Put:
+            return None if previous is None else (Event(revision, key, None, previous), None)
+        value = write.value
+        if write.splice >= 0:
+            value = b"%b%d%b" % (value[: write.splice], revision, value[write.splice :])
+        created = revision if previous is None else previous.created
+        current = KeyValue(key, value, write.header, created, revision)
+        return Event(revision, key, current, previous), self._versions.as_row(current)
 
     def write(self, environment: Environment, txn: Transaction) -> None:
         """Put the rows into the tables."""
@@ -114,6 +113,13 @@ class Batch:
         txn.cursor(environment.log).putmulti(self.log, append=True)
         txn.cursor(environment.leases).putmulti(self.leases)
         txn.put(layout.REVISION_ROW, layout.as_number(self.revision), db=environment.meta)
+
+
+def touched(event: Event) -> Touched:
+    """The event as the log has it."""
+    if event.current is None:
+        return Touched(Change.DELETED, event.key)
+    return Touched(Change.CREATED if event.previous is None else Change.REPLACED, event.key)
 
 
 def keys_of(txns: Sequence[Txn]) -> list[bytes]:

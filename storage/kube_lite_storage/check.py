@@ -15,18 +15,18 @@ What holds in a sound store, with C the revision up to which it is forgotten and
 from collections.abc import Iterator
 
 from . import layout
-from .environment import Environment, Transaction
+from .environment import Tables, Transaction
 from .layout import Change
 
 
-def broken_invariants(environment: Environment) -> list[str]:
+def broken_invariants(environment: Tables) -> list[str]:
     """Each in words; empty when the store is sound."""
     with environment.lmdb.begin() as txn:
         return list(_Walk(environment, txn).problems())
 
 
 class _Walk:
-    def __init__(self, environment: Environment, txn: Transaction) -> None:
+    def __init__(self, environment: Tables, txn: Transaction) -> None:
         self.environment = environment
         self.txn = txn
         self.revision = environment.number(txn, layout.REVISION_ROW)

@@ -6,16 +6,30 @@ doubled when a commit does not fit, up to a limit; a reserve beyond the limit le
 through when everything else is refused.
 """
 
+import errno
 import fcntl
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import lmdb
 
 from . import layout
-from .errors import FormatUnknown, StoreDamaged, StoreLocked
+from .errors import (
+    FormatUnknown,
+    StoreDamaged,
+    StoreError,
+    StoreFull,
+    StoreLocked,
+    StoreMissing,
+    StoreNotWritable,
+)
+from .metapages import examine
 from .upgrade import upgrade
+from .versions import Versions
 
 Transaction: TypeAlias = Any
 """An LMDB transaction. Its own types say bytes or memoryview everywhere, and we only ever ask for bytes."""
@@ -26,8 +40,55 @@ RESERVE_BYTES = 64 << 20
 """Room for deletes and compaction once the limit is reached."""
 
 
-class Environment:
-    """The open data file. Reads and ``grow`` belong to one thread, write transactions to the writer's."""
+class Tables:
+    """An open data file, however it was opened: its tables and numbers."""
+
+    lmdb: Any
+    meta: Any
+    now: Any
+    past: Any
+    log: Any
+    leases: Any
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.copying = threading.Lock()
+        """Held while the map is read outside the loop's thread; it may not be resized then."""
+        self.versions = Versions(None)
+        """How versions lie in the rows, encrypted or not; replaced before the first one is read."""
+
+    def open_tables(self, txn: Transaction) -> None:
+        """Open the tables, or make them in a write transaction; None when there may be none: handles that are
+        opened within a read end with it.
+        """
+        self.meta, self.now, self.past, self.log, self.leases = (
+            self.lmdb.open_db(table, txn=txn, create=txn is not None) for table in layout.TABLES
+        )
+
+    def check_owner(self, txn: Transaction, *, may_be_empty: bool) -> None:
+        """Raise ``StoreDamaged`` when the tables are those of another program."""
+        names = set(txn.cursor().iternext(values=False))
+        if layout.META not in names and (names or not may_be_empty):
+            raise StoreDamaged(f"{self.path} holds another program's database, not a store")
+
+    def number(self, txn: Transaction, row: bytes) -> int:
+        """A row of ``meta``. Raises ``StoreDamaged`` when it is missing."""
+        raw = txn.get(row, db=self.meta)
+        if raw is None:
+            raise StoreDamaged(f"{self.path}: the row {row.decode()!r} is missing")
+        return layout.parse_number(raw)
+
+    def used_bytes(self) -> int:
+        """How far the pages in use, or free for use, reach in the file."""
+        used: int = (self.lmdb.info()["last_pgno"] + 1) * self.lmdb.stat()["psize"]
+        return used
+
+
+class Environment(Tables):
+    """The data file of the one who writes.
+
+    Reads and ``grow`` belong to one thread, write transactions to the writer's.
+    """
 
     def __init__(
         self,
@@ -39,13 +100,16 @@ class Environment:
     ) -> None:
         """Open, or make, the store in directory ``path``.
 
-        Raises ``StoreLocked``, ``StoreDamaged``, ``FormatUnknown``.
+        Raises ``StoreLocked``, ``StoreNotWritable``, ``StoreDamaged``, ``FormatUnknown``.
         """
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.path = path
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreNotWritable(f"{path} cannot be made: {error.strerror}") from error
+        super().__init__(path)
         self.durable = durable
         self.max_bytes = max_bytes
-        self._lock = _lock(path / "lock")
+        self._lock = take_lock(path / "lock")
         try:
             self._open(initial_bytes)
         except BaseException:
@@ -55,32 +119,35 @@ class Environment:
     def _open(self, initial_bytes: int) -> None:
         data = self.path / "data.mdb"
         size = data.stat().st_size if data.exists() else 0
+        if size:
+            examine(data)
         self.map_bytes = _whole_pages(max(initial_bytes, size))
         try:
-            self.lmdb: Any = lmdb.open(
+            self.lmdb = lmdb.open(
                 str(self.path),
                 map_size=self.map_bytes,
                 max_dbs=len(layout.TABLES),
                 mode=0o600,
                 sync=self.durable,
                 metasync=self.durable,
-                meminit=False,
                 max_spare_txns=4,
             )
         except lmdb.Error as error:
-            raise StoreDamaged(f"{data} cannot be opened: {error}") from error
+            raise _opening_failure(data, error) from error
         try:
-            self._open_tables(data)
+            while not self._fit_tables(data):
+                self.lmdb.set_mapsize(self.map_bytes * 2)  # beyond the limit if need be, for an upgrade
+                self.map_bytes *= 2
         except BaseException:
             self.lmdb.close()
             raise
 
-    def _open_tables(self, data: Path) -> None:
+    def _fit_tables(self, data: Path) -> bool:
+        """Open or make the tables, upgraded; False when the map is too small for that."""
         try:
             with self.lmdb.begin(write=True) as txn:
-                self.meta, self.now, self.past, self.log, self.leases = (
-                    self.lmdb.open_db(table, txn=txn) for table in layout.TABLES
-                )
+                self.check_owner(txn, may_be_empty=True)
+                self.open_tables(txn)
                 if txn.get(layout.FORMAT_ROW, db=self.meta) is None:
                     for row, number in (
                         (layout.REVISION_ROW, layout.FIRST_REVISION),
@@ -96,15 +163,11 @@ class Environment:
                     )
                 if found < layout.FORMAT:
                     upgrade(self, txn, found)
+        except lmdb.MapFullError:
+            return False
         except lmdb.Error as error:
-            raise StoreDamaged(f"{data} is not a sound store: {error}") from error
-
-    def number(self, txn: Transaction, row: bytes) -> int:
-        """A row of ``meta``. Raises ``StoreDamaged`` when it is missing."""
-        raw = txn.get(row, db=self.meta)
-        if raw is None:
-            raise StoreDamaged(f"{self.path}: the row {row.decode()!r} is missing")
-        return layout.parse_number(raw)
+            raise _opening_failure(data, error) from error
+        return True
 
     def grow(self, *, into_reserve: bool = False) -> bool:
         """Double the map, within the limit; False when there is no more to be had.
@@ -125,16 +188,83 @@ class Environment:
         os.close(self._lock)
 
 
-def _lock(path: Path) -> int:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+class ReadOnly(Tables):
+    """The data file of one who only looks, beside the one who writes or without any."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the store in directory ``path``.
+
+        Raises ``StoreMissing``, ``StoreDamaged``, ``FormatUnknown``.
+        """
+        super().__init__(path)
+        data = path / "data.mdb"
+        if not data.exists() or not data.stat().st_size:
+            raise StoreMissing(f"{path} holds no store")
+        examine(data)
+        try:
+            self.lmdb = lmdb.open(str(path), readonly=True, create=False, max_dbs=len(layout.TABLES))
+        except lmdb.Error as error:
+            raise _opening_failure(data, error) from error
+        try:
+            with self.lmdb.begin() as txn:
+                self.check_owner(txn, may_be_empty=False)
+            self.open_tables(None)
+            with self.lmdb.begin() as txn:
+                found = self.number(txn, layout.FORMAT_ROW)
+            if found != layout.FORMAT:
+                raise FormatUnknown(f"{data} has format {found}, this program's is {layout.FORMAT}")
+        except lmdb.NotFoundError as error:
+            self.lmdb.close()
+            raise FormatUnknown(
+                f"{data} is older than this program; opening it to write upgrades it"
+            ) from error
+        except lmdb.Error as error:
+            self.lmdb.close()
+            raise _opening_failure(data, error) from error
+        except BaseException:
+            self.lmdb.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file."""
+        self.lmdb.close()
+
+
+def _opening_failure(data: Path, error: lmdb.Error) -> StoreError:
+    if isinstance(error, lmdb.ReadonlyError | lmdb.LockError) or not os.access(data.parent, os.W_OK):
+        return StoreNotWritable(f"{data.parent} cannot be written to: {error}")
+    if isinstance(error, lmdb.DiskError):
+        return StoreFull(f"{data.parent} has no room to open the store: {error}")
+    return StoreDamaged(f"{data} is not a sound store: {error}")
+
+
+@contextmanager
+def as_lock(path: Path) -> Iterator[None]:
+    """Keep others from opening the store for the length of the block. Raises ``StoreLocked``."""
+    descriptor = take_lock(path)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def take_lock(path: Path) -> int:
+    """The descriptor that holds the lock until it is closed. Raises ``StoreLocked``."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno in (errno.EROFS, errno.EACCES):
+            raise StoreNotWritable(f"{path.parent} cannot be written to: {error.strerror}") from error
+        raise
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
         os.close(descriptor)
         raise StoreLocked(f"{path.parent} is in use by process {holder}") from error
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    with suppress(OSError):  # a full disk; the number is only for the message
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     return descriptor
 
 

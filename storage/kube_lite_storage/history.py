@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from . import layout
-from .environment import Environment, Transaction
+from .environment import Tables, Transaction
 from .errors import Compacted, FutureRevision, StoreDamaged
 from .layout import Change
 from .reader import bounds_of, sound_version, version_at
@@ -26,7 +26,7 @@ class Stretch(NamedTuple):
 class History:
     """The log as events. Used from the thread that reads."""
 
-    def __init__(self, environment: Environment) -> None:
+    def __init__(self, environment: Tables) -> None:
         self._environment = environment
         # The stretch read last, and what it answers: many watchers of one range often begin at one place.
         self._last: tuple[tuple[Range, int, int], Stretch] | None = None
@@ -74,13 +74,12 @@ class History:
         previous = current = None
         if change is not Change.CREATED:
             ended = txn.get(layout.past_row(key, revision), db=self._environment.past)
-            previous = self._sound(ended, revision, key)
+            previous = self._opened(ended, revision, key)
         if change is not Change.DELETED:
-            current = self._sound(version_at(self._environment, txn, key, revision), revision, key)
+            current = self._opened(version_at(self._environment, txn, key, revision), revision, key)
         return Event(revision, key, current, previous)
 
-    @staticmethod
-    def _sound(raw: bytes | None, revision: int, key: bytes) -> KeyValue:
+    def _opened(self, raw: bytes | None, revision: int, key: bytes) -> KeyValue:
         if raw is None:
             raise StoreDamaged(f"revision {revision} touched {key!r}, but the version it names is missing")
-        return sound_version(key, raw)
+        return self._environment.versions.opened(sound_version(key, raw))

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from . import layout
 from .compaction import Sample, forget_batch, plan_compaction
 from .environment import Environment
-from .errors import FutureRevision, StoreError
+from .errors import FutureRevision
 
-Answer = tuple["asyncio.Future[int]", int | StoreError]
+Answer = tuple["asyncio.Future[int]", int | Exception]
 """Who waits, and what for."""
 
 

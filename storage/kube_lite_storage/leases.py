@@ -9,11 +9,13 @@ Moments are those of the clock the store was opened with and outlast a restart: 
 at once. A clock that was moved is noticed within ``LOOK_SECONDS``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from . import layout
 from .batch import Batch
 from .environment import Environment, Transaction
+from .errors import CannotDecrypt
 from .types import Delete, Txn
 
 SWEEP_KEYS = 256
@@ -58,13 +60,13 @@ class Leases:
             due = self._take_due(txn)
             present: dict[bytes, bytes | None] = dict.fromkeys(sorted(due))
             present.update(txn.cursor(environment.now).getmulti(list(present)))
-            batch = Batch(environment.number(txn, layout.REVISION_ROW), present)
+            batch = Batch(environment.number(txn, layout.REVISION_ROW), present, environment.versions)
             expired = [
                 Delete(key)
                 for key, revision in due.items()
                 if (raw := present[key]) is not None and layout.version_revision(raw) == revision
             ]
-            batch.apply(Txn((), expired))
+            _delete(batch, expired)
             batch.write(environment, txn)
             next_ms = self._first_ms(txn)
         self._next_ms = next_ms
@@ -89,3 +91,13 @@ class Leases:
     def _first_ms(self, txn: Transaction) -> int | None:
         cursor = txn.cursor(self._environment.leases)
         return layout.parse_lease_row(cursor.key())[0] if cursor.first() else None
+
+
+def _delete(batch: Batch, expired: Sequence[Delete]) -> None:
+    """In one revision, or in one each when a value cannot be decrypted: that one stays, without a lease."""
+    try:
+        batch.apply(Txn((), expired))
+    except CannotDecrypt:
+        for delete in expired:
+            with suppress(CannotDecrypt):
+                batch.apply(Txn((), [delete]))

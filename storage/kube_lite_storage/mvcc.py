@@ -6,16 +6,23 @@ are durable. A read sees the newest commit, also one whose writer has not yet be
 
 import builtins
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 
-from . import check, layout
-from .environment import INITIAL_MAP_BYTES, MAX_MAP_BYTES, Environment
+from . import check, fork, layout, snapshot
+from .cipher import Cipher
+from .copies import Copies
+from .environment import INITIAL_MAP_BYTES, MAX_MAP_BYTES, Environment, ReadOnly
 from .errors import FutureRevision, KeyTooLong, StoreClosed
 from .history import History
 from .reader import Reader
-from .types import Compare, Delete, KeyValue, Page, Parts, Put, Range, Txn
+from .rewriting import BEGIN, Step, Visit, position_of, rewrite_step, survey_step
+from .snapshot import Snapshot
+from .types import Compare, Delete, KeyValue, Page, Parts, Put, Range, Status, Txn
+from .versions import Versions
+from .view import StoreView
 from .watch import Hub, Watch
 from .writer import Writer
 
@@ -49,6 +56,8 @@ class Store:
             monotonic=monotonic,
             now=now,
         )
+        self._copies = Copies()
+        self._now = now
         self._is_open = True
 
     @classmethod
@@ -63,6 +72,7 @@ class Store:
         now: Callable[[], float] = time.time,
         initial_bytes: int = INITIAL_MAP_BYTES,
         max_bytes: int = MAX_MAP_BYTES,
+        cipher: Cipher | None = None,
     ) -> AsyncIterator["Store"]:
         """Open, or make, the store in directory ``path`` for the length of the block.
 
@@ -75,13 +85,16 @@ class Store:
             now: the time of day by which leases run out, in seconds; asked from the writer's thread.
             initial_bytes: address space to begin with; it grows by itself.
             max_bytes: beyond this size a put raises ``StoreFull``.
+            cipher: encrypts values before they are written; without one they are kept, and read, as they are.
 
         Raises:
             StoreLocked: another process (or this one) has it open.
+            StoreNotWritable: the directory, or its file system, is read-only.
             StoreDamaged: what lies there is not a sound store.
             FormatUnknown: a newer program wrote it.
         """
         environment = Environment(path, durable=durable, initial_bytes=initial_bytes, max_bytes=max_bytes)
+        environment.versions = Versions(cipher)
         try:
             store = cls(environment, keep_seconds=keep_seconds, monotonic=monotonic, now=now)
             store._writer.start()
@@ -89,6 +102,7 @@ class Store:
                 yield store
             finally:
                 store._is_open = False
+                await store._copies.wait()
                 await store._writer.close()
         finally:
             environment.close()
@@ -171,6 +185,95 @@ class Store:
         if revision > self.revision:
             raise FutureRevision(revision, self.revision)
         return await self._writer.compact(revision)
+
+    async def snapshot(self, path: Path) -> Snapshot:
+        """Write a consistent copy of the store to the file ``path``, while it serves.
+
+        Only a write that makes the file grow by half as much again has to wait for the copy.
+        """
+        self._read()
+        await self._writer.call(self._writer.make_room)
+        return await self._copies.run(lambda: snapshot.save(self._environment, path, now=self._now))
+
+    async def fork(self, directory: Path) -> None:
+        """Make ``directory`` an independent store with the same content, revisions and history, for tests.
+
+        It is not synced: a machine that loses power may lose it.
+
+        Raises:
+            StoreError: there is a store already.
+        """
+        self._read()
+        await self._writer.call(lambda: fork.fork(self._environment, directory))
+
+    def encrypt_with(self, cipher: Cipher) -> None:
+        """Encrypt with another cipher from now on; what it cannot read is lost to readers."""
+        self._environment.versions.cipher = cipher
+
+    @property
+    def rewriting(self) -> bytes | None:
+        """Where an encrypting anew goes on that was begun and has not ended; None when there is none."""
+        self._read()
+        return position_of(self._environment)
+
+    async def rewrite(self, position: bytes = BEGIN) -> Step:
+        """Encrypt the next rows anew that would be written otherwise today, without a revision or event.
+
+        A step takes about two milliseconds; go on with the ``position`` it returns, until that is None.
+        Raises ``CannotEncrypt``, ``StoreFull``.
+        """
+        self._read()
+        done: builtins.list[Step] = []
+        environment = self._environment
+        await self._writer.call(lambda: done.append(rewrite_step(environment, position)))
+        return done[-1]
+
+    async def survey(self, visit: Visit) -> None:
+        """Show every version kept to ``visit``, as it is stored; it is called in the writer's thread.
+
+        Versions written meanwhile may or may not be among them.
+        """
+        self._read()
+        position: bytes | None = BEGIN
+        while position is not None:
+            places: builtins.list[bytes | None] = []
+            await self._writer.call(partial(self._survey_step, position, visit, places))
+            position = places[-1]
+
+    def _survey_step(self, position: bytes, visit: Visit, places: "builtins.list[bytes | None]") -> None:
+        places.append(survey_step(self._environment, position, visit))
+
+    def status(self) -> Status:
+        """How much there is, and how safe it is."""
+        bounds = self._read().bounds()
+        environment = self._environment
+        with environment.lmdb.begin() as txn:
+            keys, kept = (txn.stat(table)["entries"] for table in (environment.now, environment.past))
+        used_bytes = environment.used_bytes()
+        return Status(
+            bounds.revision,
+            bounds.compacted,
+            keys=keys,
+            versions=kept,
+            used_bytes=used_bytes,
+            map_bytes=environment.map_bytes,
+            durable=environment.durable,
+        )
+
+    @staticmethod
+    @contextmanager
+    def open_read_only(path: Path) -> "Iterator[StoreView]":
+        """Look into the store in directory ``path``, also while another process writes to it.
+
+        Raises:
+            StoreMissing: there is none.
+            StoreDamaged, FormatUnknown: as ``open``.
+        """
+        tables = ReadOnly(path)
+        try:
+            yield StoreView(tables)
+        finally:
+            tables.close()
 
     def check(self) -> builtins.list[str]:
         """Walk every table; each broken invariant in words. Empty when the store is sound."""

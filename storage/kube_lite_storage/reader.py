@@ -12,7 +12,7 @@ from operator import indexOf
 from typing import Any, NamedTuple
 
 from . import layout
-from .environment import Environment, Transaction
+from .environment import Tables, Transaction
 from .errors import Compacted, FutureRevision, StoreDamaged
 from .types import KeyValue, Page, Parts, Range
 
@@ -24,12 +24,12 @@ class Bounds(NamedTuple):
     revision: int
 
 
-def bounds_of(environment: Environment, txn: Transaction) -> Bounds:
+def bounds_of(environment: Tables, txn: Transaction) -> Bounds:
     """The bounds of this snapshot."""
     return Bounds(environment.number(txn, layout.COMPACTED_ROW), environment.number(txn, layout.REVISION_ROW))
 
 
-def version_at(environment: Environment, txn: Transaction, key: bytes, at: int) -> bytes | None:
+def version_at(environment: Tables, txn: Transaction, key: bytes, at: int) -> bytes | None:
     """The raw version of ``key`` that revision ``at`` shows."""
     stem = layout.past_stem(key)
     cursor = txn.cursor(environment.past)
@@ -57,7 +57,7 @@ PARSERS: dict[Parts, Callable[[bytes, memoryview], KeyValue]] = {
 class Reader:
     """Reads. To be used from the thread that may grow the environment, and from no other."""
 
-    def __init__(self, environment: Environment) -> None:
+    def __init__(self, environment: Tables) -> None:
         self._environment = environment
         self._lmdb = environment.lmdb
         self._now = environment.now
@@ -76,7 +76,7 @@ class Reader:
             with self._lmdb.begin() as txn:
                 self._resolve(txn, at)
                 raw = version_at(self._environment, txn, key, at)
-        return None if raw is None else sound_version(key, raw)
+        return None if raw is None else self._environment.versions.opened(sound_version(key, raw))
 
     def list(self, wanted: Range, at: int | None, limit: int, parts: Parts = "all") -> Page:
         """Keys of a range in order. Raises ``Compacted``, ``FutureRevision``."""
@@ -96,6 +96,8 @@ class Reader:
         more = 0 < limit < len(items)
         if more:
             del items[limit:]
+        if is_whole:
+            items = self._environment.versions.all_opened(items)
         return Page(items, revision, more)
 
     def count(self, wanted: Range, at: int | None) -> int:

@@ -1,9 +1,9 @@
 """Encrypting anew everything whose key or scheme is not the one of today, while the store serves.
 
-Rows are changed where they lie, in ``now`` and in ``past``: the value is the same, so there is no revision and
-no event, and nobody has to be told. The writer's thread does one step between two groups. Each step notes in
-the same transaction how far it came, so whoever dies in the middle goes on there, and a step done twice
-changes nothing the second time.
+Rows are changed where they lie, in ``now`` and in ``past``: the value is the same, so there is no revision, no
+event, and nobody has to be told. The writer's thread does one step between two groups. Each step notes in the
+same transaction how far it came, so whoever dies in the middle goes on there, and a step done twice changes
+nothing the second time.
 """
 
 from collections.abc import Callable
@@ -18,6 +18,10 @@ ROWS = 1000
 REWRITES = 100
 BEGIN = b"n"
 """A position is ``n`` and a row of ``now``, or ``p`` and a row of ``past``: the row to go on with."""
+
+
+Visit = Callable[[bytes, bytes, bool], None]
+"""Gets a key, a value as it is stored, and whether a newer version has replaced it."""
 
 
 class Step(NamedTuple):
@@ -62,14 +66,12 @@ def rewrite_step(environment: Environment, position: bytes) -> Step:
         return Step(walk.position, rewritten, unreadable, reason)
 
 
-def survey_step(
-    environment: Environment, position: bytes, visit: Callable[[bytes, bytes], None]
-) -> bytes | None:
-    """Show the rows from ``position`` on, as key and value as stored; where to go on, None at the end."""
+def survey_step(environment: Environment, position: bytes, visit: Visit) -> bytes | None:
+    """Show the rows from ``position`` on; where to go on, None at the end."""
     with environment.lmdb.begin() as txn:
         walk = _Walk(environment, txn, position)
         for key, raw in walk:
-            visit(key, layout.parse_version(key, raw).value)
+            visit(key, layout.parse_version(key, raw).value, walk.is_past)
         return walk.position
 
 
@@ -77,7 +79,7 @@ class _Walk:
     """Up to ``ROWS`` rows of both tables as key and version; ``position`` is then where it ended."""
 
     def __init__(self, environment: Environment, txn: Transaction, position: bytes) -> None:
-        self._past = position[:1] != BEGIN
+        self.is_past = position[:1] != BEGIN
         self._tables = (txn.cursor(environment.now), txn.cursor(environment.past))
         self._found = self._seek(position[1:])
         self._left = ROWS
@@ -87,20 +89,20 @@ class _Walk:
         return self
 
     def __next__(self) -> tuple[bytes, bytes]:
-        if not self._found and not self._past:
-            self._past = True
+        if not self._found and not self.is_past:
+            self.is_past = True
             self._found = self._seek(b"")
         if not self._found:
             self.position = None
             raise StopIteration
         row = self._cursor.key()
-        self.position = (b"p" if self._past else b"n") + row
+        self.position = (b"p" if self.is_past else b"n") + row
         if self._left == 0:
             raise StopIteration
         self._left -= 1
         raw, self._row = self._cursor.value(), row
         self._found = self._cursor.next()
-        return (layout.parse_past_row(row)[0] if self._past else row), raw
+        return (layout.parse_past_row(row)[0] if self.is_past else row), raw
 
     def replace(self, raw: bytes) -> None:
         """Put another version where the last one was."""
@@ -115,7 +117,7 @@ class _Walk:
 
     @property
     def _cursor(self):  # type: ignore[no-untyped-def] # LMDB's own types say bytes or memoryview everywhere
-        return self._tables[self._past]
+        return self._tables[self.is_past]
 
     def _seek(self, row: bytes) -> bool:
         found: bool = self._cursor.set_range(row) if row else self._cursor.first()

@@ -47,6 +47,22 @@ class Page(NamedTuple):
     more: bool
 
 
+class Status(NamedTuple):
+    """How much a store holds: keys, replaced ``versions`` still kept, and bytes.
+
+    ``used_bytes`` is what the file takes, ``map_bytes`` what it may take before the map grows. Where it is
+    not ``durable`` a write may be acknowledged before it is on the disk.
+    """
+
+    revision: int
+    compacted: int
+    keys: int
+    versions: int
+    used_bytes: int
+    map_bytes: int
+    durable: bool
+
+
 class Compare(NamedTuple):
     """A condition: ``key`` is now at ``revision``; 0 means that it must not exist."""
 

@@ -20,7 +20,7 @@ import lmdb
 from . import layout
 from .batch import Batch, Commit, has_puts, keys_of
 from .environment import Environment
-from .errors import FutureRevision, StoreClosed, StoreError, StoreFull
+from .errors import StoreClosed, StoreError, StoreFull
 from .housekeeping import Answer, Housekeeping
 from .leases import Leases
 from .types import Txn
@@ -52,6 +52,13 @@ class _Compact(NamedTuple):
     answer: "asyncio.Future[int]"
 
 
+class _Call(NamedTuple):
+    """Something to do while no transaction is open in the writer's thread."""
+
+    work: Callable[[], object]
+    answer: "asyncio.Future[int]"
+
+
 class _Stop(NamedTuple):
     pass
 
@@ -77,7 +84,7 @@ class Writer:
         self._gone = self._loop.create_future()
         self._room = asyncio.Event()
         self._waiting: set[asyncio.Future[int]] = set()
-        self._queue: queue.SimpleQueue[_Pending | _Compact | _Stop] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Pending | _Compact | _Call | _Stop] = queue.SimpleQueue()
         self._housekeeping = Housekeeping(environment, keep_seconds, monotonic)
         self._leases = Leases(environment, now)
         self._thread = threading.Thread(target=self._run, name="kube-lite-store-writer", daemon=True)
@@ -99,6 +106,16 @@ class Writer:
         """Forget, and wait until it is done; bytes of values forgotten."""
         return await self._ask(lambda answer: _Compact(revision, answer))
 
+    async def call(self, work: Callable[[], object]) -> None:
+        """Have the writer's thread do something between two groups, and wait for it."""
+        await self._ask(lambda answer: _Call(work, answer))
+
+    def make_room(self) -> None:
+        """Grow the map when it is more than half full; for ``call``, before something long reads it."""
+        environment = self._environment
+        if environment.used_bytes() * 2 > environment.map_bytes:
+            self._grow(into_reserve=False)
+
     async def close(self) -> None:
         """Write what is queued and end. Waits even when cancelled, for the file is about to be closed."""
         if self._closed is None:
@@ -113,7 +130,7 @@ class Writer:
         if cancelled is not None:
             raise cancelled
 
-    async def _ask(self, order: Callable[["asyncio.Future[int]"], _Pending | _Compact]) -> int:
+    async def _ask(self, order: Callable[["asyncio.Future[int]"], _Pending | _Compact | _Call]) -> int:
         if self._closed is not None:
             raise StoreClosed(str(self._closed)) from self._closed
         answer: asyncio.Future[int] = self._loop.create_future()
@@ -159,12 +176,12 @@ class Writer:
     def _serve(self) -> None:
         housekeeping = self._housekeeping
         while True:
-            txns, compactions, is_last = self._take_group(self._timeout())
+            txns, others, is_last = self._take_group(self._timeout())
             if txns:
                 answers, commits = self._commit(txns)
                 self._loop.call_soon_threadsafe(self._deliver, answers, commits)
-            for order in compactions:
-                self._compact(order)
+            for order in others:
+                self._do(order)
             answers = self._retry(housekeeping.step)
             if answers:
                 self._loop.call_soon_threadsafe(self._deliver, answers, ())
@@ -179,24 +196,24 @@ class Writer:
         ]
         return min(timeouts, default=None)
 
-    def _take_group(self, timeout: float | None) -> tuple[list[_Pending], list[_Compact], bool]:
+    def _take_group(self, timeout: float | None) -> tuple[list[_Pending], list[_Compact | _Call], bool]:
         txns: list[_Pending] = []
-        compactions: list[_Compact] = []
+        others: list[_Compact | _Call] = []
         try:
             order = self._queue.get(timeout=timeout) if timeout != 0 else self._queue.get_nowait()
             while True:
                 if isinstance(order, _Pending):
                     txns.append(order)
-                elif isinstance(order, _Compact):
-                    compactions.append(order)
+                elif isinstance(order, _Stop):
+                    return txns, others, True
                 else:
-                    return txns, compactions, True
+                    others.append(order)
                 if len(txns) >= GROUP_TXNS:
                     break
                 order = self._queue.get_nowait()
         except queue.Empty:
             pass
-        return txns, compactions, False
+        return txns, others, False
 
     def _commit(self, group: list[_Pending]) -> tuple[list[Answer], Sequence[Commit]]:
         refused: list[Answer] = []
@@ -225,7 +242,8 @@ class Writer:
         with environment.lmdb.begin(write=True) as txn:
             present: dict[bytes, bytes | None] = dict.fromkeys(keys)
             present.update(txn.cursor(environment.now).getmulti(keys))
-            batch = Batch(environment.number(txn, layout.REVISION_ROW), present, self._leases.now_ms())
+            revision = environment.number(txn, layout.REVISION_ROW)
+            batch = Batch(revision, present, environment.versions, self._leases.now_ms())
             answers: list[Answer] = []
             for pending in group:
                 try:
@@ -236,11 +254,16 @@ class Writer:
         self._leases.added(batch)
         return answers, batch.commits
 
-    def _compact(self, order: _Compact) -> None:
+    def _do(self, order: _Compact | _Call) -> None:
+        outcome: int | Exception = 0
         try:
-            self._retry(lambda: self._housekeeping.begin(order.revision, order.answer))
-        except FutureRevision as error:
-            self._loop.call_soon_threadsafe(self._deliver, [(order.answer, error)], ())
+            if isinstance(order, _Compact):
+                self._retry(lambda: self._housekeeping.begin(order.revision, order.answer))
+                return  # answered when the last batch is forgotten
+            self._retry(order.work)
+        except (StoreError, OSError, lmdb.Error) as error:
+            outcome = error
+        self._loop.call_soon_threadsafe(self._deliver, [(order.answer, outcome)], ())
 
     def _retry(self, work: Callable[[], Result]) -> Result:
         while True:
@@ -253,12 +276,12 @@ class Writer:
     def _grow(self, *, into_reserve: bool) -> bool:
         """Have the loop's thread enlarge the map while this one holds no transaction."""
         answer: ThreadFuture[bool] = ThreadFuture()
+        with self._environment.copying:  # whoever reads the map elsewhere would lose it under his feet
+            self._loop.call_soon_threadsafe(self._grow_in_loop, into_reserve, answer)
+            return answer.result()
 
-        def grow() -> None:
-            try:
-                answer.set_result(self._environment.grow(into_reserve=into_reserve))
-            except lmdb.Error as error:
-                answer.set_exception(error)
-
-        self._loop.call_soon_threadsafe(grow)
-        return answer.result()
+    def _grow_in_loop(self, into_reserve: bool, answer: "ThreadFuture[bool]") -> None:
+        try:
+            answer.set_result(self._environment.grow(into_reserve=into_reserve))
+        except lmdb.Error as error:
+            answer.set_exception(error)

@@ -1,0 +1,48 @@
+"""A store that is only looked at, possibly while another process writes to it."""
+
+import builtins
+from pathlib import Path
+
+from . import check, snapshot
+from .environment import ReadOnly
+from .reader import Reader
+from .snapshot import Snapshot
+from .types import KeyValue, Page, Parts, Range
+
+
+class StoreView:
+    """What ``Store.open_read_only`` gives: the reads of ``Store``, each of the newest commit of the writer.
+
+    It is opened for a moment's look: once the writer has enlarged its map, a read raises
+    ``lmdb.MapResizedError``, and it must be opened again.
+    """
+
+    def __init__(self, tables: ReadOnly) -> None:
+        self._tables = tables
+        self._reader = Reader(tables)
+
+    @property
+    def revision(self) -> int:
+        """The newest revision."""
+        return self._reader.bounds().revision
+
+    @property
+    def compacted(self) -> int:
+        """The oldest revision that can still be read."""
+        return self._reader.bounds().compacted
+
+    def get(self, key: bytes, *, at: int | None = None) -> KeyValue | None:
+        """As ``Store.get``."""
+        return self._reader.get(key, at)
+
+    def list(self, wanted: Range, *, at: int | None = None, limit: int = 0, parts: Parts = "all") -> Page:
+        """As ``Store.list``."""
+        return self._reader.list(wanted, at, limit, parts)
+
+    def check(self) -> builtins.list[str]:
+        """As ``Store.check``."""
+        return check.broken_invariants(self._tables)
+
+    def snapshot(self, path: Path) -> Snapshot:
+        """As ``Store.snapshot``, but it blocks."""
+        return snapshot.save(self._tables, path)
