@@ -26,14 +26,24 @@ def controllers(
     from .garbage import Garbage
     from .mirroring import EndpointMirroring
     from .namespace import Namespaces
+    from .node_lifecycle import NodeLifecycle
     from .replicaset import REPLICATION_CONTROLLER_KIND, ReplicaSets
     from .rootca import RootCertificates
     from .serviceaccounts import DefaultAccounts
+    from .statefulset import StatefulSets
+
+    from .volume_protection import (
+        ATTRIBUTES_CLASSES,
+        AttributesClassProtection,
+        ClaimProtection,
+        VolumeProtection,
+    )
 
     recorder = Recorder(client, clock, "controllers")
     garbage = Garbage(client, clock, resources)
-    return [
+    services: list[Service] = [
         recorder,
+        NodeLifecycle(client, informers, clock),
         DefaultAccounts(client, informers, clock),
         RootCertificates(client, informers, clock, ca_pem),
         EndpointSlices(client, informers, clock),
@@ -42,6 +52,12 @@ def controllers(
         ReplicaSets(client, informers, clock, recorder),
         ReplicaSets(client, informers, clock, recorder, REPLICATION_CONTROLLER_KIND),
         Deployments(client, informers, clock, recorder),
+        StatefulSets(client, informers, clock, recorder),
+        ClaimProtection(client, informers, clock),
+        VolumeProtection(client, informers, clock),
         garbage,
         Namespaces(client, informers, clock, resources, garbage),
     ]
+    if any(row.gvr == ATTRIBUTES_CLASSES for row in resources):
+        services.append(AttributesClassProtection(client, informers, clock))
+    return services

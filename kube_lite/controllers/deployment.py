@@ -190,6 +190,7 @@ class Deployments(Controller):
             work.condition = self._progressing("True", "FoundNewReplicaSet", words)
 
     async def _note_revision(self, work: _Work, number: int) -> None:
+        """Written with the status, because another annotation of a Deployment is another generation."""
         if revisions.revision_of(work.deployment) == number:
             return
         metadata = work.deployment["metadata"]
@@ -205,6 +206,7 @@ class Deployments(Controller):
             patch,
             namespace=metadata["namespace"],
             patch_type=PatchType.MERGE,
+            subresource="status",
         )
 
     async def _create_new(self, work: _Work) -> Json:

@@ -3,9 +3,10 @@
 import asyncio
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from kube_lite.api import meta
-from kube_lite.api.errors import ApiError, NotFound
+from kube_lite.api.errors import AlreadyExists, ApiError, NotFound
 from kube_lite.api.identity import GroupVersionKind, Json
 from kube_lite.api.times import parse_time
 from kube_lite.client.informer import Informer
@@ -141,17 +142,25 @@ def is_namespace_ending(error: ApiError) -> bool:
     return any(cause.get("reason") == "NamespaceTerminating" for cause in causes)
 
 
+class EventWords(NamedTuple):
+    """What Events say about the Pods of an owner; upstream has its own words for StatefulSets."""
+
+    created: str = "Created pod: {pod}"
+    not_created: str = "Error creating: {error}"
+    deleted: str = "Deleted pod: {pod}"
+    not_deleted: str = "Error deleting: {error}"
+
+
 class PodControl:
     """Makes and ends Pods on behalf of an owner, and tells of it in Events about the owner."""
 
-    def __init__(self, client: Client, recorder: Recorder) -> None:
+    def __init__(self, client: Client, recorder: Recorder, words: EventWords | None = None) -> None:
         self._client = client
         self._recorder = recorder
+        self._words = words or EventWords()
 
-    async def create(
-        self, owner: Json, owner_kind: GroupVersionKind, template: Json, count: int
-    ) -> tuple[int, ApiError | None]:
-        """Create Pods from a template in batches that double: 1, 2, 4 …
+    async def create(self, owner: Json, pods: Sequence[Json]) -> tuple[int, ApiError | None]:
+        """Create Pods (made by ``pod_from``) in batches that double: 1, 2, 4 …
 
         After a batch with a failure no more are tried: what is refused once is likely refused fifty times.
 
@@ -159,16 +168,16 @@ class PodControl:
             how many were created, and the first error if one was refused.
         """
         done = 0
-        batch = 1
-        while done < count:
-            batch = min(batch, count - done)
+        size = 1
+        while done < len(pods):
+            batch = pods[done : done + size]
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._create(owner, owner_kind, template)) for _ in range(batch)]
+                tasks = [group.create_task(self._create(owner, pod)) for pod in batch]
             errors = [error for task in tasks if (error := task.result()) is not None]
-            done += batch - len(errors)
             if errors:
-                return done, errors[0]
-            batch *= 2
+                return done + len(batch) - len(errors), errors[0]
+            done += len(batch)
+            size *= 2
         return done, None
 
     async def delete(self, owner: Json, pods: Sequence[Json]) -> list[tuple[Json, ApiError]]:
@@ -177,16 +186,16 @@ class PodControl:
             tasks = [(pod, group.create_task(self._delete(owner, pod))) for pod in pods]
         return [(pod, error) for pod, task in tasks if (error := task.result()) is not None]
 
-    async def _create(self, owner: Json, owner_kind: GroupVersionKind, template: Json) -> ApiError | None:
-        pod = pod_from(owner, owner_kind, template)
+    async def _create(self, owner: Json, pod: Json) -> ApiError | None:
+        name = pod["metadata"].get("name", "")
         try:
             created = await self._client.create(PODS, pod, namespace=owner["metadata"]["namespace"])
         except ApiError as error:
-            if not is_namespace_ending(error):
-                self._recorder.event(owner, "Warning", "FailedCreate", f"Error creating: {error.message}")
+            is_lost_race = bool(name) and isinstance(error, AlreadyExists)
+            if not is_lost_race and not is_namespace_ending(error):
+                self._tell(owner, "Warning", "FailedCreate", self._words.not_created, name, error)
             return error
-        name = created["metadata"]["name"]
-        self._recorder.event(owner, "Normal", "SuccessfulCreate", f"Created pod: {name}")
+        self._tell(owner, "Normal", "SuccessfulCreate", self._words.created, created["metadata"]["name"])
         return None
 
     async def _delete(self, owner: Json, pod: Json) -> ApiError | None:
@@ -196,7 +205,14 @@ class PodControl:
         except NotFound as error:
             return error
         except ApiError as error:
-            self._recorder.event(owner, "Warning", "FailedDelete", f"Error deleting: {error.message}")
+            self._tell(owner, "Warning", "FailedDelete", self._words.not_deleted, name, error)
             return error
-        self._recorder.event(owner, "Normal", "SuccessfulDelete", f"Deleted pod: {name}")
+        self._tell(owner, "Normal", "SuccessfulDelete", self._words.deleted, name)
         return None
+
+    def _tell(
+        self, owner: Json, type_: str, reason: str, words: str, pod: str, error: ApiError | None = None
+    ) -> None:
+        why = error.message if error is not None else ""
+        message = words.format(pod=pod, owner=owner["metadata"]["name"], error=why)
+        self._recorder.event(owner, type_, reason, message)

@@ -47,14 +47,15 @@ def resolve_limits(replicas: int, surge: int | str, unavailable: int | str) -> L
     >>> resolve_limits(10, "25%", "25%")
     Limits(surge=3, unavailable=2)
     """
-    up = math.ceil(_share(surge, replicas))
-    down = math.floor(_share(unavailable, replicas))
+    up = math.ceil(share_of(surge, replicas))
+    down = math.floor(share_of(unavailable, replicas))
     if up == 0 and down == 0:
         down = 1
     return Limits(up, min(down, replicas) if replicas else 0)
 
 
-def _share(value: int | str, of: int) -> float:
+def share_of(value: int | str, of: int) -> float:
+    """A number, or a percentage of ``of``, neither rounded nor limited."""
     if isinstance(value, int):
         return value
     return int(value.removesuffix("%")) * of / 100

@@ -105,7 +105,7 @@ class World:
             ],
         }
         await self.client.patch(PODS, name, {"status": status}, namespace=namespace, subresource="status")
-        self.served.add(name)
+        self.served.add(pod["metadata"]["uid"])
 
     async def play_node(self, *, ready: bool = True) -> None:
         """Bring up every Pod that is pending, and end every Pod that is asked to; for ever."""
@@ -122,7 +122,7 @@ class World:
         try:
             if pod["metadata"].get("deletionTimestamp"):
                 await self.client.delete(PODS, name, namespace=namespace, grace_seconds=0)
-            elif name not in self.served:
+            elif pod["metadata"]["uid"] not in self.served:
                 await self.set_ready(pod, ready=ready)
         except (Conflict, NotFound):  # it has changed meanwhile, which the next event tells
             return
@@ -179,6 +179,11 @@ def deployment(name: str = "web", *, replicas: int = 2, image: str = "web:1", **
             **spec,
         },
     }
+
+
+def stateful_set(name: str = "db", *, replicas: int = 3, **spec: Any) -> Json:
+    made = deployment(name, replicas=replicas, serviceName=name, **spec)
+    return {**made, "kind": "StatefulSet"}
 
 
 def replica_set(name: str = "one", *, replicas: int = 1, **spec: Any) -> Json:

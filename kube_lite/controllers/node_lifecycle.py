@@ -1,0 +1,96 @@
+"""What a node reports of itself, as taints that keep Pods away from it.
+
+A new node carries ``not-ready`` (``admission/node_taints.py``) until it says for the first time that it is
+ready. From then on its conditions and its taints say the same: conditions make taints of effect
+``NoSchedule``, and a node that is not ready, or of which nobody knows, also gets the one of effect
+``NoExecute``. A node that has not said anything keeps what it has.
+Source: ``doNoScheduleTaintingPass`` and ``processTaintBaseEviction`` in ``pkg/controller/nodelifecycle``.
+"""
+
+from kube_lite.api.errors import NotFound
+from kube_lite.api.identity import Json, ObjectKey
+from kube_lite.api.meta import condition
+from kube_lite.api.times import format_time
+from kube_lite.client.informers import Informers
+from kube_lite.client.protocol import Client, PatchType
+from kube_lite.kit.clock import Clock
+
+from .base import Controller, RequeueAfter
+from .resources import NODES
+
+PREFIX = "node.kubernetes.io/"
+NOT_READY, UNREACHABLE, UNSCHEDULABLE = f"{PREFIX}not-ready", f"{PREFIX}unreachable", f"{PREFIX}unschedulable"
+NO_SCHEDULE, NO_EXECUTE = "NoSchedule", "NoExecute"
+TAINTS = {
+    ("Ready", "False"): NOT_READY,
+    ("Ready", "Unknown"): UNREACHABLE,
+    ("MemoryPressure", "True"): f"{PREFIX}memory-pressure",
+    ("DiskPressure", "True"): f"{PREFIX}disk-pressure",
+    ("NetworkUnavailable", "True"): f"{PREFIX}network-unavailable",
+    ("PIDPressure", "True"): f"{PREFIX}pid-pressure",
+}
+"""Condition and status → the key of the taint that says the same."""
+OURS = {NO_SCHEDULE: {*TAINTS.values(), UNSCHEDULABLE}, NO_EXECUTE: {NOT_READY, UNREACHABLE}}
+
+
+class NodeLifecycle(Controller):
+    """Keeps the taints of every node."""
+
+    def __init__(self, client: Client, informers: Informers, clock: Clock) -> None:
+        super().__init__("node-lifecycle", clock)
+        self._client = client
+        self._nodes = informers.informer(NODES)
+        self.watch(self._nodes)
+
+    async def reconcile(self, key: ObjectKey) -> RequeueAfter | None:
+        """Write the taints if they are not as they should be."""
+        node = self._nodes.get(key)
+        if node is None:
+            return None
+        taints = plan_taints(node, self.clock.now())
+        if taints is None:
+            return None
+        version = node["metadata"]["resourceVersion"]  # somebody else may be changing taints too
+        patch = {"metadata": {"resourceVersion": version}, "spec": {"taints": taints or None}}
+        try:
+            await self._client.patch(NODES, key.name, patch, patch_type=PatchType.MERGE)
+        except NotFound:
+            return None
+        return None
+
+
+def plan_taints(node: Json, now: float) -> list[Json] | None:
+    """The taints that a node should have; None if it has them. Those that others gave it stay in front."""
+    if condition(node, "Ready") is None:
+        return None
+    there: list[Json] = (node.get("spec") or {}).get("taints") or []
+    wanted = wanted_taints(node)
+    missing = wanted - {_name(taint) for taint in there}
+    kept = [taint for taint in there if _name(taint) in wanted or not _is_ours(taint)]
+    if not missing and len(kept) == len(there):
+        return None
+    return [*kept, *({"key": key, "effect": effect, "timeAdded": format_time(now)}
+                     for effect, key in sorted(missing))]  # fmt: skip
+
+
+def wanted_taints(node: Json) -> set[tuple[str, str]]:
+    """Effect and key of every taint that follows from what a node says."""
+    keys = {
+        key
+        for (type_, status), key in TAINTS.items()
+        if (condition(node, type_) or {}).get("status") == status
+    }
+    wanted = {(NO_SCHEDULE, key) for key in keys}
+    wanted |= {(NO_EXECUTE, key) for key in keys & OURS[NO_EXECUTE]}
+    if (node.get("spec") or {}).get("unschedulable"):
+        wanted.add((NO_SCHEDULE, UNSCHEDULABLE))
+    return wanted
+
+
+def _name(taint: Json) -> tuple[str, str]:
+    return taint.get("effect") or "", taint.get("key") or ""
+
+
+def _is_ours(taint: Json) -> bool:
+    effect, key = _name(taint)
+    return key in OURS.get(effect, ())
