@@ -9,6 +9,7 @@ or says who has it.
 
 import errno
 import fcntl
+import hashlib
 import ipaddress
 import json
 import os
@@ -56,9 +57,24 @@ def addresses_of_slot(slot: int) -> Addresses:
     return Addresses(f"{pod}/24", f"{service}/16")
 
 
+def loopback_addresses(data_dir: Path) -> Addresses:
+    """For Pods on the host's network: Services get loopback addresses, which every user may listen on.
+
+    Which of 127.192.0.0 to 127.251.0.0 depends on the data directory, so that clusters seldom share one.
+    """
+    number = int.from_bytes(hashlib.sha256(str(data_dir).encode()).digest()[:4], "big") % 60
+    return Addresses(addresses_of_slot(0).pod_cidr, f"127.{192 + number}.0.0/16")
+
+
 @contextmanager
 def claimed(
-    record: Path, *, pod_cidr: str | None, service_cidr: str | None, exclusive: bool, locks: Path = LOCKS
+    record: Path,
+    *,
+    pod_cidr: str | None,
+    service_cidr: str | None,
+    routed: bool,
+    unrouted: Addresses | None = None,
+    locks: Path = LOCKS,
 ) -> Iterator[Addresses]:
     """Hold addresses for the length of the block.
 
@@ -66,7 +82,8 @@ def claimed(
         record: the file in the data directory that remembers the choice.
         pod_cidr: a range somebody asked for; None: chosen here.
         service_cidr: the same for Services.
-        exclusive: whether the host will route them; without it nothing is locked.
+        routed: whether the host will route them; without it nothing is locked.
+        unrouted: what a cluster that does not route takes if nobody asks otherwise; None: those of slot 0.
         locks: where the locks lie.
 
     Raises:
@@ -77,11 +94,10 @@ def claimed(
         pod_cidr or (before.pod_cidr if before else ""),
         service_cidr or (before.service_cidr if before else ""),
     )
-    if not exclusive:
-        slot_zero = addresses_of_slot(0)
+    if not routed:
+        usual = unrouted or addresses_of_slot(0)
         yield _write(
-            record,
-            Addresses(wanted.pod_cidr or slot_zero.pod_cidr, wanted.service_cidr or slot_zero.service_cidr),
+            record, Addresses(wanted.pod_cidr or usual.pod_cidr, wanted.service_cidr or usual.service_cidr)
         )
         return
     locks.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -41,7 +41,7 @@ from kube_lite.verbs.local import LocalClient
 from kube_lite.verbs.pipeline import Pipeline
 
 from . import addresses, runfile
-from .addresses import Addresses, claimed
+from .addresses import Addresses, claimed, loopback_addresses
 from .bootstrap import bootstrap
 from .config import Config, configure
 
@@ -54,6 +54,8 @@ __all__ = ["STORE_FAILURES", "CannotListen", "Cluster", "StoreLocked", "describe
 
 STORE_FAILURES = (StoreLocked, StoreDamaged, FormatUnknown)
 """What opening a data directory may run into that its owner should be told in one line."""
+LOOPBACK_GATEWAY = "127.64.0.1"
+"""Where Pods on the host's network reach the API; those have loopback addresses from here on."""
 NODES = GroupVersionResource("", "v1", "nodes")
 
 
@@ -164,16 +166,20 @@ class Cluster:
         self._ready("store", f"revision {self.store.revision}")
 
     def _start_addresses(self, stack: AsyncExitStack) -> None:
-        has_network = "node" in self.config.parts and self.config.runtime != "fake" and os.geteuid() == 0
+        has_real_node = "node" in self.config.parts and self.config.runtime != "fake"
+        has_network = has_real_node and os.geteuid() == 0
         self.addresses: Addresses = stack.enter_context(
             claimed(
                 self.directory / addresses.FILE,
                 pod_cidr=self.config.pod_cidr,
                 service_cidr=self.config.service_cidr,
-                exclusive=has_network,
+                routed=has_network,
+                unrouted=loopback_addresses(self.directory) if has_real_node else None,
             )
         )
-        self._pod_facing = self.addresses.gateway if has_network else None
+        self._pod_facing = None
+        if has_real_node:
+            self._pod_facing = self.addresses.gateway if has_network else LOOPBACK_GATEWAY
 
     async def _start_api(self, stack: AsyncExitStack) -> None:
         self._begin()
@@ -225,6 +231,7 @@ class Cluster:
         names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc"]
         names += [f"kubernetes.default.svc.{self.config.cluster_domain}", "localhost", "127.0.0.1", "::1"]
         names += [self.addresses.first_service, self.addresses.gateway, _reachable_address(self.config.host)]
+        names += [self._pod_facing] if self._pod_facing else []
         if self.config.host not in ("0.0.0.0", "::"):
             names.append(self.config.host)
         pair = self.authority.serving("apiserver", names)

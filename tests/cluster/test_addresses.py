@@ -18,7 +18,7 @@ def claim(tmp_path: Path, name: str, **wanted: str | None):  # type: ignore[no-u
     directory = tmp_path / name
     directory.mkdir(exist_ok=True)
     settings = {"pod_cidr": None, "service_cidr": None, **wanted}
-    return claimed(directory / addresses.FILE, exclusive=True, locks=tmp_path / "locks", **settings)
+    return claimed(directory / addresses.FILE, routed=True, locks=tmp_path / "locks", **settings)
 
 
 def test_two_clusters_get_different_ranges_and_keep_them(tmp_path: Path) -> None:
@@ -52,3 +52,13 @@ def test_what_was_asked_for_is_taken_as_it_is(tmp_path: Path) -> None:
     with claim(tmp_path, "first", pod_cidr="10.9.0.0/24", service_cidr="10.8.0.0/16") as first:
         assert first == ("10.9.0.0/24", "10.8.0.0/16")
         assert (first.gateway, first.first_service) == ("10.9.0.1", "10.8.0.1")
+
+
+def test_a_cluster_that_routes_nothing_keeps_what_it_had(tmp_path: Path) -> None:
+    usual = addresses.loopback_addresses(tmp_path)
+    assert usual.service_cidr.startswith("127.")
+    settings = {"pod_cidr": None, "service_cidr": None, "routed": False}
+    with claimed(tmp_path / addresses.FILE, unrouted=usual, **settings) as first:  # type: ignore[arg-type]
+        assert first == usual
+    with claimed(tmp_path / addresses.FILE, **settings) as again:  # type: ignore[arg-type]
+        assert again == usual

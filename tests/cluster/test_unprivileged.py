@@ -7,6 +7,7 @@ import site
 import sys
 import sysconfig
 import tempfile
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,6 +61,15 @@ def _as_nobody(directory: Path) -> Program:
     return program
 
 
+def ask(address: str, port: int) -> str:
+    """What a web server answers, or why it does not."""
+    try:
+        with urllib.request.urlopen(f"http://{address}:{port}/", timeout=5) as answer:
+            return str(answer.read().decode())
+    except OSError as error:
+        return repr(error)
+
+
 def test_a_deployment_runs_for_an_ordinary_user(program: Program) -> None:
     program.up()
     kubectl = program.kubectl()
@@ -70,6 +80,10 @@ def test_a_deployment_runs_for_an_ordinary_user(program: Program) -> None:
     pods = json.loads(kubectl("get", "pods", "-l", "app=web", "-o", "json"))["items"]
     assert who in {pod["status"]["podIP"] for pod in pods}
     assert len({pod["status"]["podIP"] for pod in pods}) == 2
+    kubectl("expose", "deployment/web", "--name=high", "--port=18080", "--target-port=http")
+    address = kubectl("get", "service", "high", "-o", "jsonpath={.spec.clusterIP}")
+    names = {pod["metadata"]["name"] for pod in pods}
+    eventually(lambda: {ask(address, 18080).split()[0] for _ in range(4)} == names)
     kubectl("delete", "-f", str(ROOT / "conformance" / "examples" / "web.yaml"))
     eventually(lambda: not kubectl("get", "pods", "-o", "name"))
     assert program.stop() == 0
@@ -86,3 +100,13 @@ def test_the_node_says_what_it_cannot_do(program: Program) -> None:
     assert shown.returncode == 0, shown.stderr
     assert "no   an address of its own for each Pod: " in shown.stdout
     assert program.stop() == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to make a directory that others may not enter")
+def test_no_permission_is_one_clear_line(program: Program, tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    refused = program.run("up", "--data-dir", str(closed / "data"), "--listen", "127.0.0.1:0")
+    assert refused.returncode == 1
+    assert "no permission for" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1

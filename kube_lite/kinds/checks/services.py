@@ -27,6 +27,9 @@ PORT_FIELDS = ("Name", "Protocol", "AppProtocol", "Port", "TargetPort", "NodePor
 ADDRESS_TYPES = ("FQDN", "IPv4", "IPv6")
 SLICE_ADDRESSES_MAX, SLICE_ENDPOINTS_MAX, SLICE_PORTS_MAX = 100, 1000, 20000
 
+FIRST_POD_LOOPBACK, END_OF_POD_LOOPBACK = bytes([127, 64, 0, 0]), bytes([127, 192, 0, 0])
+"""Where the Pods of a host without pod networks have their addresses; there Services lead to those."""
+
 
 def check_service(service: Json) -> Iterator[Cause]:
     """A Service, its addresses and node ports as far as they can be judged without a registry of them."""
@@ -168,7 +171,7 @@ def check_reachable(text: str, path: str) -> Iterator[Cause]:
         return
     if ip.is_unspecified:
         yield invalid(path, text, f"may not be unspecified ({text})")
-    if ip.is_loopback:
+    if ip.is_loopback and not FIRST_POD_LOOPBACK <= ip.packed < END_OF_POD_LOOPBACK:
         yield invalid(path, text, "may not be in the loopback range (127.0.0.0/8, ::1/128)")
     if ip.is_link_local:
         yield invalid(path, text, "may not be in the link-local range (169.254.0.0/16, fe80::/10)")

@@ -38,12 +38,14 @@ class Forwarder:
         self._listeners: dict[Place, _Listener] = {}
         self._refused: dict[Place, str] = {}
         self._has_other_protocols = False
+        self._has_other_addresses = False
         self._connections: set[asyncio.StreamWriter] = set()
 
     @property
     def limits(self) -> str:
         """What is not reachable, in words."""
-        words = ["Service addresses answer on this host only, as 127.x.y.z instead of 10.x.y.z"]
+        elsewhere = ", as 127.x.y.z instead of 10.x.y.z" if self._has_other_addresses else ""
+        words = [f"Service addresses answer on this host only{elsewhere}"]
         if self._has_other_protocols:
             words.append("only TCP is forwarded")
         words += [f"{address}:{port}: {why}" for (address, port), why in sorted(self._refused.items())]
@@ -61,6 +63,9 @@ class Forwarder:
         """Open and close listeners, and tell those that stay their endpoints; see ``ProxyBackend``."""
         wanted = {loopback_place(server): server for server in servers if server.protocol == "tcp"}
         self._has_other_protocols = len(wanted) < len(servers)
+        self._has_other_addresses = any(
+            not server.address.startswith("127.") for server in wanted.values() if server.address != ANY_LOCAL
+        )
         self._refused = {place: why for place, why in self._refused.items() if place in wanted}
         for place in [place for place in self._listeners if place not in wanted]:
             self._listeners.pop(place).close()

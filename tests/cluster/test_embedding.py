@@ -1,0 +1,103 @@
+"""Clusters inside somebody else's process."""
+
+import asyncio
+import json
+import ssl
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+import kube_lite
+from kube_lite.api.errors import NotFound
+from kube_lite.api.identity import GroupVersionResource, Json
+from kube_lite.client.kubeconfig import access, load
+from kube_lite.client.remote import RemoteClient
+from kube_lite.cluster.compose import Cluster
+from kube_lite.cluster.thread import ThreadedCluster
+
+CONFIG_MAPS = GroupVersionResource("", "v1", "configmaps")
+PODS = GroupVersionResource("", "v1", "pods")
+DEPLOYMENTS = GroupVersionResource("apps", "v1", "deployments")
+
+CONFIG_MAP: Json = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mine"}, "data": {"a": "1"}}
+DEPLOYMENT: Json = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "metadata": {"name": "web"},
+    "spec": {
+        "replicas": 2,
+        "selector": {"matchLabels": {"app": "web"}},
+        "template": {
+            "metadata": {"labels": {"app": "web"}},
+            "spec": {"containers": [{"name": "c", "image": "nginx"}]},
+        },
+    },
+}
+
+
+async def available(cluster: Cluster, name: str, replicas: int) -> None:
+    async with cluster.client.watch(DEPLOYMENTS, namespace="default") as events:
+        async for event in events:
+            status = event.object.get("status", {})
+            if event.object["metadata"].get("name") == name and status.get("availableReplicas") == replicas:
+                return
+
+
+async def test_two_clusters_in_one_process_know_nothing_of_each_other() -> None:
+    async with kube_lite.Cluster(parts="api") as one, kube_lite.Cluster(parts="api") as other:
+        await one.client.create(CONFIG_MAPS, CONFIG_MAP, namespace="default")
+        assert one.url != other.url
+        with pytest.raises(NotFound):
+            await other.client.get(CONFIG_MAPS, "mine", namespace="default")
+        async with RemoteClient(access(load(one.kubeconfig))) as remote:
+            found = await remote.get(CONFIG_MAPS, "mine", namespace="default")
+        assert found["data"] == {"a": "1"}
+
+
+async def test_everything_is_gone_when_the_cluster_is_left() -> None:
+    async with kube_lite.Cluster(parts="api") as cluster:
+        directory, url = cluster.directory, cluster.url
+        assert directory.is_dir()
+    assert not directory.exists()
+    with pytest.raises(urllib.error.URLError, match="refused"):
+        await asyncio.to_thread(urllib.request.urlopen, url + "/livez")
+
+
+async def test_a_deployment_becomes_available_on_the_fake_runtime() -> None:
+    async with kube_lite.Cluster(runtime="fake") as cluster, asyncio.timeout(20):
+        await cluster.client.create(DEPLOYMENTS, DEPLOYMENT, namespace="default")
+        await available(cluster, "web", 2)
+        pods = await cluster.client.list(PODS, namespace="default")
+        assert [pod["status"]["phase"] for pod in pods.items] == ["Running", "Running"]
+
+
+async def test_an_error_in_the_body_stays_what_it_is() -> None:
+    with pytest.raises(KeyError, match="mine"):
+        async with kube_lite.Cluster(parts="api"):
+            raise KeyError("mine")
+
+
+async def test_a_second_cluster_on_a_directory_is_refused_and_leaves_the_first_alone(tmp_path: Path) -> None:
+    from kube_lite_storage import StoreLocked
+
+    async with kube_lite.Cluster(parts="api", data_dir=tmp_path) as first:
+        with pytest.raises(StoreLocked):
+            async with kube_lite.Cluster(parts="api", data_dir=tmp_path):
+                pass
+        assert (await first.client.list(CONFIG_MAPS)).resource_version
+
+
+def test_a_synchronous_caller_gets_a_cluster_in_a_thread_of_its_own() -> None:
+    threaded = ThreadedCluster(parts="api")
+    with threaded as cluster:
+        threaded.run(cluster.client.create(CONFIG_MAPS, CONFIG_MAP, namespace="default"))
+        tls = ssl.create_default_context(cafile=str(cluster.authority.files.certificate))
+        with urllib.request.urlopen(cluster.url + "/version", context=tls) as answer:
+            assert json.load(answer)["major"] == "1"
+
+
+def test_the_fixture_gives_a_cluster_that_takes_pods(cluster: Cluster) -> None:
+    assert cluster.kubeconfig.exists()
+    assert cluster.abilities["driver"] == "fake"
