@@ -1,0 +1,185 @@
+"""Which objects are encrypted in the store, and with what: from resources to the store's ciphers.
+
+A storage key begins with its resource, ``/secrets/…``, and that chooses the providers. Without a
+configuration Secrets are encrypted with keys from a file of this cluster's own. Those keys are always good for
+reading, whatever a configuration says, so going over to one, or back, loses nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from kube_lite_storage.cipher import Cipher, FirstWrites, Identity, Provider, scheme_of
+from kube_lite_storage.envelope import Envelope
+from kube_lite_storage.keyring import EnvironmentKeys, FileKeys, KeyService
+from kube_lite_storage.kms import KmsSocket
+from kube_lite_storage.static_keys import AesCbc, AesGcm, SecretBox
+
+from kube_lite.api.identity import GroupResource
+
+from .encryption_file import EVERYTHING, Kms, Plain, Rule, Spec
+from .keys import ALIASES
+
+__all__ = ["LOCAL", "Envelope", "FileKeys", "KmsSocket", "ResourceCipher", "Seen", "as_cipher"]
+
+LOCAL = "kube-lite"
+"""The provider whose keys are in the cluster's own file."""
+SECRETS = GroupResource("", "secrets")
+DEFAULT_RULES = (Rule((SECRETS,), (Kms(LOCAL, "file:"), Plain())),)
+
+
+class Seen(NamedTuple):
+    """What a stored value says of itself: ``secrets``, ``kms:v2:kube-lite key 9f86…``.
+
+    ``is_current`` is whether it would be written so today.
+    """
+
+    resource: str
+    scheme: str
+    is_current: bool
+
+
+class ResourceCipher(Cipher):
+    """Chooses by the resource that a storage key begins with.
+
+    Args:
+        rules: providers by resource; ``*`` stands for any resource of a group, or of all.
+        otherwise: for resources that no rule names.
+        envelopes: the providers that have a key service.
+    """
+
+    def __init__(
+        self,
+        rules: Mapping[GroupResource, FirstWrites],
+        otherwise: FirstWrites,
+        envelopes: Sequence[Envelope],
+    ) -> None:
+        self.envelopes = tuple(envelopes)
+        self._rules = rules
+        self._otherwise = otherwise
+        self._chosen: dict[bytes, FirstWrites] = {}
+
+    def encrypt(self, key: bytes, value: bytes) -> bytes:
+        """With the first provider of its resource. Raises ``CannotEncrypt``."""
+        return self._rule(key).encrypt(key, value)
+
+    def decrypt(self, key: bytes, stored: bytes) -> bytes:
+        """With whichever provider of its resource it fits. Raises ``CannotDecrypt``."""
+        return self._rule(key).decrypt(key, stored)
+
+    def is_current(self, key: bytes, stored: bytes) -> bool:
+        """Whether it would be written so today."""
+        return self._rule(key).is_current(key, stored)
+
+    def look_at(self, key: bytes, stored: bytes) -> Seen | None:
+        """What a stored value says of itself; None for one that is plain and should be."""
+        rule = self._rule(key)
+        scheme, is_current = scheme_of(stored), rule.is_current(key, stored)
+        if scheme == "identity" and is_current:
+            return None
+        for envelope in self.envelopes:
+            if stored.startswith(envelope.prefix):
+                scheme = f"{scheme} key {envelope.key_id(stored)}"
+        return Seen(_resource_part(key).decode(errors="replace"), scheme, is_current)
+
+    @property
+    def encrypted(self) -> Sequence[str]:
+        """The resources that are written encrypted, as a configuration names them."""
+        return [
+            "*." if resource == GroupResource("", "*") else str(resource)
+            for resource, rule in self._rules.items()
+            if rule.providers[0].prefix
+        ]
+
+    def _rule(self, key: bytes) -> FirstWrites:
+        part = _resource_part(key)
+        rule = self._chosen.get(part)
+        if rule is None:
+            rule = self._chosen[part] = self._choose(part) if key.startswith(b"/") else self._otherwise
+        return rule
+
+    def _choose(self, part: bytes) -> FirstWrites:
+        resource, _, group = part.decode().partition(".")
+        for wanted in (GroupResource(group, resource), GroupResource(group, "*"), EVERYTHING):
+            if wanted in self._rules:
+                return self._rules[wanted]
+        return self._otherwise
+
+
+def as_cipher(
+    rules: Sequence[Rule], local: FileKeys, old_envelopes: Mapping[str, Envelope] | None = None
+) -> ResourceCipher:
+    """What the rules say, with the cluster's own keys as the last that are tried for reading.
+
+    Args:
+        rules: in order; none is the default, Secrets with the cluster's own keys.
+        local: those keys.
+        old_envelopes: providers of the configuration before, by name and endpoint, to go on with.
+
+    Raises:
+        KeysUnusable: a file or variable has no keys, or a library is missing.
+    """
+    build = _Build(local, old_envelopes or {})
+    last = build.local()
+    by_resource: dict[GroupResource, list[Provider]] = {}
+    for rule in rules or DEFAULT_RULES:
+        providers = [provider for spec in rule.providers for provider in build.providers(spec)]
+        for resource in rule.resources:
+            by_resource.setdefault(ALIASES.get(resource, resource), []).extend(providers)
+    chosen = {
+        resource: FirstWrites([*providers, *([] if last in providers else [last])])
+        for resource, providers in by_resource.items()
+    }
+    return ResourceCipher(chosen, FirstWrites([Identity(), last]), list(build.envelopes.values()))
+
+
+class _Build:
+    def __init__(self, local: FileKeys, old: Mapping[str, Envelope]) -> None:
+        self._local = local
+        self._old = old
+        self.envelopes: dict[str, Envelope] = {}
+
+    def local(self) -> Envelope:
+        """The provider with the cluster's own keys."""
+        return self._envelope(Kms(LOCAL, "file:"))
+
+    def providers(self, spec: Spec) -> list[Provider]:
+        """One for each key: they are told apart by their prefix."""
+        if isinstance(spec, Plain):
+            return [Identity()]
+        if isinstance(spec, Kms):
+            return [self._envelope(spec)]
+        return [_static(spec.scheme, name, secret) for name, secret in spec.keys]
+
+    def _envelope(self, spec: Kms) -> Envelope:
+        place = f"{spec.name} {spec.endpoint} {spec.timeout}"
+        if place not in self.envelopes:
+            old = self._old.get(place) if spec.endpoint.startswith("unix:") else None
+            self.envelopes[place] = old or Envelope(spec.name, self._service(spec))
+        return self.envelopes[place]
+
+    def _service(self, spec: Kms) -> KeyService:
+        scheme, _, rest = spec.endpoint.partition(":")
+        if scheme == "env":
+            return EnvironmentKeys(rest)
+        if scheme == "unix":
+            return KmsSocket(spec.endpoint, spec.timeout)
+        return FileKeys(Path(rest.removeprefix("//"))) if rest else self._local
+
+
+def _static(scheme: str, name: str, secret: bytes) -> Provider:
+    if scheme == "aesgcm":
+        return AesGcm(name, secret)
+    if scheme == "aescbc":
+        return AesCbc(name, secret, _is_object)
+    return SecretBox(name, secret)
+
+
+def _is_object(value: bytes) -> bool:
+    """Whether it may be what the registry stores: a JSON object."""
+    return value[:1] == b"{" and value[-1:] == b"}"
+
+
+def _resource_part(key: bytes) -> bytes:
+    """``/secrets/default/a`` → ``secrets``."""
+    return key[1 : key.find(b"/", 1)]
