@@ -119,14 +119,16 @@ def default_chain() -> Chain:
     """The plugins that are always on, in upstream's order (``pkg/kubeapiserver/options/plugins.go``)."""
     from .certificates import CertificateRequester
     from .namespaces import NamespaceLifecycle
+    from .node_taints import NewNodeTaint
     from .priority import Priority
+    from .protection import StorageProtection
     from .service_accounts import ServiceAccounts
     from .storage_classes import DefaultStorageClass
     from .tolerations import DefaultTolerations
 
     return Chain([
-        NamespaceLifecycle(), ServiceAccounts(), Priority(), DefaultTolerations(), DefaultStorageClass(),
-        CertificateRequester(),
+        NamespaceLifecycle(), ServiceAccounts(), NewNodeTaint(), Priority(), DefaultTolerations(),
+        DefaultStorageClass(), StorageProtection(), CertificateRequester(),
     ])  # fmt: skip
 
 

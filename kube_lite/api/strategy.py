@@ -33,6 +33,8 @@ class Strategy:
     """Spec and status are written by different requests (where a status subresource exists)."""
     has_generation = False
     """``metadata.generation`` counts changes of the spec."""
+    returns_deleted = False
+    """A delete is answered with the object that has gone, instead of a Status."""
 
     def default(self, obj: Json) -> None:
         """Fill in the defaults that the schema does not carry."""
@@ -52,6 +54,10 @@ class Strategy:
 
     def validate_update(self, obj: Json, old: Json) -> Sequence[Cause]:
         """What is wrong with the change, ``validate`` apart."""
+        return ()
+
+    def validate_status_update(self, obj: Json, old: Json) -> Sequence[Cause]:
+        """What is wrong with a status that is written through its subresource."""
         return ()
 
     def warnings(self, obj: Json) -> Sequence[str]:
@@ -87,6 +93,10 @@ class Strategy:
         if self.field_labels():
             return f"field label not supported: {label}"
         return f'"{label}" is not a known field selector: only "metadata.name", "metadata.namespace"'
+
+    def bare(self, obj: Json) -> Json:
+        """The object as tables and bare metadata show it: without what only its API version puts there."""
+        return obj
 
     def columns(self) -> Sequence[Column]:
         """The columns of a table, ``Name`` first."""

@@ -159,7 +159,7 @@ class ApiServer:
         answer = await self._pipeline.handle(request)
         if isinstance(answer, Listing):
             pieces = list_pieces(answer, form, row, query, self._clock.now())
-            return await self._responder.send(call, 200, pieces, form.media_type)
+            return await self._responder.send(call, 200, pieces, form.media_type, answer.warnings)
         body = object_bytes(answer, form, row, query, self._clock.now())
         return await self._responder.send(call, answer.code, body, form.media_type, answer.warnings)
 

@@ -34,6 +34,7 @@ def with_pretty(form: Form, query: Mapping[str, str], user_agent: str) -> Form:
 
 def object_bytes(answer: Answer, form: Form, row: Resource, query: Mapping[str, str], now: float) -> bytes:
     """The body of an answer that is one object."""
+    row = answer.row or row
     if form == PLAIN and answer.stored is not None:
         return answer.stored.raw
     obj = answer.as_object()
@@ -55,7 +56,7 @@ def list_pieces(
         document = _table(objects, form, row, query, now, metadata)
     elif form.kind:
         document = {"kind": form.kind, "apiVersion": form.api_version, "metadata": metadata}
-        document["items"] = [_partial(obj, form) for obj in objects] or None
+        document["items"] = [_partial(obj, form, row) for obj in objects] or None
     else:
         document = {"kind": f"{row.kind}List", "apiVersion": row.api_version, "metadata": metadata}
         document["items"] = [_without_type(obj) for obj in objects]
@@ -68,7 +69,7 @@ def event_object(
     """The object of a watch event in a form other than the stored one; a bookmark is a table without rows."""
     obj = change.stored.object
     if form.kind != "Table":
-        return _partial(obj, form) if form.kind else obj
+        return _partial(obj, form, row) if form.kind else obj
     metadata = {"resourceVersion": obj["metadata"]["resourceVersion"]}
     rows = [] if change.type == "BOOKMARK" else [obj]
     return _table(rows, form, row, query, now, metadata, with_columns=with_columns)
@@ -106,7 +107,7 @@ def _converted(
 ) -> Json:
     if form.kind == "Table":
         return _table([obj], form, row, query, now, metadata)
-    return _partial(obj, form)
+    return _partial(obj, form, row)
 
 
 def _table(
@@ -125,6 +126,8 @@ def _table(
             f'Unable to convert to Table as requested: includeObject: Invalid value: "{include}": '
             "must be 'Metadata', 'Object', 'None', or empty"
         )
+    if include == "Metadata":
+        objects = [row.strategy.bare(obj) for obj in objects]
     table = render(row, objects, now, include=include, list_meta=metadata, with_columns=with_columns)
     if form.version != "v1":
         table["apiVersion"] = form.api_version
@@ -134,8 +137,9 @@ def _table(
     return table
 
 
-def _partial(obj: Json, form: Form) -> Json:
-    return {"kind": "PartialObjectMetadata", "apiVersion": form.api_version, "metadata": obj["metadata"]}
+def _partial(obj: Json, form: Form, row: Resource) -> Json:
+    metadata = row.strategy.bare(obj)["metadata"]
+    return {"kind": "PartialObjectMetadata", "apiVersion": form.api_version, "metadata": metadata}
 
 
 def encode(document: object, form: Form) -> bytes:

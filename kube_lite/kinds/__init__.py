@@ -3,6 +3,8 @@
 The order is that of discovery: the core group first, the others as upstream ranks them.
 """
 
+from functools import cache
+
 from kube_lite.api.identity import GroupVersion
 from kube_lite.api.resource import Registry, Resource
 
@@ -102,6 +104,7 @@ def builtin(version: str = "1.36") -> Registry:
     )
 
 
+@cache
 def scale_resource(version: str = "1.36") -> Resource:
     """The kind of ``scale`` subresources; it has columns like any other and no path of its own."""
     from .autoscaling import SCALE

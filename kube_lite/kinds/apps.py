@@ -174,6 +174,15 @@ class DaemonSetStrategy(Kind):
         if generation != "0":
             obj["metadata"]["annotations"] = {**annotations, TEMPLATE_GENERATION: generation}
 
+    def bare(self, obj: Json) -> Json:
+        """Without the annotation, which stands for a field that this version does not have any more."""
+        annotations = obj["metadata"].get("annotations") or {}
+        if TEMPLATE_GENERATION not in annotations:
+            return obj
+        metadata = {field: value for field, value in obj["metadata"].items() if field != "annotations"}
+        others = {name: value for name, value in annotations.items() if name != TEMPLATE_GENERATION}
+        return {**obj, "metadata": {**metadata, "annotations": others} if others else metadata}
+
     def cells(self, obj: Json, now: float) -> list[object]:
         """As kubectl shows a DaemonSet."""
         spec, status = obj["spec"], obj.get("status", {})

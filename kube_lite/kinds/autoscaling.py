@@ -5,6 +5,7 @@ from kube_lite.api.strategy import AGE, NAME
 
 from .base import Described, Kind, Row, age_of
 from .cells import NONE, UNSET
+from .conversions import AUTOSCALER, convert
 
 SHOWN_METRICS = 2  # before a cell says "+ n more..."
 SPEC = "autoscaling.v2.HorizontalPodAutoscalerSpec"
@@ -32,7 +33,7 @@ class AutoscalerStrategy(Kind):
         return [
             obj["metadata"]["name"],
             f"{target['kind']}/{target['name']}",
-            metrics_text(_metrics(spec), status.get("currentMetrics") or ()),
+            metrics_text(spec.get("metrics") or [], status.get("currentMetrics") or ()),
             str(least) if least is not None else UNSET,
             spec["maxReplicas"],
             status.get("currentReplicas", 0),
@@ -45,14 +46,13 @@ class AutoscalerV1Strategy(AutoscalerStrategy):
 
     initial_status = '{"currentReplicas":0,"desiredReplicas":0}'
 
+    def bare(self, obj: Json) -> Json:
+        """Without the annotations that carry what this version has no fields for."""
+        return convert(obj, AUTOSCALER)
 
-def _metrics(spec: Json) -> list[Json]:
-    """The metrics of a v2 spec; of a v1 spec the one that it stands for."""
-    percentage = spec.get("targetCPUUtilizationPercentage")
-    if percentage is None:
-        return spec.get("metrics") or []
-    target = {"type": "Utilization", "averageUtilization": percentage}
-    return [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
+    def cells(self, obj: Json, now: float) -> list[object]:
+        """All metrics, those among them that stand in annotations."""
+        return super().cells(convert(obj, AUTOSCALER), now)
 
 
 def metrics_text(specs: list[Json], statuses: tuple[Json, ...] | list[Json]) -> str:

@@ -44,14 +44,17 @@ class JobStrategy(Kind):
             return
         metadata = spec.setdefault("template", {}).setdefault("metadata", {}) or {}
         spec["template"]["metadata"] = metadata
-        name = obj["metadata"]["name"]
+        name, own = obj["metadata"]["name"], obj["metadata"].get("labels")
+        given = metadata.get("labels")
         metadata["labels"] = {
-            **(metadata.get("labels") or {}),
+            **(given or {}),
             JOB_NAME: name,
             LEGACY_JOB_NAME: name,
             CONTROLLER_UID: uid,
             LEGACY_CONTROLLER_UID: uid,
         }
+        if not own or own is given:  # by default the job's are those of its pods
+            obj["metadata"]["labels"] = dict(metadata["labels"])
         selector = spec.get("selector") or {}
         spec["selector"] = {
             **selector,

@@ -11,12 +11,20 @@ from .base import OWN_METADATA, Described, Kind, NameAndAge, Row, age_of
 class DeviceClassStrategy(NameAndAge):
     """A kind of device that can be claimed."""
 
+    returns_deleted = True
     has_generation = True
+
+
+class ResourceClaimTemplateStrategy(NameAndAge):
+    """What the claims of a pod will be."""
+
+    returns_deleted = True
 
 
 class ResourceClaimStrategy(Kind):
     """Devices that somebody wants."""
 
+    returns_deleted = True
     initial_status = "{}"
     kept_by_status = OWN_METADATA
     table = (
@@ -41,6 +49,7 @@ class ResourceClaimStrategy(Kind):
 class ResourceSliceStrategy(Kind):
     """Devices that there are."""
 
+    returns_deleted = True
     has_generation = True
     labels = ("spec.nodeName", "spec.driver")
     table = (
@@ -75,6 +84,6 @@ class ResourceSliceStrategy(Kind):
 CLAIMS = (
     Row("DeviceClass", "deviceclasses", DeviceClassStrategy, namespaced=False),
     Row("ResourceClaim", "resourceclaims", ResourceClaimStrategy, status=True),
-    Row("ResourceClaimTemplate", "resourceclaimtemplates", NameAndAge),
+    Row("ResourceClaimTemplate", "resourceclaimtemplates", ResourceClaimTemplateStrategy),
     Row("ResourceSlice", "resourceslices", ResourceSliceStrategy, namespaced=False),
 )

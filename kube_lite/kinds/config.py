@@ -40,12 +40,18 @@ class SecretStrategy(Kind):
         return [obj["metadata"]["name"], obj.get("type", ""), len(obj.get("data") or ()), age_of(obj, now)]
 
 
+class ServiceAccountStrategy(NameAndAge):
+    """Who pods are."""
+
+    returns_deleted = True
+
+
 CONFIG_MAP = Row("ConfigMap", "configmaps", ConfigMapStrategy, short_names=("cm",))
 SECRET = Row("Secret", "secrets", SecretStrategy)
 SERVICE_ACCOUNT = Row(
     "ServiceAccount",
     "serviceaccounts",
-    NameAndAge,
+    ServiceAccountStrategy,
     short_names=("sa",),
     subresources=(Subresource("token", ("create",), "TokenRequest", "authentication.k8s.io", "v1"),),
 )

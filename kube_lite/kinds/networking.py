@@ -84,7 +84,6 @@ class NetworkPolicyStrategy(Kind):
 class IPAddressStrategy(Kind):
     """An address that is taken, and by whom."""
 
-    has_generation = True
     unconditional_update = False
     table = (NAME, Described("ParentRef", "networking.v1.IPAddressSpec", "parentRef"))
 

@@ -28,6 +28,7 @@ PROXY = ("create", "delete", "get", "patch", "update")
 class PodStrategy(Kind):
     """Pods have a life of their own: a phase, a grace period, and a status column that sums up all of it."""
 
+    returns_deleted = True
     has_generation = True
     kept_by_status = ("ownerReferences",)
     table = (
@@ -250,6 +251,7 @@ def _end(terminated: Json) -> str:
 class PodTemplateStrategy(Kind):
     """A pod template that lies about on its own."""
 
+    returns_deleted = True
     has_generation = True
     table = (
         NAME,

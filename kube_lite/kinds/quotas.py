@@ -9,6 +9,7 @@ from .base import Kind, Row, age_of
 class ResourceQuotaStrategy(Kind):
     """How much a namespace may use; the status says how much it does."""
 
+    returns_deleted = True
     initial_status = "{}"
     table = (
         NAME,

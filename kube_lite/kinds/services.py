@@ -14,6 +14,7 @@ from .pods import PROXY
 class ServiceStrategy(Kind):
     """Addresses and ports of services are given out by the registry; here is how they are shown."""
 
+    returns_deleted = True
     create_on_update = True
     initial_status = '{"loadBalancer": {}}'
     labels = ("spec.clusterIP", "spec.type")

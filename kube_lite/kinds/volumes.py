@@ -27,6 +27,7 @@ def _phase(obj: Json) -> str:
 class PersistentVolumeStrategy(Kind):
     """Storage that exists, or will."""
 
+    returns_deleted = True
     table = (
         NAME,
         Described("Capacity", "core.v1.PersistentVolumeSpec", "capacity"),
@@ -77,6 +78,7 @@ class PersistentVolumeStrategy(Kind):
 class PersistentVolumeClaimStrategy(Kind):
     """Storage that somebody wants."""
 
+    returns_deleted = True
     initial_status = '{"phase": "Pending"}'
     table = (
         NAME,
@@ -119,6 +121,7 @@ def _name_with_default(obj: Json, annotations: tuple[str, ...]) -> str:
 class StorageClassStrategy(Kind):
     """How volumes are made."""
 
+    returns_deleted = True
     table = (
         NAME,
         Described("Provisioner", "storage.v1.StorageClass", "provisioner"),
@@ -143,6 +146,7 @@ class StorageClassStrategy(Kind):
 class VolumeAttributesClassStrategy(Kind):
     """Attributes of volumes that may change while they are used."""
 
+    returns_deleted = True
     table = (NAME, Described("DriverName", "storage.v1.VolumeAttributesClass", "driverName"), AGE)
 
     def cells(self, obj: Json, now: float) -> list[object]:
@@ -157,6 +161,7 @@ class VolumeAttributesClassStrategy(Kind):
 class VolumeAttachmentStrategy(Kind):
     """A volume is to be attached to a node."""
 
+    returns_deleted = True
     unconditional_update = False
     kept_by_status = OWN_METADATA
     initial_status = '{"attached": false}'
@@ -185,6 +190,7 @@ class VolumeAttachmentStrategy(Kind):
 class CSIDriverStrategy(Kind):
     """What a storage driver can do."""
 
+    returns_deleted = True
     unconditional_update = False
     table = (
         NAME,
@@ -215,6 +221,7 @@ class CSIDriverStrategy(Kind):
 class CSINodeStrategy(Kind):
     """The storage drivers of one node."""
 
+    returns_deleted = True
     unconditional_update = False
     table = (
         NAME,

@@ -26,20 +26,6 @@ from .objects import NOTHING_ELSE, Also, Objects
 from .stored import Stored, made_up
 
 FOREGROUND, BACKGROUND, ORPHAN = "Foreground", "Background", "Orphan"
-RETURNS_OBJECT = frozenset(
-    GroupResource(group, plural)
-    for group, plurals in {
-        "": "persistentvolumeclaims persistentvolumes pods podtemplates resourcequotas serviceaccounts "
-        "services",
-        "resource.k8s.io": "deviceclasses resourceclaims resourceclaimtemplates resourceslices",
-        "storage.k8s.io": "csidrivers csinodes storageclasses volumeattachments volumeattributesclasses",
-    }.items()
-    for plural in plurals.split()
-)
-"""Resources whose deletion is answered with the object instead of a Status.
-
-Source: ``ReturnDeletedObject`` in ``pkg/registry/*/*/storage``.
-"""
 NAMESPACES = GroupResource("", "namespaces")
 
 Check = Callable[[Stored], Awaitable[None]]

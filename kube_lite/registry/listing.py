@@ -24,6 +24,7 @@ from kube_lite.api.identity import Json, ObjectKey
 from kube_lite.api.resource import Resource
 
 from . import keys
+from .converting import foreign
 from .faults import as_api_error, too_large_version
 from .objects import Objects
 from .stored import Stored
@@ -130,9 +131,12 @@ def list_objects(
 
 def _read_page(objects: Objects, scope: Scope, span: Range, limit: int, at: int | None) -> Found:
     store, matches = objects.store, scope.matches
+    wanted = foreign(scope.resource)
     if matches is None:
         page = store.list(span, at=at, limit=limit)
         items = [objects.of(item) for item in page.items]
+        if wanted is not None:
+            items = [objects.seen(item, wanted) for item in items]
         if not page.more:
             return Found(items, page.revision)
         rest = page.items[-1].key + b"\x00"
@@ -147,7 +151,7 @@ def _read_page(objects: Objects, scope: Scope, span: Range, limit: int, at: int 
             stored = objects.of(item)
             if not matches(stored):
                 continue
-            chosen.append(stored)
+            chosen.append(objects.seen(stored, wanted))
             if len(chosen) == limit and (more or number + 1 < len(page.items)):
                 return Found(chosen, revision, _token(scope, revision, item.key + b"\x00"))
         if more:

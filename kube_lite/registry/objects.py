@@ -17,10 +17,11 @@ from kube_lite_storage.errors import KeyExists, StoreError
 from kube_lite_storage.types import Compare, Delete, KeyValue, Put, Txn
 
 from kube_lite.api.errors import not_found
-from kube_lite.api.identity import GroupResource, Json, ObjectKey, key_of
+from kube_lite.api.identity import GroupResource, GroupVersionKind, Json, ObjectKey, key_of
 from kube_lite.api.resource import Resource
 
 from . import keys
+from .converting import as_stored_version, foreign, in_version
 from .faults import as_api_error
 from .stored import Stored, as_stored, encode
 
@@ -63,7 +64,7 @@ class Objects:
             found = self.store.get(keys.storage_key(resource.group_resource, key))
         except StoreError as error:
             raise as_api_error(error, resource.group_resource, key.name) from error
-        return None if found is None else self.of(found)
+        return None if found is None else self.seen(self.of(found), foreign(resource))
 
     def get(self, resource: Resource, key: ObjectKey) -> Stored:
         """The object as it is now. Raises ``NotFound``."""
@@ -100,6 +101,10 @@ class Objects:
         """A key's value as an object; the shared one if it was written a moment ago."""
         recent = self._recent.get((item.key, item.revision))
         return recent if recent is not None else Stored(item.value, item.revision, item.header)
+
+    def seen(self, stored: Stored, wanted: GroupVersionKind | None) -> Stored:
+        """The object as a row shows it; ``wanted`` is what ``converting.foreign`` says of the row."""
+        return stored if wanted is None else in_version(stored, wanted)
 
     def shared(self, item: KeyValue) -> Stored:
         """As ``of``, and the same ``Stored`` for everybody who asks soon: for events, which go to many."""
@@ -151,6 +156,9 @@ class Objects:
         return old.at_revision(revision)
 
     async def _put(self, resource: Resource, key: bytes, expected: int, obj: Json, also: Also) -> Stored:
+        wanted = foreign(resource)
+        if wanted is not None:
+            obj = as_stored_version(resource, obj)
         encoded = encode(obj, resource.strategy.selectable_fields(obj))
         ttl = resource.strategy.ttl_seconds(obj) or 0
         put = Put(key, encoded.value, encoded.header, encoded.splice, lease_seconds=ttl)
@@ -166,9 +174,9 @@ class Objects:
         told = self._recent.get((key, revision))
         if told is not None:  # watchers heard of it first: one object for all
             told.__dict__.setdefault("object", stored.object)
-            return told
+            return self.seen(told, wanted)
         self._remember(key, stored)
-        return stored
+        return self.seen(stored, wanted)
 
     def _forget(self, key: bytes) -> None:
         """Drop what was kept for those who peek, because it is not so any more."""

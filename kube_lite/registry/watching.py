@@ -20,9 +20,10 @@ from kube_lite_storage import Watch
 from kube_lite_storage.errors import Compacted, StoreError
 from kube_lite_storage.types import Event
 
-from kube_lite.api.identity import Json
+from kube_lite.api.identity import GroupVersionKind, Json
 from kube_lite.api.resource import Resource
 
+from .converting import foreign
 from .faults import as_api_error, too_old_version
 from .listing import Found, Matcher, Scope, check_not_future, list_objects
 from .objects import Objects
@@ -51,10 +52,12 @@ class Change:
 class Happening:
     """One event of the store as all watchers share it."""
 
-    def __init__(self, event: Event, objects: Objects) -> None:
+    def __init__(self, event: Event, objects: Objects, wanted: GroupVersionKind | None) -> None:
         self.revision = event.revision
-        self.current = objects.shared(event.current) if event.current is not None else None
-        self.previous = objects.of(event.previous) if event.previous is not None else None
+        current = objects.shared(event.current) if event.current is not None else None
+        previous = objects.of(event.previous) if event.previous is not None else None
+        self.current = current and objects.seen(current, wanted)
+        self.previous = previous and objects.seen(previous, wanted)
         self._changes: dict[str, Change] = {}
 
     def change(self, matches: Matcher | None) -> Change | None:
@@ -97,7 +100,7 @@ class Watching:
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
-        self._recent: dict[tuple[bytes, int], Happening] = {}
+        self._recent: dict[tuple[bytes, int, GroupVersionKind | None], Happening] = {}
 
     @asynccontextmanager
     async def watch(self, scope: Scope, options: WatchOptions) -> AsyncIterator[AsyncIterator[Change]]:
@@ -135,7 +138,7 @@ class Watching:
         if first is not None:
             for change in initial_changes(scope.resource, options, first):
                 yield change
-        events = aiter(source)
+        events, wanted = aiter(source), foreign(scope.resource)
         try:
             while True:
                 try:
@@ -147,25 +150,27 @@ class Watching:
                     continue
                 except StopAsyncIteration:
                     return
-                for change in self._told(batch, scope.matches, after):
+                for change in self._told(batch, scope.matches, after, wanted):
                     yield change
         except Compacted as error:
             raise too_old_version(after, error.compacted) from error
         except StoreError as error:
             raise as_api_error(error, scope.resource.group_resource) from error
 
-    def _told(self, batch: Sequence[Event], matches: Matcher | None, after: int) -> Iterator[Change]:
+    def _told(
+        self, batch: Sequence[Event], matches: Matcher | None, after: int, wanted: GroupVersionKind | None
+    ) -> Iterator[Change]:
         for event in batch:
             if event.revision > after:
-                change = self._happening(event).change(matches)
+                change = self._happening(event, wanted).change(matches)
                 if change is not None:
                     yield change
 
-    def _happening(self, event: Event) -> Happening:
-        key = (event.key, event.revision)
+    def _happening(self, event: Event, wanted: GroupVersionKind | None) -> Happening:
+        key = (event.key, event.revision, wanted)
         happening = self._recent.get(key)
         if happening is None:
-            happening = self._recent[key] = Happening(event, self._objects)
+            happening = self._recent[key] = Happening(event, self._objects, wanted)
             if len(self._recent) > RECENT:
                 del self._recent[next(iter(self._recent))]
         return happening

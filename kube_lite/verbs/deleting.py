@@ -8,7 +8,7 @@ from kube_lite.admission.chain import DELETE
 from kube_lite.api.codecs import DecodeError, decode, json_type
 from kube_lite.api.errors import BadRequest, NotFound
 from kube_lite.api.identity import GroupResource, Json, ObjectKey
-from kube_lite.registry.deleting import RETURNS_OBJECT, DeleteOptions, success
+from kube_lite.registry.deleting import DeleteOptions, success
 from kube_lite.registry.listing import list_objects
 from kube_lite.registry.stored import Stored
 
@@ -61,7 +61,7 @@ class DeletingVerbs:
 
         deleted = await parts.deleting.delete(resource, key, options, admit, self._writing.releases(resource))
         warnings = warnings_of(resource.group_resource, options)
-        if deleted.gone and resource.group_resource not in RETURNS_OBJECT:
+        if deleted.gone and not resource.strategy.returns_deleted:
             return Answer(200, object=success(resource, deleted.stored.object), warnings=warnings)
         return Answer(200, stored=deleted.stored, warnings=warnings)
 

@@ -48,13 +48,14 @@ class Answer:
 
     ``stored`` is set when the answer is an object of the store (its bytes can be sent as they are),
     ``object`` when it was made for this request (a Scale, a Status, a review, a dry run). Exactly one of
-    them is set.
+    them is set. ``row`` is the object's where that is not the request's (a Scale).
     """
 
     code: int
     stored: Stored | None = None
     object: Json | None = None
     warnings: tuple[str, ...] = ()
+    row: Resource | None = None
 
     def as_object(self) -> Json:
         """The answer as a dict; shared with others when it comes from the store, so do not change it."""

@@ -33,9 +33,7 @@ def check_fields(resource: Resource, selector: FieldSelector) -> None:
     for field, _, _ in selector.requirements:
         if field in (NAME, NAMESPACE) or field in known:
             continue
-        if known:
-            raise BadRequest(f"field label not supported: {field}")
-        raise BadRequest(f'"{field}" is not a known field selector: only "{NAME}", "{NAMESPACE}"')
+        raise BadRequest(resource.strategy.field_label_error(field))
 
 
 def matcher(labels: LabelSelector | None, fields: FieldSelector | None) -> Matcher | None:

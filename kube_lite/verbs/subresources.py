@@ -12,6 +12,7 @@ from kube_lite.api.errors import MODIFIED, BadRequest, NotFound, conflict
 from kube_lite.api.identity import GroupResource, GroupVersionKind, Json, ObjectKey
 from kube_lite.api.meta import copy
 from kube_lite.api.resource import Resource
+from kube_lite.kinds import scale_resource
 from kube_lite.registry import pod_changes
 from kube_lite.registry.patching import change_object
 from kube_lite.registry.stored import Stored
@@ -104,7 +105,7 @@ class Subresources:
 
     async def _scale(self, request: Request) -> Answer:
         if request.verb == "get":
-            return Answer(200, object=scale_of(self._get(request).object))
+            return Answer(200, object=scale_of(self._get(request).object), row=scale_resource())
         key, parts, resource = ObjectKey(request.namespace, request.name), self._parts, request.resource
         options, asked = self._scale_asked(request)
 
@@ -119,7 +120,9 @@ class Subresources:
             resource, key
         )  # what is not there is told before anything that is wrong with the body
         answer = await self._writing.change(request, key, next_version, options)
-        return Answer(200, object=scale_of(answer.as_object()), warnings=answer.warnings)
+        return Answer(
+            200, object=scale_of(answer.as_object()), warnings=answer.warnings, row=scale_resource()
+        )
 
     def _scale_asked(self, request: Request) -> tuple[WriteOptions, Callable[[Json], Json]]:
         """The options, and the ``Scale`` that is asked for, given the version that is there."""

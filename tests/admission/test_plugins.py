@@ -12,6 +12,9 @@ from tests.serving import ACCOUNTS, CONFIG_MAPS, NAMESPACES, PODS, Api, config_m
 
 CLASSES = GroupVersionResource("scheduling.k8s.io", "v1", "priorityclasses")
 CLAIMS = GroupVersionResource("", "v1", "persistentvolumeclaims")
+NODES = GroupVersionResource("", "v1", "nodes")
+VOLUMES = GroupVersionResource("", "v1", "persistentvolumes")
+ATTRIBUTES_CLASSES = GroupVersionResource("storage.k8s.io", "v1", "volumeattributesclasses")
 STORAGE_CLASSES = GroupVersionResource("storage.k8s.io", "v1", "storageclasses")
 
 
@@ -127,6 +130,58 @@ async def test_pods_stay_five_minutes_on_a_lost_node_unless_they_say_otherwise(a
     ]
     stubborn = [{"operator": "Exists"}]
     assert (await make_pod(api, "b", tolerations=stubborn))["spec"]["tolerations"] == stubborn
+
+
+@pytest.mark.parametrize(
+    ("resource", "obj", "finalizer"),
+    [
+        pytest.param(
+            CLAIMS,
+            {
+                "spec": {
+                    "accessModes": ["ReadWriteOnce"],
+                    "resources": {"requests": {"storage": "1Gi"}},
+                }
+            },
+            "kubernetes.io/pvc-protection",
+            id="claims",
+        ),
+        pytest.param(
+            VOLUMES,
+            {
+                "spec": {
+                    "capacity": {"storage": "1Gi"},
+                    "accessModes": ["ReadWriteOnce"],
+                    "hostPath": {"path": "/x"},
+                }
+            },
+            "kubernetes.io/pv-protection",
+            id="volumes",
+        ),
+        pytest.param(
+            ATTRIBUTES_CLASSES,
+            {"driverName": "d.test", "parameters": {"a": "b"}},
+            "kubernetes.io/vac-protection",
+            id="classes of attributes",
+        ),
+    ],
+)
+async def test_storage_is_protected_from_the_start(
+    api: Api, resource: GroupVersionResource, obj: Json, finalizer: str
+) -> None:
+    metadata = {"name": "a", "finalizers": ["example.test/own"]}
+    namespace = "default" if resource == CLAIMS else ""
+    made = await api.client.create(resource, {**obj, "metadata": metadata}, namespace=namespace)
+    assert made["metadata"]["finalizers"] == ["example.test/own", finalizer]
+
+
+async def test_a_new_node_takes_no_pods_until_it_is_seen_to_be_ready(api: Api) -> None:
+    not_ready = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
+    other = {"key": "a", "effect": "NoExecute"}
+    made = await api.client.create(NODES, {"metadata": {"name": "a"}, "spec": {"taints": [other]}})
+    assert made["spec"]["taints"] == [other, not_ready]
+    again = await api.client.create(NODES, {"metadata": {"name": "b"}, "spec": {"taints": [not_ready]}})
+    assert again["spec"]["taints"] == [not_ready]
 
 
 async def test_a_claim_gets_the_default_storage_class_unless_it_names_one(api: Api) -> None:

@@ -75,7 +75,7 @@ def default_job(job: Json) -> None:
     spec.setdefault("backoffLimit", BACKOFF_UNLIMITED if "backoffLimitPerIndex" in spec else BACKOFF_LIMIT)
     labels = template["metadata"].get("labels")
     if labels:
-        job["metadata"].setdefault("labels", dict(labels))
+        job["metadata"].setdefault("labels", labels)  # the same, as what is added to them later shows
     spec.setdefault("completionMode", "NonIndexed")
     spec.setdefault("suspend", False)
     spec.setdefault("manualSelector", False)

@@ -1,0 +1,42 @@
+"""Objects in the version that a request speaks, where another is stored.
+
+Versions of a kind share their objects, which lie in the store in one of them. Whoever reads through another
+row gets each version of an object converted once and then shared like a stored one; what is written through
+it is converted on its way in. Kinds with one version, nearly all, pass by with one look at their row.
+"""
+
+import orjson
+
+from kube_lite.api.identity import GroupVersionKind, Json
+from kube_lite.api.resource import Resource
+from kube_lite.kinds import conversions
+
+from .keys import ALIASES
+from .stored import Stored, in_order
+
+
+def foreign(resource: Resource) -> GroupVersionKind | None:
+    """What the objects of a row have to be converted to when they are read; None for nearly all rows."""
+    stored = resource.storage_version
+    if (not stored or stored == resource.version) and resource.group_resource not in ALIASES:
+        return None
+    return resource.gvk
+
+
+def in_version(stored: Stored, wanted: GroupVersionKind) -> Stored:
+    """The same state of the object as ``wanted`` has it; what selectors see of it stays."""
+    obj = conversions.convert(stored.object, wanted)
+    if obj is stored.object:
+        return stored
+    obj = in_order(obj, obj["metadata"])
+    converted = Stored(orjson.dumps(obj), stored.revision)
+    converted.__dict__["object"] = obj  # fills the cached properties
+    converted.__dict__["facts"] = stored.facts._replace(splice=-1)
+    return converted
+
+
+def as_stored_version(resource: Resource, obj: Json) -> Json:
+    """The object as it is to be stored; itself for rows that are stored as they are."""
+    if foreign(resource) is None:
+        return obj
+    return conversions.convert(obj, conversions.stored_as(resource))

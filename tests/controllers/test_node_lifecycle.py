@@ -1,0 +1,69 @@
+from pathlib import Path
+
+import pytest
+
+from kube_lite.api.identity import Json
+from kube_lite.controllers.node_lifecycle import plan_taints
+from kube_lite.controllers.resources import NODES
+
+from .harness import world
+
+NOW = 1_700_000_000.0
+NOT_READY = "node.kubernetes.io/not-ready"
+UNREACHABLE = "node.kubernetes.io/unreachable"
+OTHER = {"key": "gpu", "effect": "NoSchedule"}
+
+
+def node(ready: str = "", *taints: Json, unschedulable: bool = False, **conditions: str) -> Json:
+    told = {"Ready": ready, **conditions} if ready else {}
+    return {
+        "metadata": {"name": "a"},
+        "spec": {"taints": list(taints), "unschedulable": unschedulable},
+        "status": {"conditions": [{"type": type_, "status": status} for type_, status in told.items()]},
+    }
+
+
+def taint(key: str, effect: str = "NoSchedule") -> Json:
+    return {"key": key, "effect": effect}
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted"),
+    [
+        pytest.param(node("", taint(NOT_READY)), None, id="one that has said nothing keeps what it has"),
+        pytest.param(node("True"), None, id="ready and free"),
+        pytest.param(node("True", OTHER, taint(NOT_READY)), ["gpu"], id="ready for the first time"),
+        pytest.param(node("False", OTHER), ["gpu", NOT_READY, NOT_READY], id="no longer ready"),
+        pytest.param(
+            node("Unknown", taint(NOT_READY), taint(NOT_READY, "NoExecute")),
+            [UNREACHABLE, UNREACHABLE],
+            id="nobody knows",
+        ),
+        pytest.param(
+            node("True", MemoryPressure="True"), ["node.kubernetes.io/memory-pressure"], id="under pressure"
+        ),
+        pytest.param(node("True", unschedulable=True), ["node.kubernetes.io/unschedulable"], id="cordoned"),
+        pytest.param(node("True", taint(NOT_READY, "PreferNoSchedule")), None, id="what others put there"),
+    ],
+)
+def test_taints_say_what_conditions_say(found: Json, wanted: list[str] | None) -> None:
+    planned = plan_taints(found, NOW)
+    assert (planned and [entry["key"] for entry in planned]) == wanted
+
+
+def test_a_node_that_is_not_ready_also_drives_pods_away() -> None:
+    planned = plan_taints(node("False"), NOW) or []
+    assert {entry["effect"] for entry in planned} == {"NoSchedule", "NoExecute"}
+
+
+async def test_a_node_takes_pods_as_soon_as_it_is_ready(tmp_path: Path) -> None:
+    async with world(tmp_path, only=["node-lifecycle"]) as it:
+        made = await it.create(NODES, {"metadata": {"name": "a"}}, "")
+        assert [entry["key"] for entry in made["spec"]["taints"]] == [NOT_READY]
+        status = {"conditions": [{"type": "Ready", "status": "True"}]}
+        await it.client.patch(NODES, "a", {"status": status}, subresource="status")
+
+        async def is_free() -> bool:
+            return not (await it.get(NODES, "a", ""))["spec"].get("taints")
+
+        await it.until(is_free)
