@@ -64,10 +64,12 @@ class Batch:
         for write in txn.writes:
             if type(write) is Put and write.lease_seconds:
                 expires_ms = self._now_ms + int(write.lease_seconds * 1000)
-                self.leases.append((layout.lease_row(expires_ms, write.key), layout.as_number(revision)))
+                row = layout.lease_row(expires_ms, write.key)
+                self.leases.append((row, layout.sealed(row, layout.as_number(revision))))
         events = [event for event, _ in steps]
         self.revision = revision
-        self.log.append((layout.as_number(revision), layout.as_log_row([touched(event) for event in events])))
+        log_row = layout.as_log_row(revision, [touched(event) for event in events])
+        self.log.append((layout.as_number(revision), log_row))
         self.commits.append(Commit(revision, events))
         return revision
 
@@ -112,7 +114,7 @@ class Batch:
         txn.cursor(environment.past).putmulti(self.past)
         txn.cursor(environment.log).putmulti(self.log, append=True)
         txn.cursor(environment.leases).putmulti(self.leases)
-        txn.put(layout.REVISION_ROW, layout.as_number(self.revision), db=environment.meta)
+        environment.put_number(txn, layout.REVISION_ROW, self.revision)
 
 
 def touched(event: Event) -> Touched:

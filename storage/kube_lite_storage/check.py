@@ -7,7 +7,7 @@ What holds in a sound store, with C the revision up to which it is forgotten and
 - every row of ``past`` is named by a log row;
 - the versions of a key follow each other: each was written before it ended, and by the revision that ended
   the one before it unless that was a deletion;
-- every version matches its checksum;
+- every version, log row, lease and number matches its checksum;
 - a lease names a revision that has happened;
 - a version in ``now`` is the last thing the log tells of its key, unless that is forgotten.
 """
@@ -58,6 +58,9 @@ class _Walk:
             if revision != expected:
                 yield f"the log jumps to {revision} where {expected} was due"
             expected = revision + 1
+            if not layout.is_sound(row, raw):
+                yield f"revision {revision} of the log does not match its checksum"
+                continue
             touched = layout.parse_log_row(raw)
             if not touched:
                 yield f"revision {revision} touched nothing"
@@ -82,7 +85,7 @@ class _Walk:
         if raw is None:
             yield f"{key!r}: {change.name} at {revision}, but what it ended is missing"
             return
-        if not layout.is_sound(raw):
+        if not layout.is_sound(key, raw):
             yield f"{key!r}: the version that ended at {revision} does not match its checksum"
             return
         version = layout.parse_version(key, raw)
@@ -101,7 +104,7 @@ class _Walk:
         present = set()
         for key, raw in self.txn.cursor(self.environment.now):
             present.add(key)
-            if not layout.is_sound(raw):
+            if not layout.is_sound(key, raw):
                 yield f"{key!r}: the version that is there now does not match its checksum"
                 continue
             version = layout.parse_version(key, raw)
@@ -120,6 +123,9 @@ class _Walk:
     def _leases(self) -> Iterator[str]:
         for row, raw in self.txn.cursor(self.environment.leases):
             _, key = layout.parse_lease_row(row)
-            named = layout.parse_number(raw)
+            if not layout.is_sound(row, raw):
+                yield f"{key!r}: a lease does not match its checksum"
+                continue
+            named = layout.parse_number(raw[:8])
             if named > self.revision:
                 yield f"{key!r}: a lease names {named}, the newest revision is {self.revision}"

@@ -57,7 +57,7 @@ def forget_batch(environment: Environment, txn: Transaction, limit: int = BATCH_
         found = cursor.delete()
     else:
         if found and layout.parse_number(cursor.key()) < compacted:
-            txn.put(layout.FORGOTTEN_ROW, layout.as_number(last + 1), db=environment.meta)
+            environment.put_number(txn, layout.FORGOTTEN_ROW, last + 1)
             return Forgotten(value_bytes, True)
-    txn.put(layout.FORGOTTEN_ROW, layout.as_number(compacted), db=environment.meta)
+    environment.put_number(txn, layout.FORGOTTEN_ROW, compacted)
     return Forgotten(value_bytes, False)

@@ -72,11 +72,16 @@ class Tables:
             raise StoreDamaged(f"{self.path} holds another program's database, not a store")
 
     def number(self, txn: Transaction, row: bytes) -> int:
-        """A row of ``meta``. Raises ``StoreDamaged`` when it is missing."""
+        """A row of ``meta``. Raises ``StoreDamaged`` when it is missing or not what was written."""
         raw = txn.get(row, db=self.meta)
-        if raw is None:
-            raise StoreDamaged(f"{self.path}: the row {row.decode()!r} is missing")
-        return layout.parse_number(raw)
+        number = None if raw is None else layout.parse_meta_row(row, raw)
+        if number is None:
+            raise StoreDamaged(f"{self.path}: the row {row.decode()!r} is missing or damaged")
+        return number
+
+    def put_number(self, txn: Transaction, row: bytes, number: int) -> None:
+        """Write a row of ``meta``."""
+        txn.put(row, layout.as_meta_row(row, number), db=self.meta)
 
     def used_bytes(self) -> int:
         """How far the pages in use, or free for use, reach in the file."""
@@ -155,7 +160,7 @@ class Environment(Tables):
                         (layout.FORGOTTEN_ROW, 0),
                         (layout.FORMAT_ROW, layout.FORMAT),
                     ):
-                        txn.put(row, layout.as_number(number), db=self.meta)
+                        self.put_number(txn, row, number)
                 found = self.number(txn, layout.FORMAT_ROW)
                 if found > layout.FORMAT:
                     raise FormatUnknown(

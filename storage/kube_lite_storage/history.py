@@ -53,6 +53,8 @@ class History:
             if not found:
                 return Stretch(events, newest, True)
             reached = layout.parse_number(cursor.key())
+            if not layout.is_sound(cursor.key(), cursor.value()):
+                raise StoreDamaged(f"revision {reached} of the log does not match its checksum")
             for change, key in layout.parse_log_row(cursor.value()):
                 if start <= key < end:
                     events.append(self._event(txn, reached, change, key))

@@ -43,7 +43,7 @@ class Housekeeping:
             if revision > newest:
                 raise FutureRevision(revision, newest)
             if revision > environment.number(txn, layout.COMPACTED_ROW):
-                txn.put(layout.COMPACTED_ROW, layout.as_number(revision), db=environment.meta)
+                environment.put_number(txn, layout.COMPACTED_ROW, revision)
         self._answers.append(answer)
         self._has_more = True
         return []
@@ -78,5 +78,5 @@ class Housekeeping:
         target = plan_compaction(self._samples, now, self._keep_seconds)
         if target > compacted:
             with environment.lmdb.begin(write=True) as txn:
-                txn.put(layout.COMPACTED_ROW, layout.as_number(target), db=environment.meta)
+                environment.put_number(txn, layout.COMPACTED_ROW, target)
             self._has_more = True

@@ -74,28 +74,40 @@ def as_number(value: int) -> bytes:
     return _NUMBER.pack(value)
 
 
+def as_meta_row(name: bytes, value: int) -> bytes:
+    """A number of ``meta``, sealed with its name; that of the format is bare, for every program to read."""
+    return _NUMBER.pack(value) if name == FORMAT_ROW else sealed(name, _NUMBER.pack(value))
+
+
+def parse_meta_row(name: bytes, raw: bytes) -> int | None:
+    """The reverse of ``as_meta_row``; None when the row is not what was written."""
+    if name != FORMAT_ROW and not is_sound(name, raw):
+        return None
+    return parse_number(raw[:8])
+
+
 def parse_number(raw: bytes) -> int:
     """The reverse of ``as_number``."""
     number: int = _NUMBER.unpack(raw)[0]
     return number
 
 
-def as_version(created: int, revision: int, header: bytes, value: bytes) -> bytes:
+def as_version(key: bytes, created: int, revision: int, header: bytes, value: bytes) -> bytes:
     """One version as it lies in ``now`` and ``past``.
 
-    Created, revision, header's length, header, value, and the CRC-32 of all that.
+    Created, revision, header's length, header, value, sealed with the key.
     """
-    return sealed(b"".join((_HEAD.pack(created, revision, len(header)), header, value)))
+    return sealed(key, b"".join((_HEAD.pack(created, revision, len(header)), header, value)))
 
 
-def sealed(raw: bytes) -> bytes:
-    """With its checksum behind it."""
-    return raw + _SEAL.pack(zlib.crc32(raw))
+def sealed(key: bytes, raw: bytes) -> bytes:
+    """``raw`` with a seal behind it, the CRC-32 of ``key`` and ``raw``."""
+    return raw + _SEAL.pack(zlib.crc32(raw, zlib.crc32(key)))
 
 
-def is_sound(raw: bytes | memoryview) -> bool:
-    """Whether a version still has the bytes it was written with."""
-    return len(raw) >= 24 and zlib.crc32(raw) == _SOUND
+def is_sound(key: bytes, raw: bytes | memoryview) -> bool:
+    """Whether both still are what they were sealed as."""
+    return len(raw) >= 4 and zlib.crc32(raw, zlib.crc32(key)) == _SOUND
 
 
 def parse_version(key: bytes, raw: bytes) -> KeyValue:
@@ -160,7 +172,7 @@ def parse_past_row(row: bytes) -> tuple[bytes, int]:
 
 
 def lease_row(expires_ms: int, key: bytes) -> bytes:
-    """A row of ``leases``; its value is the revision it is about."""
+    """A row of ``leases``; its value is the revision it is about, sealed."""
     return _NUMBER.pack(expires_ms) + key
 
 
@@ -169,15 +181,15 @@ def parse_lease_row(row: bytes) -> tuple[int, bytes]:
     return parse_number(row[:8]), row[8:]
 
 
-def as_log_row(touched: Sequence[Touched]) -> bytes:
-    """What one revision did, flat: change, key, change, key, …"""
+def as_log_row(revision: int, touched: Sequence[Touched]) -> bytes:
+    """What one revision did, flat: change, key, change, key, …; sealed with the revision."""
     packed: bytes = msgpack.packb([part for change, key in touched for part in (int(change), key)])
-    return packed
+    return sealed(_NUMBER.pack(revision), packed)
 
 
 def parse_log_row(raw: bytes) -> list[Touched]:
     """The reverse of ``as_log_row``."""
-    flat = iter(msgpack.unpackb(raw))
+    flat = iter(msgpack.unpackb(raw[:-4]))
     return [Touched(Change(change), key) for change, key in zip(flat, flat, strict=True)]
 
 

@@ -84,7 +84,7 @@ class Leases:
             expires_ms, key = layout.parse_lease_row(cursor.key())
             if expires_ms > now_ms:
                 break
-            due[key] = max(layout.parse_number(cursor.value()), due.get(key, 0))
+            due[key] = max(layout.parse_number(cursor.value()[:8]), due.get(key, 0))
             cursor.delete()
         return due
 

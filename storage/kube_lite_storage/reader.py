@@ -43,7 +43,7 @@ def version_at(environment: Tables, txn: Transaction, key: bytes, at: int) -> by
 
 def sound_version(key: bytes, raw: bytes) -> KeyValue:
     """A version, held against its checksum. Raises ``StoreDamaged``."""
-    if not layout.is_sound(raw):
+    if not layout.is_sound(key, raw):
         raise StoreDamaged(f"{key!r}: the stored version does not match its checksum; restore a snapshot")
     return layout.parse_version(key, raw)
 

@@ -127,7 +127,7 @@ def _bounds_in(data: Path) -> tuple[int, int]:
     ):
         meta = copy.open_db(layout.META, txn=txn, create=False)
         revision, compacted = (
-            layout.parse_number(txn.get(row, db=meta) or b"")
+            layout.parse_meta_row(row, txn.get(row, db=meta) or b"") or 0
             for row in (layout.REVISION_ROW, layout.COMPACTED_ROW)
         )
     return revision, compacted

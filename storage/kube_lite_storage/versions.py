@@ -30,7 +30,7 @@ class Versions:
         key, value, header, created, revision = item
         if self.cipher is not None:
             value = self.cipher.encrypt(key, value)
-        return layout.as_version(created, revision, header, value)
+        return layout.as_version(key, created, revision, header, value)
 
     def opened(self, item: KeyValue) -> KeyValue:
         """A version as it was read, with its value as it was written. Raises ``CannotDecrypt``."""

@@ -76,7 +76,7 @@ async def test_a_compaction_that_died_half_way_is_finished_when_the_store_is_ope
         newest = store.revision
     opened = environment.Environment(tmp_path, durable=False)
     with opened.lmdb.begin(write=True) as txn:
-        txn.put(layout.COMPACTED_ROW, layout.as_number(newest), db=opened.meta)
+        opened.put_number(txn, layout.COMPACTED_ROW, newest)
         assert forget_batch(opened, txn).more
     opened.close()
     async with Store.open(tmp_path, durable=False, keep_seconds=None) as store:

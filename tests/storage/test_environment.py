@@ -120,8 +120,8 @@ async def test_check_names_what_is_broken(tmp_path: Path) -> None:
     opened = environment.Environment(tmp_path, durable=False)
     with opened.lmdb.begin(write=True) as txn:
         txn.delete(layout.past_row(b"a", 3), db=opened.past)
-        txn.put(layout.REVISION_ROW, layout.as_number(7), db=opened.meta)
-        txn.put(b"b", layout.as_version(2, 2, b"", b""), db=opened.now)
+        opened.put_number(txn, layout.REVISION_ROW, 7)
+        txn.put(b"b", layout.as_version(b"b", 2, 2, b"", b""), db=opened.now)
     opened.close()
     async with Store.open(tmp_path, durable=False, keep_seconds=None) as store:
         problems = "\n".join(store.check())
