@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 import lmdb
 
 from . import layout
+from .ballast import Ballast, is_full
 from .errors import (
     FormatUnknown,
     StoreDamaged,
@@ -114,8 +115,10 @@ class Environment(Tables):
         super().__init__(path)
         self.durable = durable
         self.max_bytes = max_bytes
+        self.ballast = Ballast(path / "ballast", is_wanted=durable)
         self._lock = take_lock(path / "lock")
         try:
+            self.ballast.load()
             self._open(initial_bytes)
         except BaseException:
             os.close(self._lock)
@@ -238,7 +241,7 @@ class ReadOnly(Tables):
 def _opening_failure(data: Path, error: lmdb.Error) -> StoreError:
     if isinstance(error, lmdb.ReadonlyError | lmdb.LockError) or not os.access(data.parent, os.W_OK):
         return StoreNotWritable(f"{data.parent} cannot be written to: {error}")
-    if isinstance(error, lmdb.DiskError):
+    if is_full(error, data.parent):
         return StoreFull(f"{data.parent} has no room to open the store: {error}")
     return StoreDamaged(f"{data} is not a sound store: {error}")
 

@@ -9,6 +9,7 @@ import fcntl
 import os
 from pathlib import Path
 
+from .ballast import as_store_full
 from .environment import Environment, as_lock
 from .errors import StoreError
 
@@ -18,7 +19,7 @@ _FICLONE = 0x40049409  # linux/fs.h; fcntl has it only in newer Pythons
 def fork(environment: Environment, directory: Path) -> None:
     """Make ``directory`` a store with the same content. No transaction may be under way in this process.
 
-    Raises ``StoreError`` when there is one already, ``OSError`` when the copy cannot be written.
+    Raises ``StoreError`` when there is one already, ``StoreFull`` when there is no room.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     target = directory / "data.mdb"
@@ -29,7 +30,8 @@ def fork(environment: Environment, directory: Path) -> None:
         try:
             copy = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             try:
-                _copy(source, copy, environment.used_bytes())
+                with as_store_full(directory):
+                    _copy(source, copy, environment.used_bytes())
             except BaseException:
                 target.unlink()
                 raise

@@ -70,6 +70,7 @@ class Housekeeping:
             return
         self._next_sample = now + self._interval
         environment = self._environment
+        environment.lmdb.reader_check()  # one who died while it looked would pin every page since
         with environment.lmdb.begin() as txn:
             revision = environment.number(txn, layout.REVISION_ROW)
             compacted = environment.number(txn, layout.COMPACTED_ROW)

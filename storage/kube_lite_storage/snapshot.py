@@ -23,6 +23,7 @@ from typing import NamedTuple
 import lmdb
 
 from . import layout
+from .ballast import as_store_full
 from .environment import Tables, as_lock
 from .errors import FormatUnknown, SnapshotDamaged, StoreError
 
@@ -46,9 +47,9 @@ class Snapshot(NamedTuple):
 def save(environment: Tables, path: Path, *, now: Callable[[], float] = time.time) -> Snapshot:
     """Write a snapshot of an open store to ``path``, replacing what is there. It blocks.
 
-    Raises ``OSError``, such as for a full disk; then nothing of that name was touched.
+    Raises ``StoreFull``, ``OSError``; then nothing of that name was touched.
     """
-    with _emerging(path) as (descriptor, temporary):
+    with as_store_full(path.parent), _emerging(path) as (descriptor, temporary):
         with environment.copying:
             environment.lmdb.copyfd(descriptor, compact=True)
         length = os.fstat(descriptor).st_size
@@ -80,6 +81,7 @@ def restore(path: Path, directory: Path) -> Snapshot:
         SnapshotDamaged: the file is no snapshot, or not what was written; the directory is as before.
         FormatUnknown: a newer program wrote it.
         StoreError: there is a store in the directory already.
+        StoreFull: there is no room for it.
         StoreLocked: somebody is just making one.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -87,7 +89,7 @@ def restore(path: Path, directory: Path) -> Snapshot:
         target = directory / "data.mdb"
         if target.exists():
             raise StoreError(f"{directory} holds a store already; restore into an empty directory")
-        with _emerging(target) as (descriptor, _):
+        with as_store_full(directory), _emerging(target) as (descriptor, _):
             found = _pour(path, lambda piece: _write_all(descriptor, piece))
         (directory / "lock.mdb").unlink(missing_ok=True)  # readers of whatever was here before
     return found

@@ -11,6 +11,7 @@ import logging
 import queue
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future as ThreadFuture
 from typing import NamedTuple, TypeVar
@@ -18,6 +19,7 @@ from typing import NamedTuple, TypeVar
 import lmdb
 
 from . import layout
+from .ballast import is_full
 from .batch import Batch, Commit, has_puts, keys_of
 from .environment import Environment
 from .errors import StoreClosed, StoreError, StoreFull
@@ -32,6 +34,9 @@ GROUP_TXNS = 512
 """Most transactions of one commit; their answers wait for the last of them."""
 QUEUE_TXNS = 8192
 """Most transactions that wait for the writer; beyond that ``submit`` waits for room."""
+
+FULL_SECONDS = 1.0
+"""How long compaction and leases wait when there is no room for them either."""
 
 SWITCH_SECONDS = 0.0001
 """How long the interpreter lets one thread run when another wants to: 0.1 ms for all of the process.
@@ -87,6 +92,7 @@ class Writer:
         self._queue: queue.SimpleQueue[_Pending | _Compact | _Call | _Stop] = queue.SimpleQueue()
         self._housekeeping = Housekeeping(environment, keep_seconds, monotonic)
         self._leases = Leases(environment, now)
+        self._looks_again = 0.0
         self._thread = threading.Thread(target=self._run, name="kube-lite-store-writer", daemon=True)
 
     def start(self) -> None:
@@ -174,7 +180,6 @@ class Writer:
             self._loop.call_soon_threadsafe(self._finish, reason)
 
     def _serve(self) -> None:
-        housekeeping = self._housekeeping
         while True:
             txns, others, is_last = self._take_group(self._timeout())
             if txns:
@@ -182,18 +187,34 @@ class Writer:
                 self._loop.call_soon_threadsafe(self._deliver, answers, commits)
             for order in others:
                 self._do(order)
-            answers = self._retry(housekeeping.step)
-            if answers:
-                self._loop.call_soon_threadsafe(self._deliver, answers, ())
+            try:
+                self._keep_house()
+            except StoreFull as error:
+                self._wait_for_room(error)
             if is_last:
                 return
-            while self._leases.is_due() and self._queue.empty():
-                self._loop.call_soon_threadsafe(self._deliver, (), self._retry(self._leases.sweep).commits)
+
+    def _keep_house(self) -> None:
+        if time.monotonic() < self._looks_again:
+            return
+        answers = self._retry(self._housekeeping.step)
+        if answers:
+            self._environment.ballast.load()
+            self._loop.call_soon_threadsafe(self._deliver, answers, ())
+        while self._leases.is_due() and self._queue.empty():
+            self._loop.call_soon_threadsafe(self._deliver, (), self._retry(self._leases.sweep).commits)
+
+    def _wait_for_room(self, error: StoreFull) -> None:
+        log.warning("nothing can be forgotten or expire", exc_info=error)
+        self._looks_again = time.monotonic() + FULL_SECONDS
 
     def _timeout(self) -> float | None:
         timeouts = [
             each for each in (self._housekeeping.timeout(), self._leases.timeout()) if each is not None
         ]
+        pause = self._looks_again - time.monotonic()
+        if pause > 0:
+            return pause
         return min(timeouts, default=None)
 
     def _take_group(self, timeout: float | None) -> tuple[list[_Pending], list[_Compact | _Call], bool]:
@@ -224,8 +245,12 @@ class Writer:
             except lmdb.MapFullError:
                 if not self._grow(into_reserve=not any(has_puts(pending.txn) for pending in group)):
                     group = self._refuse_puts(group, refused)
-            except lmdb.DiskError:  # no space left on the device
-                group = self._refuse_puts(group, refused)
+            except lmdb.Error as error:
+                if not is_full(error, self._environment.path):
+                    raise
+                has_greedy = any(has_puts(pending.txn) for pending in group)
+                if has_greedy or not self._environment.ballast.throw():
+                    group = self._refuse_puts(group, refused)
 
     @staticmethod
     def _refuse_puts(group: list[_Pending], refused: list[Answer]) -> list[_Pending]:
@@ -269,9 +294,14 @@ class Writer:
         while True:
             try:
                 return work()
-            except lmdb.MapFullError:
+            except lmdb.MapFullError as error:
                 if not self._grow(into_reserve=True):
+                    raise StoreFull("the store is full") from error
+            except lmdb.Error as error:
+                if not is_full(error, self._environment.path):
                     raise
+                if not self._environment.ballast.throw():
+                    raise StoreFull(f"{self._environment.path}: the disk is full") from error
 
     def _grow(self, *, into_reserve: bool) -> bool:
         """Have the loop's thread enlarge the map while this one holds no transaction."""
