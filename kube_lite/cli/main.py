@@ -84,6 +84,13 @@ def parser() -> Parser:
         help="false: acknowledge writes before they are on the disk; for tests (true)",
     )
     up.add_argument(
+        "--encryption-config",
+        "--encryption-provider-config",
+        type=Path,
+        metavar="FILE",
+        help="an EncryptionConfiguration: what is encrypted in the store (Secrets, with keys made here)",
+    )
+    up.add_argument(
         "--log-level", choices=("debug", "info", "warning", "error"), help="how much is logged (warning)"
     )
     up.add_argument(
@@ -110,6 +117,7 @@ def parser() -> Parser:
     )
 
     add_image_commands(commands, common)
+    add_secrets_commands(commands, common)
     add_store_commands(commands, common)
 
     version = commands.add_parser(
@@ -155,6 +163,19 @@ def add_store_commands(commands: "argparse._SubParsersAction[Parser]", common: P
     )
     check.set_defaults(module="check")
     check.add_argument("directory", type=Path, nargs="?", metavar="DIR", help="the data directory")
+
+
+def add_secrets_commands(commands: "argparse._SubParsersAction[Parser]", common: Parser) -> None:
+    """``kube-lite secrets status|rotate|reencrypt``."""
+    secrets = commands.add_parser("secrets", help="encryption of what is stored")
+    secrets.set_defaults(module="secrets", action=None)
+    actions = secrets.add_subparsers(title="actions", metavar="ACTION", parser_class=Parser)
+    for action, words in (
+        ("status", "what is encrypted, with which keys, and what is not yet"),
+        ("rotate", "take a new key, and encrypt everything anew with it"),
+        ("reencrypt", "read the encryption configuration again, and rewrite all that is not as it says"),
+    ):
+        actions.add_parser(action, parents=[common], help=words).set_defaults(action=action)
 
 
 DATA_DIR_HELP = "where the cluster is kept (kube-lite in your state directory)"

@@ -193,6 +193,10 @@ class RemoteClient:
         )
         return self._watch(path_of(resource, namespace), query)
 
+    async def call(self, method: str, path: str) -> Json:
+        """Ask for something that is no object of the API, such as ``GET /version``."""
+        return await self._request(method, path)
+
     @asynccontextmanager
     async def _watch(self, path: str, query: Mapping[str, str]) -> AsyncIterator[AsyncIterator[WatchEvent]]:
         import aiohttp

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from kube_lite_storage import FormatUnknown, Store, StoreDamaged, StoreLocked
+from kube_lite_storage import FormatUnknown, KeysUnusable, Store, StoreDamaged, StoreLocked
 
 from kube_lite import __version__
 from kube_lite.admission.chain import default_chain
@@ -44,6 +44,7 @@ from . import addresses, runfile
 from .addresses import Addresses, claimed, loopback_addresses
 from .bootstrap import bootstrap
 from .config import Config, configure
+from .encryption import Encryption
 
 if TYPE_CHECKING:
     from kube_lite_runtime.driver import Driver
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
 
 __all__ = ["STORE_FAILURES", "CannotListen", "Cluster", "StoreLocked", "describe"]
 
-STORE_FAILURES = (StoreLocked, StoreDamaged, FormatUnknown)
+STORE_FAILURES = (StoreLocked, StoreDamaged, FormatUnknown, KeysUnusable)
 """What opening a data directory may run into that its owner should be told in one line."""
 LOOPBACK_GATEWAY = "127.64.0.1"
 """Where Pods on the host's network reach the API; those have loopback addresses from here on."""
@@ -163,6 +164,10 @@ class Cluster:
         self.store = await stack.enter_async_context(
             Store.open(self.directory / "store", durable=self.config.durable, now=self.clock.now)
         )
+        self.encryption = await Encryption.start(
+            self.store, self.directory, self.config.encryption_config, self.clock
+        )
+        await stack.enter_async_context(running(self.encryption))
         self._ready("store", f"revision {self.store.revision}")
 
     def _start_addresses(self, stack: AsyncExitStack) -> None:
@@ -214,6 +219,7 @@ class Cluster:
             also_on=[self._pod_facing] if self._pod_facing else [],
             version=version,
             clock=clock,
+            operations=self.encryption.operations,
             node_credentials=lambda: pki.client_context(self.authority.files.certificate, node_client),
         )
         await stack.enter_async_context(running(self.server))

@@ -48,6 +48,8 @@ class Config:
     """The end of every name in the cluster."""
     durable: bool = True
     """Whether a write is on the disk before it is acknowledged. Off is for tests only."""
+    encryption_config: Path | None = None
+    """An ``EncryptionConfiguration``: what is encrypted in the store; None: Secrets, with keys made here."""
     log_level: str = "warning"
     """``debug``, ``info``, ``warning`` or ``error``."""
 
@@ -134,7 +136,13 @@ def _parts(value: object) -> tuple[str, ...]:
     return parse_parts(",".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
 
 
-CONVERT: Mapping[str, Any] = {"data_dir": _path, "kubeconfig": _path, "durable": _boolean, "parts": _parts}
+CONVERT: Mapping[str, Any] = {
+    "data_dir": _path,
+    "kubeconfig": _path,
+    "encryption_config": _path,
+    "durable": _boolean,
+    "parts": _parts,
+}
 NAMES = tuple(field.name for field in fields(Config))
 
 

@@ -8,12 +8,14 @@ in the form that was negotiated, usually as the bytes that are stored.
 
 import asyncio
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import orjson
 from aiohttp.web_response import StreamResponse
 
 from kube_lite.api.errors import ApiError
+from kube_lite.api.identity import Json
 from kube_lite.api.resource import Registry
 from kube_lite.auth.authenticate import Authenticator
 from kube_lite.auth.authorize import Attributes, Authorizer, refusal
@@ -52,6 +54,8 @@ if TYPE_CHECKING:
 METRICS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
 HEALTH_PATHS = ("/healthz", "/livez", "/readyz")
 BODY_METHODS = ("POST", "PUT", "PATCH", "DELETE")
+Operations = Mapping[tuple[str, str], Callable[[], Awaitable[Json]]]
+NO_OPERATIONS: Operations = {}
 
 
 class ApiServer:
@@ -63,6 +67,7 @@ class ApiServer:
         host: the address to listen on; ``also_on`` are further ones, with the same port.
         port: 0 picks a free one; ``self.port`` says which, once ready.
         version: of Kubernetes, ``1.36``.
+        operations: what else is served, by method and path, to those who may: answers are JSON.
         node_credentials: gives TLS for connections to nodes, with a certificate that nodes trust.
     """
 
@@ -83,6 +88,7 @@ class ApiServer:
         clock: Clock,
         node_credentials: Callable[[], ssl.SSLContext],
         also_on: Sequence[str] = (),
+        operations: Operations = NO_OPERATIONS,
     ) -> None:
         self.port = port
         self.git_version = git_version(version)
@@ -92,6 +98,7 @@ class ApiServer:
         self._tls = tls
         self._hosts = (host, *also_on)
         self._clock = clock
+        self._operations = operations
         self._node_credentials = node_credentials
         self._user = User("system:apiserver", groups=(MASTERS, AUTHENTICATED))
         self._documents = Documents(registry, definitions, version)
@@ -203,6 +210,9 @@ class ApiServer:
         if path == "/metrics":
             body = self._metrics.text().encode()
             return await self._responder.send(call, 200, body, METRICS_TEXT)
+        operation = self._operations.get((call.request.method, path))
+        if operation is not None:
+            return await self._responder.send(call, 200, orjson.dumps(await operation()), "application/json")
         document = self._documents.find(call)
         return await self._responder.send(
             call, document.code, document.body, document.content_type, extra=document.headers

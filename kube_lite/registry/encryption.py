@@ -1,16 +1,18 @@
 """Which objects are encrypted in the store, and with what: from resources to the store's ciphers.
 
 A storage key begins with its resource, ``/secrets/…``, and that chooses the providers. Without a
-configuration Secrets are encrypted with keys from a file of this cluster's own. Those keys are always good for
-reading, whatever a configuration says, so going over to one, or back, loses nothing.
+configuration Secrets are encrypted with keys from a file of this cluster's own. Whatever a configuration says,
+those keys stay good for reading, so going over to one, or back, loses nothing.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from kube_lite_storage.cipher import Cipher, FirstWrites, Identity, Provider, scheme_of
-from kube_lite_storage.envelope import Envelope
+from kube_lite_storage import Store
+from kube_lite_storage.cipher import MARK, Cipher, FirstWrites, Identity, Provider, scheme_of
+from kube_lite_storage.envelope import Envelope, key_id_of
 from kube_lite_storage.keyring import EnvironmentKeys, FileKeys, KeyService
 from kube_lite_storage.kms import KmsSocket
 from kube_lite_storage.static_keys import AesCbc, AesGcm, SecretBox
@@ -20,7 +22,16 @@ from kube_lite.api.identity import GroupResource
 from .encryption_file import EVERYTHING, Kms, Plain, Rule, Spec
 from .keys import ALIASES
 
-__all__ = ["LOCAL", "Envelope", "FileKeys", "KmsSocket", "ResourceCipher", "Seen", "as_cipher"]
+__all__ = [
+    "LOCAL",
+    "Envelope",
+    "FileKeys",
+    "KmsSocket",
+    "ResourceCipher",
+    "Seen",
+    "as_cipher",
+    "local_key_ids",
+]
 
 LOCAL = "kube-lite"
 """The provider whose keys are in the cluster's own file."""
@@ -45,16 +56,16 @@ class ResourceCipher(Cipher):
     Args:
         rules: providers by resource; ``*`` stands for any resource of a group, or of all.
         otherwise: for resources that no rule names.
-        envelopes: the providers that have a key service.
+        envelopes: the providers that have a key service, by name and place.
     """
 
     def __init__(
         self,
         rules: Mapping[GroupResource, FirstWrites],
         otherwise: FirstWrites,
-        envelopes: Sequence[Envelope],
+        envelopes: Mapping[str, Envelope],
     ) -> None:
-        self.envelopes = tuple(envelopes)
+        self.envelopes = envelopes
         self._rules = rules
         self._otherwise = otherwise
         self._chosen: dict[bytes, FirstWrites] = {}
@@ -77,9 +88,8 @@ class ResourceCipher(Cipher):
         scheme, is_current = scheme_of(stored), rule.is_current(key, stored)
         if scheme == "identity" and is_current:
             return None
-        for envelope in self.envelopes:
-            if stored.startswith(envelope.prefix):
-                scheme = f"{scheme} key {envelope.key_id(stored)}"
+        if scheme.startswith("kms:v2:"):
+            scheme = f"{scheme} key {key_id_of(stored)}"
         return Seen(_resource_part(key).decode(errors="replace"), scheme, is_current)
 
     @property
@@ -90,6 +100,12 @@ class ResourceCipher(Cipher):
             for resource, rule in self._rules.items()
             if rule.providers[0].prefix
         ]
+
+    @property
+    def writing(self) -> Sequence[Envelope]:
+        """The envelopes that something is written with."""
+        first = {rule.providers[0] for rule in self._rules.values()}
+        return [envelope for envelope in self.envelopes.values() if envelope in first]
 
     def _rule(self, key: bytes) -> FirstWrites:
         part = _resource_part(key)
@@ -106,20 +122,18 @@ class ResourceCipher(Cipher):
         return self._otherwise
 
 
-def as_cipher(
-    rules: Sequence[Rule], local: FileKeys, old_envelopes: Mapping[str, Envelope] | None = None
-) -> ResourceCipher:
+def as_cipher(rules: Sequence[Rule], local: FileKeys, old: ResourceCipher | None = None) -> ResourceCipher:
     """What the rules say, with the cluster's own keys as the last that are tried for reading.
 
     Args:
         rules: in order; none is the default, Secrets with the cluster's own keys.
         local: those keys.
-        old_envelopes: providers of the configuration before, by name and endpoint, to go on with.
+        old: of the configuration before; connections and seeds that are in it are taken over.
 
     Raises:
         KeysUnusable: a file or variable has no keys, or a library is missing.
     """
-    build = _Build(local, old_envelopes or {})
+    build = _Build(local, old.envelopes if old is not None else {})
     last = build.local()
     by_resource: dict[GroupResource, list[Provider]] = {}
     for rule in rules or DEFAULT_RULES:
@@ -130,7 +144,20 @@ def as_cipher(
         resource: FirstWrites([*providers, *([] if last in providers else [last])])
         for resource, providers in by_resource.items()
     }
-    return ResourceCipher(chosen, FirstWrites([Identity(), last]), list(build.envelopes.values()))
+    return ResourceCipher(chosen, FirstWrites([Identity(), last]), build.envelopes)
+
+
+async def local_key_ids(store: Store) -> Mapping[str, int]:
+    """The ids of those of the cluster's own keys that values need, and how many of them."""
+    prefix = b"%bkms:v2:%b:" % (MARK, LOCAL.encode())
+    found: Counter[str] = Counter()
+
+    def visit(key: bytes, stored: bytes, is_past: bool) -> None:
+        if stored.startswith(prefix):
+            found[key_id_of(stored)] += 1
+
+    await store.survey(visit)
+    return found
 
 
 class _Build:
@@ -154,7 +181,8 @@ class _Build:
     def _envelope(self, spec: Kms) -> Envelope:
         place = f"{spec.name} {spec.endpoint} {spec.timeout}"
         if place not in self.envelopes:
-            old = self._old.get(place) if spec.endpoint.startswith("unix:") else None
+            is_read_again = spec.endpoint.startswith(("file:/", "env:"))
+            old = None if is_read_again else self._old.get(place)
             self.envelopes[place] = old or Envelope(spec.name, self._service(spec))
         return self.envelopes[place]
 

@@ -28,6 +28,7 @@ from .errors import CannotDecrypt, CannotEncrypt, KeyServiceFailed, KeyUnknown
 from .keyring import KeyService, Wrapped
 from .wire import as_field, as_map, as_varint, bytes_of, parse_fields, parse_map, parse_varint
 
+_SCHEME = MARK + b"kms:v2:"
 _SEED, _INFO, _NONCE = 32, 32, 12
 _DATA, _KEY_ID, _WRAPPED, _NOTES, _SOURCE_TYPE = 1, 2, 3, 4, 5
 _IS_SEED = 1
@@ -52,7 +53,7 @@ class Envelope:
         """``name`` has no colon."""
         self.name = name
         self.service = service
-        self.prefix = b"%bkms:v2:%b:" % (MARK, name.encode())
+        self.prefix = b"%b%b:" % (_SCHEME, name.encode())
         self._lock = threading.Lock()  # guards what follows, and that the service is asked by one at a time
         self._writing: _Source | None = None
         self._read: dict[bytes, _Source] = {}
@@ -78,21 +79,14 @@ class Envelope:
             return aead.decrypt(secret, data[:_NONCE], data[_NONCE:], key)
         except ValueError as error:
             why = "the value is damaged, or was copied from elsewhere"
-            raise CannotDecrypt(key, self.key_id(stored), why) from error
+            raise CannotDecrypt(key, key_id_of(stored), why) from error
 
     def is_current(self, stored: bytes) -> bool:
         """Whether its seed was wrapped by the key that wraps today."""
         try:
-            return self.key_id(stored) == (self._writing or self.refresh()).key_id
+            return key_id_of(stored) == (self._writing or self.refresh()).key_id
         except CannotEncrypt:
             return True  # it cannot be written anew now
-
-    def key_id(self, stored: bytes) -> str:
-        """The id of the key a value needs; ``?`` when it is damaged."""
-        try:
-            return _wrapped(_split(stored, len(self.prefix))[1]).key_id
-        except ValueError:
-            return "?"
 
     def refresh(self) -> _Source:
         """Take a new seed for what is written from now on: at first, and after the key has changed.
@@ -152,6 +146,14 @@ class Envelope:
     def _remember_failure(self, error: Exception) -> None:
         if time.monotonic() >= self._failed_until:
             self._failed_until, self._failure = time.monotonic() + PATIENCE_SECONDS, str(error)
+
+
+def key_id_of(stored: bytes) -> str:
+    """The id of the key that a value of any envelope needs; ``?`` when it is damaged."""
+    try:
+        return _wrapped(_split(stored, stored.index(b":", len(_SCHEME)) + 1)[1]).key_id
+    except ValueError:
+        return "?"
 
 
 def _data_key(seed: bytes, info: bytes) -> bytes:

@@ -1,6 +1,6 @@
 """Encrypting anew everything whose key or scheme is not the one of today, while the store serves.
 
-Rows are changed where they lie, in ``now`` and in ``past``: the value is the same, so there is no revision, no
+Rows are changed where they lie, in ``now`` and ``past``: the value is the same, so there is no revision, no
 event, and nobody has to be told. The writer's thread does one step between two groups. Each step notes in the
 same transaction how far it came, so whoever dies in the middle goes on there, and a step done twice changes
 nothing the second time.
