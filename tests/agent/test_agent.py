@@ -69,7 +69,7 @@ async def test_a_deleted_pod_ends_gracefully_and_is_gone(world: World, driver: F
     await world.until_gone()
     assert "stop c/0 5" in driver.calls
     assert await driver.list_sandboxes() == []
-    assert await world.events("Killing") == ["Stopping container c"]
+    assert await world.until_event("Killing") == "Stopping container c"
 
 
 async def test_a_stubborn_container_is_killed_when_its_grace_is_over(
@@ -250,7 +250,7 @@ async def test_a_container_that_fails_its_liveness_probe_is_started_anew(
     await clock.advance(10)
     pod = await world.until(lambda pod: container(pod)["restartCount"] == 1)
     assert container(pod)["lastState"]["terminated"]["exitCode"] == 143
-    assert await world.events("Killing") == ["Container c failed liveness probe, will be restarted"]
+    assert await world.until_event("Killing") == "Container c failed liveness probe, will be restarted"
 
 
 async def test_nothing_else_is_probed_before_the_startup_probe_has_succeeded(
@@ -443,7 +443,7 @@ async def test_another_image_in_the_spec_starts_the_container_anew(world: World,
     await world.client.patch(PODS, "web", patch, namespace="default")
     pod = await world.until(lambda pod: container(pod)["restartCount"] == 1 and "running" in state(pod))
     assert container(pod)["image"] == "busybox:1.36"
-    assert await world.events("Killing") == ["Container c definition changed, will be restarted"]
+    assert await world.until_event("Killing") == "Container c definition changed, will be restarted"
 
 
 async def test_a_log_that_has_grown_too_long_is_rotated(world: World, clock: ManualClock) -> None:

@@ -147,6 +147,10 @@ def connect(directory: Path) -> socket.socket | None:
     return connection
 
 
+KEPT_VARIABLES = ("LD_LIBRARY_PATH",)
+"""Of our environment the supervisor gets only what the interpreter may need to start at all."""
+
+
 def start_supervisor(directory: Path, mode: str) -> None:
     """Start one, unless one runs, and wait until it listens. Blocks for as long as Python takes to start."""
     package = Path(__file__).parent.parent.parent
@@ -159,7 +163,7 @@ def start_supervisor(directory: Path, mode: str) -> None:
             stderr=subprocess.PIPE,
             timeout=START_SECONDS,
             check=False,
-            env={},
+            env={name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ},
             cwd="/",
         )
     except (OSError, subprocess.TimeoutExpired) as error:
