@@ -20,6 +20,7 @@ def controllers(
     """
     from kube_lite.client.recorder import Recorder
 
+    from .daemonset import DaemonSets
     from .deployment import Deployments
     from .endpoints import EndpointsController
     from .endpointslices import EndpointSlices
@@ -31,7 +32,6 @@ def controllers(
     from .rootca import RootCertificates
     from .serviceaccounts import DefaultAccounts
     from .statefulset import StatefulSets
-
     from .volume_protection import (
         ATTRIBUTES_CLASSES,
         AttributesClassProtection,
@@ -53,6 +53,7 @@ def controllers(
         ReplicaSets(client, informers, clock, recorder, REPLICATION_CONTROLLER_KIND),
         Deployments(client, informers, clock, recorder),
         StatefulSets(client, informers, clock, recorder),
+        DaemonSets(client, informers, clock, recorder),
         ClaimProtection(client, informers, clock),
         VolumeProtection(client, informers, clock),
         garbage,

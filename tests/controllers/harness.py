@@ -18,6 +18,7 @@ from kube_lite.auth.user import AUTHENTICATED, MASTERS, User
 from kube_lite.client.informers import Informers
 from kube_lite.client.protocol import PatchType
 from kube_lite.controllers import controllers
+from kube_lite.controllers.daemonset_plan import node_of
 from kube_lite.controllers.resources import EVENTS, NAMESPACES, PODS
 from kube_lite.kit.clock import Clock, RealClock
 from kube_lite.kit.service import running
@@ -83,11 +84,11 @@ class World:
     async def messages(self, reason: str) -> Words:
         return [event["message"] for event in await self.list(EVENTS) if event["reason"] == reason]
 
-    async def set_ready(self, pod: Json, *, ready: bool = True, node: str = "n1") -> None:
+    async def set_ready(self, pod: Json, *, ready: bool = True, node: str = "") -> None:
         """Do what a node does when a Pod has come up: bind, report that it runs, and whether it is ready."""
         name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
         if not pod["spec"].get("nodeName"):
-            target = {"apiVersion": "v1", "kind": "Node", "name": node}
+            target = {"apiVersion": "v1", "kind": "Node", "name": node or node_of(pod) or "n1"}
             binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name}, "target": target}
             await self.client.create(PODS, binding, namespace=namespace, name=name, subresource="binding")
         number = len(self.served) + 1
@@ -184,6 +185,12 @@ def deployment(name: str = "web", *, replicas: int = 2, image: str = "web:1", **
 def stateful_set(name: str = "db", *, replicas: int = 3, **spec: Any) -> Json:
     made = deployment(name, replicas=replicas, serviceName=name, **spec)
     return {**made, "kind": "StatefulSet"}
+
+
+def daemon_set(name: str = "agent", **spec: Any) -> Json:
+    made = deployment(name, **spec)
+    wanted = {field: value for field, value in made["spec"].items() if field != "replicas"}
+    return {**made, "kind": "DaemonSet", "spec": wanted}
 
 
 def replica_set(name: str = "one", *, replicas: int = 1, **spec: Any) -> Json:
