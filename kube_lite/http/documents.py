@@ -102,7 +102,7 @@ class Documents:
 
         if len(parts) == 1:
             if wants_aggregated(call):
-                return self._aggregated(parts)
+                return self._aggregated(call, parts)
             return self._written(call, parts, lambda: discovery.api_versions(self.address))
         return self._resources(call, parts, GroupVersion("", parts[1]), parts[2:])
 
@@ -111,7 +111,7 @@ class Documents:
 
         if len(parts) == 1:
             if wants_aggregated(call):
-                return self._aggregated(parts)
+                return self._aggregated(call, parts)
             return self._written(call, parts, lambda: discovery.group_list(self._registry))
         if len(parts) == 2:
             group = discovery.group(self._registry, parts[1])
@@ -130,14 +130,14 @@ class Documents:
             raise not_served()
         return self._written(call, parts, lambda: discovery.resource_list(self._registry, wanted))
 
-    def _aggregated(self, parts: Parts) -> Document:
+    def _aggregated(self, call: Call, parts: Parts) -> Document:
         from kube_lite.api import discovery  # like the documents, when it is first needed
 
         core = parts[0] == "api"
         body = self._bytes(
             (*parts, "aggregated"), lambda: orjson.dumps(discovery.aggregated(self._registry, core))
         )
-        return Document(200, body, AGGREGATED, {})
+        return _tagged(call, body, AGGREGATED)
 
     def _openapi(self, call: Call, parts: Parts) -> Document:
         from kube_lite.api import openapi

@@ -64,6 +64,10 @@ def identified(handler: Handler) -> Callable[[BaseRequest], Awaitable[StreamResp
     return handle
 
 
+# What metrics call the verbs that are not simply written large.
+METRIC_VERBS = {"create": "POST", "update": "PUT"}
+
+
 def counted(handler: Handler, metrics: Metrics) -> Handler:
     """Count requests and the time they take, by what they were for."""
     labels = ("verb", "group", "version", "resource", "subresource", "code")
@@ -75,7 +79,8 @@ def counted(handler: Handler, metrics: Metrics) -> Handler:
     async def handle(call: Call) -> StreamResponse:
         began = perf_counter()
         response = await handler(call)
-        route = call.route
+        verb, *what = call.route
+        route = (METRIC_VERBS.get(verb, verb.upper()), *what)
         total.add((*route, str(response.status)))
         if not is_long_running(call):
             duration.observe(route, perf_counter() - began)

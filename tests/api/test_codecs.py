@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from kube_lite.api.codecs import DecodeError, decode, decode_object
 from kube_lite.api.codecs.json import Scanner
+from kube_lite.api.codecs.json import decode as decode_json
 from kube_lite.api.codecs.yaml import encode as encode_yaml
 from kube_lite.api.errors import BadRequest, UnsupportedMediaType
 
@@ -136,3 +137,16 @@ def test_a_body_that_is_no_object_is_unrecognized() -> None:
 def test_other_media_types_are_not_read() -> None:
     with pytest.raises(UnsupportedMediaType, match="unknown format - accepted media types include"):
         decode(b"<a/>", "application/xml")
+
+
+@pytest.mark.parametrize("depth", [300, 1_100, 20_000])
+@pytest.mark.parametrize("shape", ["[]", "{}", "[", "in an object"])
+def test_what_is_nested_too_deep_to_be_written_is_not_read(shape: str, depth: int) -> None:
+    body = {
+        "[]": "[" * depth + "]" * depth,
+        "{}": '{"a":' * depth + "1" + "}" * depth,
+        "[": "[" * depth,
+        "in an object": '{"x":' + "[" * depth + "]" * depth + "}",
+    }[shape]
+    with pytest.raises(DecodeError):
+        decode_json(body.encode())

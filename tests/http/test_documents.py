@@ -78,5 +78,5 @@ async def test_metrics_count_requests_by_what_they_were_for(site: Site) -> None:
         pass
     async with http.get("/metrics") as response:
         text = await response.text()
-    labels = 'verb="list",group="",version="v1",resource="nodes",subresource="",code="200"'
+    labels = 'verb="LIST",group="",version="v1",resource="nodes",subresource="",code="200"'
     assert f"apiserver_request_total{{{labels}}} 1\n" in text

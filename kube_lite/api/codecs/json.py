@@ -15,6 +15,8 @@ import orjson
 from . import Decoded, DecodeError
 
 MAX_DEPTH = 10_000  # of Go's scanner
+WRITABLE_DEPTH = 254  # of orjson's writer
+TOO_DEEP = "exceeded max depth"
 END = "unexpected end of JSON input"
 
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -43,16 +45,31 @@ def loads(body: bytes) -> Any:
         DecodeError: with the message of Go's ``encoding/json``.
     """
     try:
-        return orjson.loads(body)
+        value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         text = body.decode("utf-8", "replace")
         wrong = Scanner(text).error()
         if wrong is not None:
             raise DecodeError(wrong) from error
-    try:  # Go replaces broken UTF-8 and knows deeper nesting than orjson
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise DecodeError("exceeded max depth") from error
+        try:  # Go replaces broken UTF-8
+            value = json.loads(text)
+        except (ValueError, RecursionError) as failure:
+            raise DecodeError(TOO_DEEP) from failure
+    if body.count(b"[") + body.count(b"{") > WRITABLE_DEPTH:
+        refuse_depth(value)
+    return value
+
+
+def refuse_depth(value: Any) -> None:
+    """What cannot be written again is not read: Go reads 10,000 levels, we write ``WRITABLE_DEPTH``.
+
+    Raises:
+        DecodeError: ``value`` is nested deeper.
+    """
+    try:
+        orjson.dumps(value)
+    except orjson.JSONEncodeError as error:
+        raise DecodeError(TOO_DEEP) from error
 
 
 def encode(value: Any) -> bytes:
@@ -118,6 +135,8 @@ class Scanner:
                 raise self._invalid("after top-level value")
         except _Wrong as wrong:
             return str(wrong)
+        except RecursionError:
+            return TOO_DEEP
         return None
 
     def _skip(self) -> str:
@@ -135,7 +154,7 @@ class Scanner:
 
     def _value(self, depth: int) -> None:
         if depth > MAX_DEPTH:
-            raise _Wrong("exceeded max depth")
+            raise _Wrong(TOO_DEEP)
         letter = self._skip()
         if letter == "{":
             self._members(depth)

@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from . import Decoded, DecodeError
+from .json import refuse_depth
 
 MAX_DEPTH = 1000  # of nested collections; each costs a Python frame
 ALIASES_FREE, VALUES_FREE = 100, 1_000  # below these nobody is suspected
@@ -73,6 +74,7 @@ def decode(body: bytes) -> Decoded:
         raise DecodeError("yaml: control characters are not allowed") from error
     except RecursionError as error:
         raise DecodeError("yaml: exceeded max depth") from error
+    refuse_depth(value)
     if not builder.repeated:
         return Decoded(value)
     refusal = "yaml: unmarshal errors:\n  " + "\n  ".join(builder.repeated)
