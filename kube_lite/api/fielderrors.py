@@ -42,6 +42,11 @@ def invalid(path: str, value: Any, why: str) -> Cause:
     return Cause("FieldValueInvalid", f"Invalid value: {show(value)}: {why}", path)
 
 
+def invalid_state(path: str, why: str) -> Cause:
+    """The value, which is not shown, does not go together with others."""
+    return Cause("FieldValueInvalid", f"Invalid value: {why}", path)
+
+
 def not_supported(path: str, value: Any, supported: Iterable[str]) -> Cause:
     """The value is none of the known ones, which are listed in the order given."""
     known = ", ".join(map(go_quote, supported))

@@ -6,7 +6,7 @@ Source of the hooks' names and order: ``apiserver/pkg/registry/rest``.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from .errors import Cause
 from .identity import Json
@@ -31,6 +31,8 @@ class Strategy:
     """A PUT of a name that does not exist creates it."""
     has_status = True
     """Spec and status are written by different requests (where a status subresource exists)."""
+    kept_by_status: ClassVar[Sequence[str]] = ()
+    """Fields of metadata that a write of the status may not change; with most kinds it may change all."""
     has_generation = False
     """``metadata.generation`` counts changes of the spec."""
     returns_deleted = False
@@ -45,8 +47,11 @@ class Strategy:
     def prepare_for_update(self, obj: Json, old: Json) -> None:
         """Carry over what this request may not change. Status and generation are dealt with already."""
 
-    def prepare_for_status_update(self, obj: Json, old: Json) -> None:
-        """The same for the status subresource; spec and most of metadata are carried over already."""
+    def prepare_for_status_update(self, obj: Json, old: Json, now: float) -> None:
+        """The same for the status subresource; spec and most of metadata are carried over already.
+
+        ``now`` is in seconds since the epoch.
+        """
 
     def validate(self, obj: Json) -> Sequence[Cause]:
         """What is wrong with a new object, beyond what its schema says; every cause, in field order."""

@@ -47,8 +47,6 @@ class Kind(Strategy):
     initial_status: ClassVar[str] = ""
     """The status of a new object as JSON; empty for kinds without one."""
     table: ClassVar[Sequence[Column | Described]] = DEFAULT_COLUMNS
-    kept_by_status: ClassVar[Sequence[str]] = ()
-    """Fields of metadata that a write of the status may not change; with most kinds it may change all."""
     labels: ClassVar[Sequence[str]] = ()
     """The field selector labels besides name and namespace."""
 
@@ -69,7 +67,7 @@ class Kind(Strategy):
         if self.initial_status:
             obj["status"] = orjson.loads(self.initial_status)
 
-    def prepare_for_status_update(self, obj: Json, old: Json) -> None:
+    def prepare_for_status_update(self, obj: Json, old: Json, now: float) -> None:
         """Keep what belongs to the object's owner, where the kind protects it."""
         for field in self.kept_by_status:
             obj["metadata"].pop(field, None)
@@ -87,6 +85,12 @@ class Kind(Strategy):
         from . import checks
 
         return checks.validate_update(self.gvk, obj, old)
+
+    def validate_status_update(self, obj: Json, old: Json) -> Sequence[Cause]:
+        """The rules for statuses of this kind."""
+        from . import checks
+
+        return checks.validate_status_update(self.gvk, obj, old)
 
     def warnings(self, obj: Json) -> Sequence[str]:
         """What may disappoint about an object of this kind."""

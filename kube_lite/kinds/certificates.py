@@ -6,6 +6,7 @@ from kube_lite.api.identity import Json
 from kube_lite.api.resource import Subresource
 from kube_lite.api.strategy import AGE, NAME, Column
 from kube_lite.api.table import human_duration
+from kube_lite.api.times import format_time
 
 from .base import READ_WRITE, Described, Kind, Row, age_of
 from .cells import NONE
@@ -39,6 +40,20 @@ class SigningRequestStrategy(Kind):
     def prepare_for_update(self, obj: Json, old: Json) -> None:
         """What is asked for never changes."""
         obj["spec"] = old["spec"]
+
+    def prepare_for_status_update(self, obj: Json, old: Json, now: float) -> None:
+        """Conditions say when they were written and when their status changed.
+
+        Source: ``populateConditionTimestamps`` in pkg/registry/certificates/certificates/strategy.go.
+        """
+        before = {entry["type"]: entry for entry in old.get("status", {}).get("conditions") or ()}
+        moment = format_time(now)
+        for entry in (obj.get("status") or {}).get("conditions") or ():
+            entry["lastUpdateTime"] = entry.get("lastUpdateTime") or moment
+            if not entry.get("lastTransitionTime"):
+                last = before.get(entry.get("type"), {})
+                is_same = last.get("status") == entry.get("status")
+                entry["lastTransitionTime"] = (is_same and last.get("lastTransitionTime")) or moment
 
     def selectable_fields(self, obj: Json) -> Mapping[str, str]:
         """Who is to sign."""

@@ -65,12 +65,12 @@ class PodStrategy(Kind):
             made = obj["metadata"].get("creationTimestamp")
             obj["status"]["conditions"] = [{**GATED, "lastTransitionTime": made}]
 
-    def prepare_for_status_update(self, obj: Json, old: Json) -> None:
+    def prepare_for_status_update(self, obj: Json, old: Json, now: float) -> None:
         """The quality of service stays when it is not told; who owns the pod is no matter of its status.
 
         Source: ``podStatusStrategy`` in kubernetes/pkg/registry/core/pod/strategy.go.
         """
-        super().prepare_for_status_update(obj, old)
+        super().prepare_for_status_update(obj, old, now)
         quality = old.get("status", {}).get("qosClass")
         if quality:
             status = obj.setdefault("status", {})

@@ -2,6 +2,7 @@
 
 from kube_lite.api.identity import Json
 from kube_lite.api.strategy import AGE, NAME, Column
+from kube_lite.api.times import format_time
 
 from .base import OWN_METADATA, Described, Kind, Row, age_of
 from .cells import NONE, UNSET, access_modes
@@ -48,13 +49,18 @@ class PersistentVolumeStrategy(Kind):
         if "creationTimestamp" in obj["metadata"]:
             obj["status"]["lastPhaseTransitionTime"] = obj["metadata"]["creationTimestamp"]
 
-    def prepare_for_status_update(self, obj: Json, old: Json) -> None:
-        """A phase that did not change keeps the time of its last change."""
+    def prepare_for_status_update(self, obj: Json, old: Json, now: float) -> None:
+        """The time of the last change of the phase, unless it is told.
+
+        Source: ``persistentvolumeStatusStrategy`` in pkg/registry/core/persistentvolume/strategy.go.
+        """
         status, before = obj.setdefault("status", {}), old.get("status", {})
-        if status.get("phase") == before.get("phase") and "lastPhaseTransitionTime" not in status:
-            last = before.get("lastPhaseTransitionTime")
-            if last:
-                status["lastPhaseTransitionTime"] = last
+        last = before.get("lastPhaseTransitionTime")
+        if status.get("phase") != before.get("phase"):
+            if status.get("lastPhaseTransitionTime") in (None, last):
+                status["lastPhaseTransitionTime"] = format_time(now)
+        elif "lastPhaseTransitionTime" not in status and last:
+            status["lastPhaseTransitionTime"] = last
 
     def cells(self, obj: Json, now: float) -> list[object]:
         """As kubectl shows a volume."""

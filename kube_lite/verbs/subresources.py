@@ -56,7 +56,7 @@ class Subresources:
             "eviction": self._evict,
             "token": Tokens(parts).request,
             "finalize": self._finalize,
-            "approval": self._as_update,
+            "approval": self._approve,
             "ephemeralcontainers": self._ephemeral_containers,
             "resize": self._resize,
         }
@@ -94,6 +94,22 @@ class Subresources:
         if request.verb == "patch":
             return await self._patching.patch(request, prepare)
         return await self._writing.update(request, prepare)
+
+    async def _approve(self, request: Request) -> Answer:
+        """Another door to the status of a certificate request, by which only its conditions come in."""
+        from kube_lite.kinds.checks.signing import check_approval  # start-up does without rules
+
+        async def prepare(
+            request: Request, key: ObjectKey, obj: Json, old: Json, options: WriteOptions
+        ) -> tuple[Json, list[str]]:
+            status = dict(old.get("status") or {})
+            status["conditions"] = (obj.get("status") or {}).get("conditions") or []
+            if not status["conditions"]:
+                del status["conditions"]
+            sent = {**obj, "status": status}
+            return await self._writing.prepare_status(request, key, sent, old, options, check_approval)
+
+        return await self._as_update(request, prepare)
 
     async def _ephemeral_containers(self, request: Request) -> Answer:
         part = pod_changes.with_ephemeral_containers, pod_changes.check_ephemeral_containers

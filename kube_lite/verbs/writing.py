@@ -181,18 +181,32 @@ class Writing:
         return obj, [*strategy.warnings(obj), *attempt.warnings]
 
     async def prepare_status(
-        self, request: Request, key: ObjectKey, obj: Json, old: Json, options: WriteOptions
+        self,
+        request: Request,
+        key: ObjectKey,
+        obj: Json,
+        old: Json,
+        options: WriteOptions,
+        check: Callable[[Json, Json], Iterable[Cause]] | None = None,
     ) -> tuple[Json, list[str]]:
-        """The same for the ``status`` subresource: of the body only status and metadata count."""
+        """The same for the ``status`` subresource: of the body only status and metadata count.
+
+        Args:
+            check: next version and the one that is there → what is wrong; None for the kind's own rules.
+        """
         strategy = request.resource.strategy
+        rules = check or strategy.validate_status_update
         strategy.default(obj)
         meta.keep(obj, old)
         next_version = {**old, "metadata": obj["metadata"]}
         next_version.pop("status", None)
         if obj.get("status") is not None:
             next_version["status"] = obj["status"]
-        strategy.prepare_for_status_update(next_version, old)
-        return await self._admit(request, key, next_version, old, options, meta.check_update)
+        strategy.prepare_for_status_update(next_version, old, self._parts.clock.now())
+        return await self._admit(
+            request, key, next_version, old, options,
+            lambda new, old: (*meta.check_update(new, old), *rules(new, old)),
+        )  # fmt: skip
 
     def prepare_part(
         self, take: Callable[[Json, Json], Json], check: Callable[[Json, Json], Iterable[Cause]]

@@ -10,6 +10,8 @@ from kube_lite.kinds.schemas import definitions
 REGISTRY = builtin()
 ROWS = list(REGISTRY)
 
+NOW = 1_700_000_000.0
+
 
 @pytest.mark.parametrize("row", ROWS, ids=[str(row.gvk) for row in ROWS])
 def test_every_row_has_the_definition_of_its_kind(row: Resource) -> None:
@@ -225,7 +227,7 @@ def test_a_write_of_the_status_changes_as_much_metadata_as_the_kind_lets_it(
 ) -> None:
     old: Json = {"metadata": {"labels": {"old": ""}}, "spec": {}}
     obj: Json = {"metadata": {"labels": {"new": ""}, "annotations": {"new": ""}}, "spec": {}}
-    strategy_of(*kind).strategy.prepare_for_status_update(obj, old)
+    strategy_of(*kind).strategy.prepare_for_status_update(obj, old, NOW)
     assert obj["metadata"] == kept
 
 
@@ -240,6 +242,58 @@ def test_annotations_of_a_deployment_are_a_generation() -> None:
 def test_a_pod_keeps_its_quality_of_service_when_its_status_is_written() -> None:
     obj: Json = {"metadata": {}, "status": {"phase": "Running"}}
     strategy_of("", "v1", "Pod").strategy.prepare_for_status_update(
-        obj, {"metadata": {}, "status": {"qosClass": "Burstable"}}
+        obj, {"metadata": {}, "status": {"qosClass": "Burstable"}}, NOW
     )
     assert obj["status"]["qosClass"] == "Burstable"
+
+
+def test_the_time_of_a_volumes_last_change_of_phase_is_kept_until_it_changes() -> None:
+    volume = strategy_of("", "v1", "PersistentVolume").strategy
+    old = {
+        "metadata": {},
+        "status": {"phase": "Available", "lastPhaseTransitionTime": "2020-01-01T00:00:00Z"},
+    }
+    same: Json = {"metadata": {}, "status": {"phase": "Available"}}
+    volume.prepare_for_status_update(same, old, NOW)
+    assert same["status"]["lastPhaseTransitionTime"] == "2020-01-01T00:00:00Z"
+    changed: Json = {"metadata": {}, "status": {**old["status"], "phase": "Bound"}}
+    volume.prepare_for_status_update(changed, old, NOW)
+    assert changed["status"]["lastPhaseTransitionTime"] == "2023-11-14T22:13:20Z"
+
+
+def test_conditions_of_a_certificate_request_say_when_they_came() -> None:
+    request = strategy_of("certificates.k8s.io", "v1", "CertificateSigningRequest").strategy
+    known = {"type": "Failed", "status": "True", "lastTransitionTime": "2020-01-01T00:00:00Z"}
+    old = {"metadata": {}, "status": {"conditions": [known]}}
+    conditions: list[Json] = [{"type": "Failed", "status": "True"}, {"type": "Approved", "status": "True"}]
+    request.prepare_for_status_update({"metadata": {}, "status": {"conditions": conditions}}, old, NOW)
+    assert [entry["lastTransitionTime"] for entry in conditions] == [
+        "2020-01-01T00:00:00Z",
+        "2023-11-14T22:13:20Z",
+    ]
+    assert all(entry["lastUpdateTime"] == "2023-11-14T22:13:20Z" for entry in conditions)
+
+
+def test_a_jobs_labels_are_those_of_its_pods_unless_it_has_its_own() -> None:
+    job = strategy_of("batch", "v1", "Job").strategy
+
+    def labels(**given: Json) -> Json:
+        template = {"metadata": dict(given.get("pods") or {}), "spec": {"containers": []}}
+        obj: Json = {"metadata": {"name": "a", **(given.get("own") or {})}, "spec": {"template": template}}
+        job.default(obj)
+        obj["metadata"]["uid"] = "u"
+        job.prepare_for_create(obj)
+        found: Json = obj["metadata"]["labels"]
+        return found
+
+    assert labels()["job-name"] == "a"
+    assert labels(pods={"labels": {"x": "y"}}).keys() >= {"x", "job-name"}
+    assert labels(own={"labels": {"mine": "1"}}, pods={"labels": {"x": "y"}}) == {"mine": "1"}
+
+
+def test_bare_metadata_has_nothing_that_only_the_version_puts_there() -> None:
+    daemon_set = strategy_of("apps", "v1", "DaemonSet").strategy
+    marked = {"deprecated.daemonset.template.generation": "1"}
+    assert daemon_set.bare({"metadata": {"name": "a", "annotations": marked}})["metadata"] == {"name": "a"}
+    both = {"metadata": {"annotations": {**marked, "mine": "1"}}}
+    assert daemon_set.bare(both)["metadata"]["annotations"] == {"mine": "1"}

@@ -100,6 +100,23 @@ RULES: dict[tuple[str, str], Rules] = {
     ("certificates.k8s.io", "ClusterTrustBundle"): Rules(name="path_segment"),
 }
 
+STATUSES = {
+    ("", "Namespace"): "status.check_namespace",
+    ("", "Pod"): "status.check_pod",
+    ("", "Service"): "status.check_service",
+    ("", "ReplicationController"): "status.check_replica_set",
+    ("apps", "Deployment"): "status.check_deployment",
+    ("apps", "ReplicaSet"): "status.check_replica_set",
+    ("apps", "StatefulSet"): "status.check_stateful_set",
+    ("apps", "DaemonSet"): "status.check_daemon_set",
+    ("autoscaling", "HorizontalPodAutoscaler"): "status.check_autoscaler",
+    ("batch", "Job"): "status.check_job",
+    ("certificates.k8s.io", "CertificateSigningRequest"): "signing.check_status",
+    ("networking.k8s.io", "Ingress"): "status.check_ingress",
+    ("policy", "PodDisruptionBudget"): "status.check_budget",
+}
+"""Kinds with rules for what is written to their status."""
+
 CRONJOB_NAME_MAX = 52  # of 63 characters, the names of its Jobs take eleven more
 
 
@@ -127,6 +144,12 @@ def validate_update(gvk: GroupVersionKind, obj: Json, old: Json) -> Sequence[Cau
     if change:
         causes += _load(change)(obj, old)
     return causes
+
+
+def validate_status_update(gvk: GroupVersionKind, obj: Json, old: Json) -> Sequence[Cause]:
+    """What is wrong with a status."""
+    name = STATUSES.get((gvk.group, gvk.kind))
+    return list(_load(name)(obj, old)) if name else ()
 
 
 def warnings(gvk: GroupVersionKind, obj: Json) -> Sequence[str]:
