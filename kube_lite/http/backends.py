@@ -6,15 +6,20 @@ Source: ``kubernetes/pkg/registry/core/pod/strategy.go`` (LogLocation, streamLoc
 """
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import NamedTuple
 from urllib.parse import quote
 
-from kube_lite.api.errors import BadRequest, InternalError
+from kube_lite.api.errors import BadRequest, InternalError, invalid
+from kube_lite.api.fielderrors import NOT_NEGATIVE, forbidden, one_of
+from kube_lite.api.fielderrors import invalid as invalid_value
 from kube_lite.api.identity import Json
 
 KUBELET_PORT = 10250
 ADDRESS_TYPES = ("InternalIP", "ExternalIP", "InternalDNS", "ExternalDNS", "Hostname")
 ENDED = ("Succeeded", "Failed")
+LOG_NUMBERS = ("tailLines", "limitBytes", "sinceSeconds")
+LOG_STREAMS = ("All", "Stderr", "Stdout")
 
 
 class Backend(NamedTuple):
@@ -51,6 +56,58 @@ def choose_container(pod: Json, wanted: str) -> str:
     if init:
         choice += f" or one of the init containers: [{' '.join(init)}]"
     raise BadRequest(f"a container name must be specified for pod {name}, {choice}")
+
+
+def proxied_name(text: str) -> str:
+    """The name in what is proxied to: ``web``, ``web:8080``, ``https:web:port``."""
+    parts = text.split(":")
+    return parts[1] if len(parts) == 3 else parts[0]
+
+
+def refuse_unreachable(pod: Json) -> None:
+    """A Pod whose address leads nowhere, or to the host itself, is not proxied to.
+
+    Raises:
+        BadRequest: there is no such address.
+    """
+    try:
+        address = ip_address((pod.get("status") or {}).get("podIP", ""))
+    except ValueError:
+        raise BadRequest("address not allowed") from None
+    if address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified:
+        raise BadRequest("address not allowed")
+
+
+def check_log_options(name: str, query: Mapping[str, str]) -> None:
+    """What a request for a log asks for.
+
+    Raises:
+        BadRequest: a number is none.
+        Invalid: it makes no sense.
+    """
+    numbers = {field: _number(query[field]) for field in LOG_NUMBERS if query.get(field)}
+    causes = []
+    if numbers.get("tailLines", 0) < 0:
+        causes.append(invalid_value("tailLines", numbers["tailLines"], NOT_NEGATIVE))
+    if numbers.get("limitBytes", 1) < 1:
+        causes.append(invalid_value("limitBytes", numbers["limitBytes"], "must be greater than 0"))
+    if "sinceSeconds" in numbers and query.get("sinceTime"):
+        causes.append(forbidden("", "at most one of `sinceTime` or `sinceSeconds` may be specified"))
+    elif numbers.get("sinceSeconds", 1) < 1:
+        causes.append(invalid_value("sinceSeconds", numbers["sinceSeconds"], "must be greater than 0"))
+    stream = query.get("stream", LOG_STREAMS[0])
+    causes += one_of("stream", stream, LOG_STREAMS)
+    if "tailLines" in numbers and stream in LOG_STREAMS[1:]:
+        causes.append(forbidden("", "`tailLines` and specific `stream` are mutually exclusive for now"))
+    if causes:
+        raise invalid("", "PodLogOptions", name, causes)
+
+
+def _number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise BadRequest(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
 
 
 def refuse_ended(pod: Json, action: str) -> None:

@@ -36,9 +36,12 @@ from kube_lite.verbs.request import Answer, Request
 from .backends import (
     Backend,
     backend_of,
+    check_log_options,
     choose_container,
+    proxied_name,
     refuse_ended,
     refuse_missing,
+    refuse_unreachable,
     stream_path,
     wants_streams,
 )
@@ -51,6 +54,7 @@ if TYPE_CHECKING:
     from kube_lite.verbs.pipeline import Pipeline
 
 NODES = GroupVersionResource("", "v1", "nodes")
+PODS = GroupVersionResource("", "v1", "pods")
 DIAL_SECONDS = 10.0
 UNSUPPORTED = {
     "portforward": "port forwarding is not supported by this server",
@@ -89,12 +93,20 @@ class NodeStreams:
         Raises:
             ApiError: it cannot be had; nothing has been sent.
         """
-        if target.subresource in UNSUPPORTED:
-            raise BadRequest(UNSUPPORTED[target.subresource])
-        pod = (await self._get(target.resource.gvr, target.name, target.namespace)).as_object()
-        if target.subresource == "log":
-            return await self._serve_log(call, pod)
-        return await self._serve_channels(call, target.subresource, pod)
+        action = target.subresource
+        if action == "log":
+            check_log_options(target.name, call.address.query)
+        name = proxied_name(target.name) if action == "proxy" else target.name
+        found = (await self._get(target.resource.gvr, name, target.namespace)).as_object()
+        if action == "log":
+            return await self._serve_log(call, found)
+        if action == "proxy" and target.resource.gvr == PODS:
+            refuse_unreachable(found)
+        if action == "portforward":
+            await self._node_of(found)
+        if action in UNSUPPORTED:
+            raise BadRequest(UNSUPPORTED[action])
+        return await self._serve_channels(call, action, found)
 
     async def _get(self, resource: GroupVersionResource, name: str, namespace: str = "") -> Answer:
         row = self._registry.by_gvr(resource)
@@ -108,11 +120,18 @@ class NodeStreams:
         node = pod["spec"].get("nodeName")
         return backend_of((await self._get(NODES, node)).as_object()) if node else None
 
+    async def _node_of(self, pod: Json) -> Backend:
+        """The node of a Pod. Raises ``BadRequest`` while it has none."""
+        backend = await self._backend(pod)
+        if backend is None:
+            raise BadRequest(f"pod {pod['metadata']['name']} does not have a host assigned")
+        return backend
+
     async def _serve_log(self, call: Call, pod: Json) -> StreamResponse:
         container = choose_container(pod, call.address.query.get("container", ""))
         backend = await self._backend(pod)
         if backend is None:
-            return Response(body=b"", headers=call.headers("text/plain"))
+            return Response(status=204, headers=call.headers(""))
         url = backend.url(stream_path("containerLogs", pod, container, _without_container(call)))
         async with self._dialled(url) as source:
             response = StreamResponse(headers=call.headers("text/plain"))
@@ -141,14 +160,12 @@ class NodeStreams:
             yield response
 
     async def _serve_channels(self, call: Call, action: str, pod: Json) -> StreamResponse:
+        container = choose_container(pod, call.address.query.get("container", ""))
+        backend = await self._node_of(pod)
         if action == "exec" and not call.address.query.get("command"):
             raise BadRequest("you must specify at least 1 command for the container")
         wants_streams(call.address.query)
         refuse_ended(pod, "exec into" if action == "exec" else "attach")
-        container = choose_container(pod, call.address.query.get("container", ""))
-        backend = await self._backend(pod)
-        if backend is None:
-            raise BadRequest(f"pod {pod['metadata']['name']} does not have a host assigned")
         if wants_spdy(call.request):
             refuse_missing(pod, container)
         protocol = choose_protocol(call.request)

@@ -3,9 +3,11 @@
 Source: ``pkg/registry/authentication``, ``pkg/registry/authorization``.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 from kube_lite.api.errors import BadRequest, Cause, invalid
+from kube_lite.api.fielderrors import invalid as invalid_value
+from kube_lite.api.fielderrors import required
 from kube_lite.api.identity import Json
 from kube_lite.api.times import format_time
 from kube_lite.auth.authorize import Attributes, Decision
@@ -103,6 +105,8 @@ class Reviews:
             why = "Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes "
             why += "must be specified"
             causes.append(Cause("FieldValueInvalid", why, "spec.resourceAttributes"))
+        for field in ("fieldSelector", "labelSelector"):
+            causes += _check_selector(f"spec.resourceAttributes.{field}", (resource or {}).get(field))
         if causes:
             raise invalid(request.resource.group, "", "", causes)
         return as_status(self._parts.authorizer.authorize(attributes_of(user, resource, path)))
@@ -133,6 +137,18 @@ def attributes_of(user: User, resource: Json | None, path: Json | None) -> Attri
         namespace=resource.get("namespace", ""),
         name=resource.get("name", ""),
     )
+
+
+def _check_selector(path: str, selector: Json | None) -> Iterator[Cause]:
+    """A selector comes as text or as requirements, not as both."""
+    if selector is None:
+        return
+    raw, requirements = selector.get("rawSelector"), selector.get("requirements")
+    if raw and requirements:
+        yield invalid_value(f"{path}.rawSelector", raw, "may not specified at the same time as requirements")
+    if not raw and not requirements:
+        why = f"when {path} is specified, requirements or rawSelector is required"
+        yield required(f"{path}.requirements", why)
 
 
 def as_status(decision: Decision) -> Json:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from kube_lite.admission.chain import CREATE
+from kube_lite.api.codecs import decode_object
 from kube_lite.api.errors import MODIFIED, BadRequest, NotFound, conflict
 from kube_lite.api.identity import GroupResource, GroupVersionKind, Json, ObjectKey
 from kube_lite.api.meta import copy
@@ -36,6 +37,10 @@ BINDINGS = GroupResource("", "bindings")
 DONE: Json = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
 
 Handler = Callable[[Request], Awaitable[Answer]]
+
+
+OLD_EVICTION = "policy/v1beta1"
+"""What evictions may still say they are; nothing else about them has changed."""
 
 
 class Subresources:
@@ -184,7 +189,7 @@ class Subresources:
     async def _evict(self, request: Request) -> Answer:
         options = parse_write_options("CreateOptions", request.query, user_agent=request.user_agent)
         gvk = GroupVersionKind("policy", "v1", "Eviction")
-        eviction = self._read(request, gvk, "io.k8s.api.policy.v1.Eviction", options)
+        eviction = self._read(in_newest_version(request, gvk), gvk, "io.k8s.api.policy.v1.Eviction", options)
         if eviction["metadata"].get("name", request.name) != request.name:
             raise BadRequest("name in URL does not match name in Eviction object")
         parts, key = self._parts, ObjectKey(request.namespace, request.name)
@@ -246,3 +251,13 @@ class Subresources:
         if not rows:
             raise NotFound("the server could not find the requested resource", details={})
         return rows[0]
+
+
+def in_newest_version(request: Request, gvk: GroupVersionKind) -> Request:
+    """An eviction that was written for the older version of its API, as one of the newest."""
+    body = request.body
+    if isinstance(body, bytes) and OLD_EVICTION.encode() in body:
+        body = decode_object(body, request.content_type, gvk.kind).value
+    if isinstance(body, dict) and body.get("apiVersion") == OLD_EVICTION:
+        return replace(request, body={**body, "apiVersion": gvk.api_version})
+    return request

@@ -58,6 +58,12 @@ class TestBinding:
 
 
 class TestEviction:
+    async def test_the_older_version_of_the_api_still_works(self, api: Api) -> None:
+        await api.client.create(PODS, pod("a"), namespace="default")
+        await below(api, "a", "eviction", apiVersion="policy/v1beta1", kind="Eviction")
+        with pytest.raises(NotFound):
+            await api.client.get(PODS, "a", namespace="default")
+
     async def budget(self, api: Api, **status: int) -> None:
         spec = {"minAvailable": 1, "selector": {"matchLabels": {"app": "a"}}}
         await api.client.create(BUDGETS, {"metadata": {"name": "b"}, "spec": spec}, namespace="default")
@@ -202,3 +208,21 @@ async def test_what_a_resource_does_not_know_is_not_allowed(api: Api) -> None:
     await api.client.create(CONFIG_MAPS, config_map("a"), namespace="default")
     with pytest.raises(BadRequest, match="pods/log is a stream"):
         await api.client.get(PODS, "a", namespace="default", subresource="log")
+
+
+ACCESS_OF_OTHERS = GroupVersionResource("authorization.k8s.io", "v1", "subjectaccessreviews")
+
+
+@pytest.mark.parametrize("field", ["labelSelector", "fieldSelector"])
+async def test_a_selector_in_a_review_is_a_text_or_requirements(api: Api, field: str) -> None:
+    async def ask(**selector: Any) -> None:
+        attributes = {"verb": "list", "resource": "pods", field: selector}
+        body = {"spec": {"user": "x", "resourceAttributes": attributes}}
+        await api.client.create(ACCESS_OF_OTHERS, body)
+
+    await ask(rawSelector="a=b")
+    requirements = [{"key": "a", "operator": "Exists"}]
+    with pytest.raises(Invalid, match="may not specified at the same time as requirements"):
+        await ask(rawSelector="a=b", requirements=requirements)
+    with pytest.raises(Invalid, match="requirements or rawSelector is required"):
+        await ask()
