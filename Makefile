@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help up test lint bench clean
+.PHONY: help up test lint bench crash clean
 
 help:  ## show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ lint: $(VENV)/.installed-dev  ## formatting, lint and types
 
 bench: $(VENV)/.installed-dev  ## print the benchmark tables
 	$(BIN)/python -m tests.bench $(ARGS)
+
+crash: $(VENV)/.installed-dev  ## kill a writing store N times (10000) and look at what is left
+	@directory=$$(mktemp -d) && $(BIN)/python -m tests.storage.crashing $$directory $(or $(N),10000) && rm -rf $$directory
 
 clean:  ## remove what the targets above made
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

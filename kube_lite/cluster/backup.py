@@ -19,6 +19,7 @@ __all__ = ["FAILURES", "Snapshot", "check_store", "inspect", "restore_store", "s
 
 FAILURES = (StoreError, OSError)
 """What these functions raise when the answer is a line for the terminal."""
+CHECK_SECONDS = 900.0  # a sound store of many gigabytes takes minutes
 STORE = "store"
 """The store's folder in a data directory."""
 
@@ -38,7 +39,12 @@ def restore_store(file: Path, data_dir: Path) -> Snapshot:
 def check_store(data_dir: Path) -> list[str]:
     """Walk every table, index and checksum; each problem in words, empty when the store is sound."""
     command = [sys.executable, "-c", _CHECK, str(data_dir / STORE)]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=CHECK_SECONDS)
+    except subprocess.TimeoutExpired:
+        return [
+            f"{data_dir / STORE}: reading it does not come to an end; pages refer to each other in a circle"
+        ]
     if answer.returncode < 0:
         name = signal.Signals(-answer.returncode).name
         return [f"{data_dir / STORE}: reading it ends in {name}; pages are damaged or missing"]

@@ -102,6 +102,7 @@ class Batch:
         """Put the rows into the tables."""
         if not self.commits:
             return
+        environment.reached("nothing written")
         puts = []
         for key in sorted(self.changed):
             raw = self.present[key]
@@ -111,10 +112,14 @@ class Batch:
                 txn.delete(key, db=environment.now)
         # Few calls with many rows: each call lets the interpreter go, and must win it back from the loop.
         txn.cursor(environment.now).putmulti(puts)
+        environment.reached("present written")
         txn.cursor(environment.past).putmulti(self.past)
+        environment.reached("past written")
         txn.cursor(environment.log).putmulti(self.log, append=True)
+        environment.reached("log written")
         txn.cursor(environment.leases).putmulti(self.leases)
         environment.put_number(txn, layout.REVISION_ROW, self.revision)
+        environment.reached("revision written")
 
 
 def touched(event: Event) -> Touched:

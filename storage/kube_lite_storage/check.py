@@ -12,17 +12,27 @@ What holds in a sound store, with C the revision up to which it is forgotten and
 - a version in ``now`` is the last thing the log tells of its key, unless that is forgotten.
 """
 
+import struct
 from collections.abc import Iterator
+
+import lmdb
 
 from . import layout
 from .environment import Tables, Transaction
+from .errors import StoreDamaged
 from .layout import Change
 
 
 def broken_invariants(environment: Tables) -> list[str]:
     """Each in words; empty when the store is sound."""
+    found: list[str] = []
     with environment.lmdb.begin() as txn:
-        return list(_Walk(environment, txn).problems())
+        try:
+            found.extend(_Walk(environment, txn).problems())
+        except (StoreDamaged, lmdb.Error, struct.error, ValueError, TypeError) as error:
+            # What it stumbled over is no row of ours at all, so there is nothing better to be said.
+            found.append(f"the tables cannot be read to their end: {type(error).__name__}: {error}")
+    return found
 
 
 class _Walk:

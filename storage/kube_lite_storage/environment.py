@@ -10,7 +10,7 @@ import errno
 import fcntl
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -55,6 +55,8 @@ class Tables:
         self.path = path
         self.copying = threading.Lock()
         """Held while the map is read outside the loop's thread; it may not be resized then."""
+        self.reached: Callable[[str], None] = _nothing
+        """Told of each step of a commit, by name; a test ends the process there."""
         self.versions = Versions(None)
         """How versions lie in the rows, encrypted or not; replaced before the first one is read."""
 
@@ -67,9 +69,11 @@ class Tables:
         )
 
     def check_owner(self, txn: Transaction, *, may_be_empty: bool) -> None:
-        """Raise ``StoreDamaged`` when the tables are those of another program."""
+        """Raise ``StoreDamaged`` when the tables are another program's, ``StoreMissing`` without any."""
         names = set(txn.cursor().iternext(values=False))
-        if layout.META not in names and (names or not may_be_empty):
+        if not names and not may_be_empty:
+            raise StoreMissing(f"{self.path} holds no store yet")
+        if names and layout.META not in names:
             raise StoreDamaged(f"{self.path} holds another program's database, not a store")
 
     def number(self, txn: Transaction, row: bytes) -> int:
@@ -194,6 +198,10 @@ class Environment(Tables):
         """Close the file and let other processes in. No transaction may be open."""
         self.lmdb.close()
         os.close(self._lock)
+
+
+def _nothing(step: str) -> None:
+    pass
 
 
 class ReadOnly(Tables):

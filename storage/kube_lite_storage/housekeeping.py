@@ -44,6 +44,7 @@ class Housekeeping:
                 raise FutureRevision(revision, newest)
             if revision > environment.number(txn, layout.COMPACTED_ROW):
                 environment.put_number(txn, layout.COMPACTED_ROW, revision)
+        environment.reached("compaction begun")
         self._answers.append(answer)
         self._has_more = True
         return []
@@ -56,6 +57,8 @@ class Housekeeping:
             return []
         with self._environment.lmdb.begin(write=True) as txn:
             forgotten = forget_batch(self._environment, txn)
+            self._environment.reached("forgetting")
+        self._environment.reached("forgotten")
         self._value_bytes += forgotten.value_bytes
         self._has_more = forgotten.more
         if self._has_more:

@@ -147,6 +147,7 @@ class Writer:
 
     def _deliver(self, answers: Sequence[Answer], commits: Sequence[Commit]) -> None:
         self._publish(commits)
+        self._environment.reached("published")
         for answer, outcome in answers:
             if answer.done():
                 continue  # its caller was cancelled
@@ -276,6 +277,7 @@ class Writer:
                 except StoreError as error:
                     answers.append((pending.answer, error))
             batch.write(environment, txn)
+        environment.reached("committed")
         self._leases.added(batch)
         return answers, batch.commits
 
