@@ -1,5 +1,6 @@
 """Stock kubectl as tests use it."""
 
+import json
 import os
 import re
 import shutil
@@ -34,6 +35,12 @@ class Kubectl:
     binary: Path
     kubeconfig: Path
     namespace: str = "default"
+
+    def needs_exec(self) -> None:
+        """Skip the test where kubectl is too old for exec over WebSocket (before 1.29 it only speaks SPDY)."""
+        version = json.loads(self("version", "--client", "-o", "json"))["clientVersion"]
+        if (int(version["major"]), int(version["minor"].rstrip("+"))) < (1, 29):
+            pytest.skip("needs kubectl 1.29 or newer, for exec over WebSocket")
 
     def start(self, *arguments: str, **options: object) -> "subprocess.Popen[str]":
         """Start a command that goes on, with its output in a pipe."""

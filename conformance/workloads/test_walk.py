@@ -91,8 +91,12 @@ def test_every_table_of_the_walk_shows_the_rollout(web: Kubectl) -> None:
     assert re.search(r"endpointslice\.discovery\.k8s\.io/web-\w{5} +IPv4 +8080 +\S+,\S+", shown)
 
 
-def test_logs_and_exec_reach_the_container(web: Kubectl) -> None:
+def test_logs_reach_the_container(web: Kubectl) -> None:
     assert "listening on port 8080" in web("logs", "deployment/web")
+
+
+def test_exec_reaches_the_container(web: Kubectl) -> None:
+    web.needs_exec()
     assert web("exec", "deploy/web", "--", "hostname").strip() in pods_of(web)
     failed = web.run("exec", "deploy/web", "--", "sh", "-c", "echo out; echo problem >&2; exit 7")
     assert (failed.returncode, failed.stdout) == (7, "out\n")
@@ -105,6 +109,12 @@ def test_the_service_is_answered_by_both_replicas(web: Kubectl) -> None:
     address = web("get", "service", "web", "-o", "jsonpath={.spec.clusterIP}")
     answers = Counter(ask(address).split()[0] for _ in range(10))
     assert set(answers) == set(pods_of(web))
+
+
+@needs_pod_network
+def test_a_pod_reaches_the_service(web: Kubectl) -> None:
+    web.needs_exec()
+    address = web("get", "service", "web", "-o", "jsonpath={.spec.clusterIP}")
     body = web(
         "exec",
         "deploy/web",
