@@ -37,7 +37,7 @@ class Kubectl:
     namespace: str = "default"
 
     def needs_exec(self) -> None:
-        """Skip the test where kubectl is too old for exec over WebSocket (before 1.29 it only speaks SPDY)."""
+        """Skip the test where kubectl is too old for exec over WebSocket: before 1.29 it speaks SPDY only."""
         version = json.loads(self("version", "--client", "-o", "json"))["clientVersion"]
         if (int(version["major"]), int(version["minor"].rstrip("+"))) < (1, 29):
             pytest.skip("needs kubectl 1.29 or newer, for exec over WebSocket")
