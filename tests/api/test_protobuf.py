@@ -3,7 +3,7 @@
 import pytest
 
 from kube_lite.api.codecs import PROTOBUF, DecodeError, decode
-from kube_lite.api.codecs.protobuf import fields_of, message_of, table
+from kube_lite.api.codecs.messages import fields_of, message_of, table
 
 
 def varint(value: int) -> bytes:

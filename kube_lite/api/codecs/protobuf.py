@@ -1,46 +1,26 @@
-"""Kubernetes' protobuf: an envelope that names the kind, and messages read by a table of field numbers.
+"""Bytes in Kubernetes' protobuf → objects: an envelope that names the kind, and messages by the table.
 
-The table, ``fields.txt``, has a line per message: its name (``core.v1.Volume``) and for each field
-``number:JSON name:type``. Letters of types: ``s`` string, ``i`` integer, ``b`` boolean, ``f`` double, ``y``
-bytes, ``T`` Time, ``U`` MicroTime, ``D`` Duration, ``Q`` Quantity, ``O`` int-or-string, ``R`` raw JSON,
-``F`` FieldsV1, ``@name`` a message, ``(name`` a list in a message of its own. Before them ``[`` is a list,
-``{`` a map from strings, ``*`` a pointer (its zero is said, not left out), ``!`` always written, ``&`` a
-message whose fields stand in its parent. Numbers never change between releases, so one table serves all.
-
-Without ``*`` or ``!`` a zero on the wire means that nothing was said, and the field is left out, as in JSON.
-Source: the field numbers, names and pointers of the published types in k8s.io/api and k8s.io/apimachinery;
-the envelope is ``runtime.Unknown`` behind the four bytes ``k8s\\0`` (``runtime/serializer/protobuf``).
+Without ``*`` or ``!`` in the table a zero on the wire means that nothing was said, and the field is left out,
+as in JSON. Fields that the table does not have are of a newer release and are passed over.
+Source: the envelope is ``runtime.Unknown`` behind four bytes (``runtime/serializer/protobuf``).
 """
 
 import base64
 import struct
-from collections.abc import Iterator, Mapping
-from functools import lru_cache
-from importlib.resources import files
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
 import orjson
 
-from kube_lite.api.identity import Json, parse_api_version
-from kube_lite.api.times import format_duration, format_micro_time, format_time
+from kube_lite.api.identity import Json
+from kube_lite.api.times import format_duration, format_time
 
 from . import Decoded, DecodeError
+from .messages import FIXED32, FIXED64, LENGTH, MAGIC, VARINT, Field, fields_of, message_of, table
 
-MAGIC = b"k8s\0"
-MAX_DEPTH = 64  # messages within messages; real objects need a dozen
-VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
-OPTIONS = ("DeleteOptions", "CreateOptions", "UpdateOptions", "PatchOptions", "GetOptions", "ListOptions")
+MAX_DEPTH = 64  # messages within messages; real objects need a dozen, schemas of custom resources some more
 
 Wire = int | bytes
-
-
-class Field(NamedTuple):
-    """One entry of the table, with its marks taken apart."""
-
-    name: str
-    code: str
-    keeps_zero: bool
-    is_inline: bool
 
 
 def decode(body: bytes) -> Decoded:
@@ -67,33 +47,6 @@ def decode(body: bytes) -> Decoded:
     obj: Json = {"kind": kind, "apiVersion": api_version}
     _read_message(message, raw, obj, 0)
     return Decoded(obj)
-
-
-def message_of(api_version: str, kind: str) -> str:
-    """``apps/v1``, ``Deployment`` → ``apps.v1.Deployment``; groups by their first word, options by none."""
-    if kind in OPTIONS or (api_version, kind) == ("v1", "Status"):
-        return f"meta.v1.{kind}"
-    group, version = parse_api_version(api_version)
-    return f"{group.partition('.')[0] or 'core'}.{version}.{kind}"
-
-
-@lru_cache(maxsize=1)
-def table() -> Mapping[str, str]:
-    """The lines of the table by message, their fields still as text."""
-    lines = files(__package__).joinpath("fields.txt").read_text().splitlines()
-    return {name: fields for name, _, fields in (line.partition(" ") for line in lines)}
-
-
-@lru_cache(maxsize=2048)
-def fields_of(message: str) -> Mapping[int, Field]:
-    """The fields of one message by number."""
-    return dict(map(_parse_field, table()[message].split()))
-
-
-def _parse_field(text: str) -> tuple[int, Field]:
-    number, name, code = text.split(":", 2)
-    marks = code[: len(code) - len(code.lstrip("*!&"))]
-    return int(number), Field(name, code[len(marks) :], bool(set(marks) & {"*", "!"}), "&" in marks)
 
 
 def _read_message(message: str, raw: bytes, into: Json, depth: int) -> None:
@@ -137,7 +90,25 @@ def _read_value(code: str, value: Wire, depth: int) -> Any:
     if kind == "(":
         item = table()[code][1:]
         return [_read_value(item, entry, depth + 1) for _, entry in _entries(_as_bytes(value))]
+    if kind == "|":
+        return _read_alternatives(code, _as_bytes(value), depth)
     return _SCALARS[kind](value)
+
+
+def _read_alternatives(message: str, raw: bytes, depth: int) -> Any:
+    """What was said: a list before an object before a boolean, as upstream's types print themselves."""
+    if depth > MAX_DEPTH:
+        raise DecodeError("messages are nested too deeply")
+    known, said = fields_of(message), dict[str, Any]()
+    for number, value in _entries(raw):
+        field = known.get(number)
+        if field is None:
+            continue
+        if field.code[0] == "[":
+            said.setdefault("[", []).append(_read_value(field.code[1:], value, depth + 1))
+        else:
+            said[field.code[0]] = _read_value(field.code, value, depth + 1)
+    return next((said[kind] for kind in "[@b" if kind in said), None)
 
 
 def _integer(value: Wire) -> int:
@@ -147,8 +118,9 @@ def _integer(value: Wire) -> int:
 
 
 def _double(value: Wire) -> float:
-    packed = struct.pack("<Q", value) if isinstance(value, int) else value
-    number: float = struct.unpack("<d", packed)[0]
+    if isinstance(value, int) or len(value) != 8:
+        raise DecodeError("a number of eight bytes was expected")
+    number: float = struct.unpack("<d", value)[0]
     return number
 
 
@@ -180,12 +152,21 @@ def _moment(value: Wire) -> tuple[int, int] | None:
 
 def _time(value: Wire) -> str | None:
     moment = _moment(value)
-    return None if moment is None else format_time(moment[0])
+    return None if moment is None else _whole(moment[0])
 
 
 def _micro_time(value: Wire) -> str | None:
     moment = _moment(value)
-    return None if moment is None else format_micro_time(moment[0] + moment[1] / 1e9)
+    if moment is None:
+        return None
+    return f"{_whole(moment[0])[:-1]}.{moment[1] // 1000 % 1_000_000:06}Z"
+
+
+def _whole(seconds: int) -> str:
+    try:
+        return format_time(seconds)
+    except (ValueError, OverflowError, OSError) as error:  # the year has not four digits
+        raise DecodeError(f"a moment is out of range: {error}") from error
 
 
 def _duration(value: Wire) -> str:
