@@ -162,6 +162,13 @@ def test_an_envelope_can_be_opened_by_the_published_recipe() -> None:
     assert AESGCM(data_key).decrypt(data[32:44], data[44:], KEY) == CANARY
 
 
+def test_the_example_of_the_readme_is_one() -> None:
+    text = (Path(__file__).parents[2] / "storage" / "README.md").read_text()
+    head, *rows = text.partition("```envelope\n")[2].partition("```")[0].splitlines()
+    raw = b"".join(bytes.fromhex(row[:48]) for row in rows)
+    assert envelope([bytes(range(32))]).decrypt(b"/secrets/default/a", head.encode() + raw) == b'{"a":1}'
+
+
 def test_values_of_older_servers_with_one_key_for_all_can_be_read() -> None:
     keys = LocalKeys([b"K" * 32], "the test")
     wrapped = keys.wrap(b"d" * 32)
