@@ -148,6 +148,7 @@ class Cluster:
             await self._start_scheduler(stack)
         if "node" in parts:
             await self._start_node(stack)
+        await self._start_flow_control(stack)
         runfile.write(self.directory, self._note())
         stack.callback(runfile.remove, self.directory)
 
@@ -277,6 +278,15 @@ class Cluster:
         for service in services:
             await stack.enter_async_context(running(service))
         self._ready("controllers", f"{len(services) - 1} of them")
+
+    async def _start_flow_control(self, stack: AsyncExitStack) -> None:
+        """Part of the API, but nobody waits for it."""
+        from kube_lite.controllers.flow_control import LEVELS, FlowControl
+
+        if self.registry.by_gvr(LEVELS) is not None:
+            client = self.client_for("system:apiserver")
+            service = FlowControl(client, await self._shared_informers(stack), self.clock)
+            await stack.enter_async_context(running(service))
 
     async def _start_scheduler(self, stack: AsyncExitStack) -> None:
         self._begin()
