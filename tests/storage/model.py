@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from kube_lite_storage import (
     Compacted,
     CompareFailed,
+    Delete,
     Event,
     FutureRevision,
     KeyExists,
@@ -24,6 +25,9 @@ class Model:
         self.snapshots: list[dict[bytes, KeyValue]] = [{}, {}]
         self.events: list[Event] = []
         self.compacted = 0
+        self.now = 1_000_000
+        self.leases: list[tuple[int, bytes, int]] = []
+        """When it runs out, of which key, and at which revision."""
 
     @property
     def revision(self) -> int:
@@ -41,6 +45,8 @@ class Model:
             previous = after.pop(write.key, None)
             if isinstance(write, Put):
                 created = previous.created if previous else revision
+                if write.lease_seconds:
+                    self.leases.append((self.now + int(write.lease_seconds), write.key, revision))
                 after[write.key] = KeyValue(write.key, write.value, write.header, created, revision)
             if previous or isinstance(write, Put):
                 events.append(Event(revision, write.key, after.get(write.key), previous))
@@ -48,6 +54,18 @@ class Model:
             self.snapshots.append(after)
             self.events += events
         return self.revision
+
+    def expire(self) -> None:
+        """Delete every key whose lease has run out and that was not written since."""
+        due = sorted(lease for lease in self.leases if lease[0] <= self.now)
+        self.leases = [lease for lease in self.leases if lease[0] > self.now]
+        newest = {key: revision for _, key, revision in sorted(due, key=lambda lease: lease[2])}
+        gone = [
+            key
+            for key in dict.fromkeys(key for _, key, _ in due)
+            if key in self.snapshots[-1] and self.snapshots[-1][key].revision == newest[key]
+        ]
+        self.commit(Txn([], [Delete(key) for key in gone]))
 
     @staticmethod
     def _failure(key: bytes, expected: int, found: int) -> CompareFailed:

@@ -2,27 +2,28 @@
 
 import asyncio
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from kube_lite_storage import Compare, Delete, Event, Put, Range, Store, StoreError, Txn
+from kube_lite_storage import Compare, Delete, Event, Put, Range, Store, StoreError, Txn, restore
 
 from .model import Model
 
 KEYS = st.sampled_from([b"a", b"a\0", b"a\0b", b"ab", b"b", b"b\xff", b"c"])
+LEASES = st.sampled_from([0, 0, 0, 5, 20])
 REVISIONS = st.integers(0, 14)
 RANGES = st.tuples(KEYS, KEYS).map(lambda keys: Range(*keys))
 WRITES = st.one_of(
-    st.builds(Put, KEYS, st.binary(max_size=8), st.binary(max_size=4), st.just(-1), st.just(0)),
+    st.builds(Put, KEYS, st.binary(max_size=8), st.binary(max_size=4), st.just(-1), LEASES),
     st.builds(Delete, KEYS),
 )
 TXNS = st.builds(
     Txn,
-    st.lists(st.builds(Compare, KEYS, REVISIONS), max_size=1),
+    st.lists(st.builds(Compare, KEYS, REVISIONS), max_size=2),
     st.lists(WRITES, max_size=3, unique_by=lambda write: write.key),
 )
 COMMANDS = st.one_of(
@@ -31,6 +32,10 @@ COMMANDS = st.one_of(
     st.tuples(st.just("list"), RANGES, REVISIONS, st.integers(0, 3)),
     st.tuples(st.just("watch"), RANGES, REVISIONS),
     st.tuples(st.just("reopen")),
+    st.tuples(st.just("fork")),
+    st.tuples(st.just("restore")),
+    st.tuples(st.just("peek")),
+    st.tuples(st.just("wait"), st.integers(1, 40)),
 )
 
 
@@ -48,20 +53,57 @@ def test_the_store_behaves_like_a_dict_with_history(commands: list[tuple[Any, ..
         asyncio.run(play(Path(directory), commands))
 
 
-async def play(path: Path, commands: list[tuple[Any, ...]]) -> None:
+async def play(directory: Path, commands: list[tuple[Any, ...]]) -> None:
     model = Model()
     rest = iter(commands)
-    is_over = False
-    while not is_over:
-        async with Store.open(path, durable=False, keep_seconds=None) as store:
-            is_over = True
-            for name, *arguments in rest:
-                if name == "reopen":
-                    is_over = False
-                    break
-                await globals()[f"play_{name}"](store, model, *arguments)
+    path: Path | None = directory / "0"
+    while path is not None:
+        now = partial(getattr, model, "now")
+        async with Store.open(path, durable=False, keep_seconds=None, now=now) as store:
+            path = await play_until_left(store, model, path, rest)
             assert store.check() == []
             assert (store.revision, store.compacted) == (model.revision, model.compacted)
+
+
+async def play_until_left(
+    store: Store, model: Model, path: Path, commands: Iterator[tuple[Any, ...]]
+) -> Path | None:
+    """Play until a command says that the store is closed; where the next one to be opened lies."""
+    other = path.with_name(str(int(path.name) + 1))
+    for name, *arguments in commands:
+        if name == "reopen":
+            return path
+        if name == "fork":
+            await store.fork(other)
+            return other
+        if name == "restore":
+            taken = await store.snapshot(path.with_name("snapshot"))
+            assert (taken.revision, taken.compacted) == (model.revision, model.compacted)
+            assert restore(path.with_name("snapshot"), other) == taken
+            return other
+        await globals()[f"play_{name}"](store, model, *arguments)
+    return None
+
+
+async def play_wait(store: Store, model: Model, seconds: int) -> None:
+    """Time passes; what has run out goes, in one revision."""
+    model.now += seconds
+    model.expire()
+    async with asyncio.timeout(10):
+        while store.revision < model.revision:
+            await store.commit(Txn([], []))  # whatever comes makes the writer look at the time
+            await asyncio.sleep(0.001)
+
+
+async def play_peek(store: Store, model: Model) -> None:
+    """Look at what there is, without the values."""
+    whole = Range(b"\0", b"\xff")
+    keys = store.list(whole, parts="keys").items
+    assert [(item.key, item.revision) for item in keys] == [
+        (item.key, item.revision) for item in model.list(whole, model.revision)
+    ]
+    status = store.status()
+    assert (status.revision, status.compacted, status.keys) == (model.revision, model.compacted, len(keys))
 
 
 async def play_commit(store: Store, model: Model, txns: list[Txn]) -> None:
