@@ -34,14 +34,14 @@ class Versions:
 
     def opened(self, item: KeyValue) -> KeyValue:
         """A version as it was read, with its value as it was written. Raises ``CannotDecrypt``."""
-        if self.cipher is None or not item.value.startswith(MARK):
+        if self.cipher is None or not item[1].startswith(MARK):
             return item
-        place = (item.key, item.revision)
-        value = self._values.get(place)
+        key, stored, header, created, revision = item
+        value = self._values.get((key, revision))
         if value is None:
-            value = self.cipher.decrypt(item.key, item.value)
-            self._remember(place, value)
-        return item._replace(value=value)
+            value = self.cipher.decrypt(key, stored)
+            self._remember((key, revision), value)
+        return tuple.__new__(KeyValue, (key, value, header, created, revision))  # as in ``layout``
 
     def all_opened(self, items: list[KeyValue]) -> list[KeyValue]:
         """As ``opened``, for many; plain ones cost a look at their first bytes."""
