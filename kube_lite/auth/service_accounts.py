@@ -7,6 +7,7 @@ GET; that the objects still exist is looked up each time.
 Source: ``pkg/serviceaccount/claims.go``.
 """
 
+import asyncio
 import hashlib
 import uuid
 from collections import OrderedDict
@@ -85,6 +86,7 @@ class SigningKey:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._private: RSAPrivateKey | None = None
+        self._making = asyncio.Lock()
 
     @property
     def private(self) -> "RSAPrivateKey":
@@ -92,6 +94,13 @@ class SigningKey:
         if self._private is None:
             self._private = _load_or_make(self._path)
         return self._private
+
+    async def prepare(self) -> None:
+        """Load or make the key in a thread, so that nobody else waits for the arithmetic."""
+        if self._private is None:
+            async with self._making:
+                if self._private is None:
+                    self._private = await asyncio.to_thread(_load_or_make, self._path)
 
     def public_document(self) -> Json:
         """The public key as an entry of a JSON Web Key Set."""
@@ -140,6 +149,14 @@ class TokenIssuer:
     def look_up_with(self, lookup: Lookup) -> None:
         """Say where accounts and Pods are found; until then no token is good."""
         self._lookup = lookup
+
+    async def prepare(self) -> None:
+        """Have the key ready; to be awaited before ``issue`` and ``key_set`` where others share the loop."""
+        await self._key.prepare()
+
+    def key_set(self) -> Json:
+        """The keys by which others may verify tokens: a JSON Web Key Set."""
+        return {"keys": [self._key.public_document()]}
 
     def issue(
         self, account: Json, audiences: Sequence[str], seconds: float, bound: Sequence[Bound] = ()

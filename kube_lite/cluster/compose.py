@@ -218,6 +218,7 @@ class Cluster:
             host=self.config.host,
             port=self.config.port,
             also_on=[self._pod_facing] if self._pod_facing else [],
+            tokens=issuer,
             version=version,
             clock=clock,
             operations=self.encryption.operations,

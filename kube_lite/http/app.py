@@ -19,6 +19,7 @@ from kube_lite.api.identity import Json
 from kube_lite.api.resource import Registry
 from kube_lite.auth.authenticate import Authenticator
 from kube_lite.auth.authorize import Attributes, Authorizer, refusal
+from kube_lite.auth.service_accounts import TokenIssuer
 from kube_lite.auth.user import AUTHENTICATED, MASTERS, User
 from kube_lite.kit.clock import Clock
 from kube_lite.kit.metrics import Metrics
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from .proxy import NodeStreams
 
 METRICS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
+OPENID_PATHS = ("/openid/", "/.well-known/")
 HEALTH_PATHS = ("/healthz", "/livez", "/readyz")
 BODY_METHODS = ("POST", "PUT", "PATCH", "DELETE")
 Operations = Mapping[tuple[str, str], Callable[[], Awaitable[Json]]]
@@ -68,6 +70,7 @@ class ApiServer:
         port: 0 picks a free one; ``self.port`` says which, once ready.
         version: of Kubernetes, ``1.36``.
         operations: what else is served, by method and path, to those who may: answers are JSON.
+        tokens: whose keys are published, for those who verify tokens elsewhere.
         node_credentials: gives TLS for connections to nodes, with a certificate that nodes trust.
     """
 
@@ -88,6 +91,7 @@ class ApiServer:
         clock: Clock,
         node_credentials: Callable[[], ssl.SSLContext],
         also_on: Sequence[str] = (),
+        tokens: TokenIssuer | None = None,
         operations: Operations = NO_OPERATIONS,
     ) -> None:
         self.port = port
@@ -101,7 +105,8 @@ class ApiServer:
         self._operations = operations
         self._node_credentials = node_credentials
         self._user = User("system:apiserver", groups=(MASTERS, AUTHENTICATED))
-        self._documents = Documents(registry, definitions, version)
+        self._tokens = tokens
+        self._documents = Documents(registry, definitions, version, tokens)
         self._health = Health({"ping": self._ping, "etcd": self._reads_the_store})
         self._metrics = Metrics()
         self._streams: NodeStreams | None = None
@@ -213,6 +218,8 @@ class ApiServer:
         operation = self._operations.get((call.request.method, path))
         if operation is not None:
             return await self._responder.send(call, 200, orjson.dumps(await operation()), "application/json")
+        if path.startswith(OPENID_PATHS) and self._tokens is not None:
+            await self._tokens.prepare()
         document = self._documents.find(call)
         return await self._responder.send(
             call, document.code, document.body, document.content_type, extra=document.headers

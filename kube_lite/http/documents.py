@@ -16,6 +16,7 @@ import orjson
 from kube_lite.api.errors import NotAcceptable
 from kube_lite.api.identity import GroupVersion, Json
 from kube_lite.api.resource import Registry
+from kube_lite.auth.service_accounts import ALGORITHM, TokenIssuer
 
 from .call import Call
 from .negotiate import JSON, negotiate
@@ -34,6 +35,8 @@ PROTOBUF_V2 = (
     "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
     "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
 )
+KEY_SET = "application/jwk-set+json"
+KEYS_KEPT = "public, max-age=3600"
 FOR_EVER = "public, max-age=31536000"
 OTHER_PATHS = (
     "/.well-known/openid-configuration", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3",
@@ -56,8 +59,11 @@ class Documents:
     ``address`` is what ``/api`` tells clients to use; it is known only once the server listens.
     """
 
-    def __init__(self, registry: Registry, definitions: "Definitions", version: str) -> None:
+    def __init__(
+        self, registry: Registry, definitions: "Definitions", version: str, tokens: TokenIssuer | None = None
+    ) -> None:
         self.address = ""
+        self._tokens = tokens
         self._registry = registry
         self._definitions = definitions
         self._version = version
@@ -76,9 +82,11 @@ class Documents:
         parts = tuple(part for part in call.address.path.split("/") if part)
         makers: Mapping[str, Callable[[Call, Parts], Document]] = {
             "": self._root,
+            ".well-known": self._issuer,
             "api": self._api,
             "apis": self._apis,
             "openapi": self._openapi,
+            "openid": self._keys,
             "version": self._version_of,
         }
         maker = makers.get(parts[0] if parts else "")
@@ -91,6 +99,24 @@ class Documents:
     def _root(self, call: Call, parts: Parts) -> Document:
         groups = {path for gv in self._registry.group_versions() for path in paths_of(gv)}
         return self._written(call, parts, lambda: {"paths": sorted(groups.union(OTHER_PATHS))})
+
+    def _issuer(self, call: Call, parts: Parts) -> Document:
+        """Who signs the tokens of ServiceAccounts, and where to find the keys (OpenID Connect Discovery)."""
+        if self._tokens is None or parts[1:] != ("openid-configuration",):
+            raise UnknownPath
+        document = {
+            "issuer": self._tokens.issuer,
+            "jwks_uri": f"https://{self.address}/openid/v1/jwks",
+            "response_types_supported": ["id_token"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": [ALGORITHM],
+        }
+        return Document(200, orjson.dumps(document), JSON, {"Cache-Control": KEYS_KEPT})
+
+    def _keys(self, call: Call, parts: Parts) -> Document:
+        if self._tokens is None or parts[1:] != ("v1", "jwks"):
+            raise UnknownPath
+        return Document(200, orjson.dumps(self._tokens.key_set()), KEY_SET, {"Cache-Control": KEYS_KEPT})
 
     def _version_of(self, call: Call, parts: Parts) -> Document:
         if len(parts) > 1:

@@ -40,6 +40,7 @@ class Tokens:
         check_seconds(seconds)
         bound = self._bound(request.namespace, spec.get("boundObjectRef"))
         audiences = spec.get("audiences") or list(parts.tokens.audiences)
+        await parts.tokens.prepare()
         issued = parts.tokens.issue(account, audiences, seconds, [bound] if bound else [])
         metadata = account["metadata"]
         reference = spec.get("boundObjectRef")

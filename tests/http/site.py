@@ -82,6 +82,7 @@ async def site_in(directory: Path, clock: Clock | None = None) -> AsyncIterator[
             port=0,
             version="1.36",
             clock=clock,
+            tokens=tokens,
             node_credentials=lambda: client_context(authority.files.certificate, admin),
         )
         await stack.enter_async_context(running(server))

@@ -2,13 +2,16 @@
 
 from typing import Any
 
+import jwt
 import pytest
+from jwt import PyJWKSet
 
 from kube_lite.api.identity import GroupVersionResource
 from kube_lite.api.resource import Resource
 
 from .site import Site
 
+ACCOUNTS = GroupVersionResource("", "v1", "serviceaccounts")
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
 
@@ -80,3 +83,19 @@ async def test_metrics_count_requests_by_what_they_were_for(site: Site) -> None:
         text = await response.text()
     labels = 'verb="LIST",group="",version="v1",resource="nodes",subresource="",code="200"'
     assert f"apiserver_request_total{{{labels}}} 1\n" in text
+
+
+async def test_others_find_the_keys_by_which_to_verify_tokens(site: Site) -> None:
+    about, _ = await get(site, "/.well-known/openid-configuration")
+    assert about["jwks_uri"] == f"https://127.0.0.1:{site.server.port}/openid/v1/jwks"
+    keys, content_type = await get(site, "/openid/v1/jwks")
+    assert content_type == "application/jwk-set+json"
+    account = {"metadata": {"name": "a"}}
+    await site.client.create(ACCOUNTS, account, namespace="default")
+    made = await site.client.create(
+        ACCOUNTS, {"metadata": {"name": "a"}}, namespace="default", name="a", subresource="token"
+    )
+    token = made["status"]["token"]
+    key = PyJWKSet.from_dict(keys)[jwt.get_unverified_header(token)["kid"]]
+    claims = jwt.decode(token, key, ["RS256"], issuer=about["issuer"], options={"verify_aud": False})
+    assert claims["sub"] == "system:serviceaccount:default:a"
