@@ -161,7 +161,7 @@ class ApiServer:
 
     async def _answer_with_object(self, call: Call, target: Target) -> StreamResponse:
         headers, query, row = call.request.headers, call.address.query, target.resource
-        form = with_pretty(negotiate(headers.get("Accept", "")), query, headers.get("User-Agent", ""))
+        form = with_pretty(negotiate(headers.get("Accept", ""), row), query, headers.get("User-Agent", ""))
         request = await self._request(call, target)
         if target.verb == "watch":
             framer = Framer(row, form, query, self._clock.now)
@@ -170,7 +170,7 @@ class ApiServer:
             refuse_misfits(form, row, is_list=target.verb == "list")
         answer = await self._pipeline.handle(request)
         if isinstance(answer, Listing):
-            pieces = list_pieces(answer, form, row, query, self._clock.now())
+            pieces = await list_pieces(answer, form, row, query, self._clock.now())
             return await self._responder.send(call, 200, pieces, form.media_type, answer.warnings)
         body = object_bytes(answer, form, row, query, self._clock.now())
         return await self._responder.send(call, answer.code, body, form.media_type, answer.warnings)

@@ -19,7 +19,7 @@ from kube_lite.api.resource import Registry
 from kube_lite.auth.service_accounts import ALGORITHM, TokenIssuer
 
 from .call import Call
-from .negotiate import JSON, negotiate
+from .negotiate import JSON, PLAIN, PROTOBUF, negotiate
 from .parse import UnknownPath, not_allowed, not_served
 from .represent import encode, with_pretty
 from .versions import git_version, version_document
@@ -98,7 +98,7 @@ class Documents:
 
     def _root(self, call: Call, parts: Parts) -> Document:
         groups = {path for gv in self._registry.group_versions() for path in paths_of(gv)}
-        return self._written(call, parts, lambda: {"paths": sorted(groups.union(OTHER_PATHS))})
+        return self._written(call, parts, lambda: {"paths": sorted(groups.union(OTHER_PATHS))}, is_kind=False)
 
     def _issuer(self, call: Call, parts: Parts) -> Document:
         """Who signs the tokens of ServiceAccounts, and where to find the keys (OpenID Connect Discovery)."""
@@ -121,7 +121,7 @@ class Documents:
     def _version_of(self, call: Call, parts: Parts) -> Document:
         if len(parts) > 1:
             raise UnknownPath
-        return self._written(call, parts, lambda: version_document(self._version))
+        return self._written(call, parts, lambda: version_document(self._version), is_kind=False)
 
     def _api(self, call: Call, parts: Parts) -> Document:
         from kube_lite.api import discovery  # like the documents, when it is first needed
@@ -190,8 +190,13 @@ class Documents:
     def _json(self, key: Parts, make: Callable[[], Json]) -> bytes:
         return self._bytes(key, lambda: orjson.dumps(make()))
 
-    def _written(self, call: Call, parts: Parts, make: Callable[[], Json]) -> Document:
+    def _written(
+        self, call: Call, parts: Parts, make: Callable[[], Json], *, is_kind: bool = True
+    ) -> Document:
+        """``is_kind`` says that there is a form in protobuf; what is none is JSON, as upstream has it."""
         form = negotiate(call.request.headers.get("Accept", ""))
+        if form.media_type == PROTOBUF and not is_kind:
+            form = PLAIN
         if form.kind:
             raise NotAcceptable(
                 "only the following media types are accepted: application/json, application/yaml"

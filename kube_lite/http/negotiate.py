@@ -2,9 +2,11 @@
 
 Two judges look at ``Accept``, as in the real server. The router wants a media type it knows, by name or
 ``*/*`` (a mere ``application/*`` fails); then the best clause is taken whose parameters can be served, such
-as ``as=Table``. They refuse in different words. Protobuf and CBOR are known words that are not served yet:
-in a list of alternatives they are passed over, alone they are refused. Source:
-``apiserver/pkg/endpoints/handlers/negotiation/negotiate.go`` and go-restful's ``route.go``.
+as ``as=Table``. They refuse in different words. Custom resources have no form in protobuf, nor have tables: a
+clause that wants one is passed over, alone it is refused. CBOR is unknown here as it is to a real server
+whose feature gates are as they come (``CBORServingAndStorage`` is off).
+Source: ``apiserver/pkg/endpoints/handlers/negotiation/negotiate.go``, ``AllowsMediaTypeTransform`` in
+``handlers/rest.go``, and go-restful's ``route.go``.
 """
 
 from functools import lru_cache
@@ -46,6 +48,7 @@ class Form(NamedTuple):
 
 
 PLAIN = Form()
+IN_PROTOBUF = Form(PROTOBUF)
 
 
 class _Clause(NamedTuple):
@@ -53,26 +56,35 @@ class _Clause(NamedTuple):
     parameters: dict[str, str]
 
 
-def negotiate(accept: str) -> Form:
-    """The form that serves an ``Accept`` header best.
+def negotiate(accept: str, row: Resource | None = None) -> Form:
+    """The form that serves an ``Accept`` header best, for objects of ``row`` or what every server knows.
 
     Raises:
         NotAcceptable: none does.
     """
-    return PLAIN if not accept or accept == JSON else _negotiate(accept)
+    if not accept or accept == JSON:
+        return PLAIN
+    return _negotiate(accept, PROTOBUF in accept and row is not None and not speaks_protobuf(row))
+
+
+def speaks_protobuf(row: Resource) -> bool:
+    """Whether the objects of a row have a form in protobuf."""
+    from kube_lite.api.codecs.messages import has_message  # nobody needs it until somebody asks for protobuf
+
+    return has_message(row.api_version, row.kind)
 
 
 @lru_cache(maxsize=256)  # clients send the same few headers for all their life
-def _negotiate(accept: str) -> Form:
+def _negotiate(accept: str, is_custom: bool) -> Form:
     clauses = _clauses(accept)
     if not any(clause.media_type in (*_KNOWN, "*/*") for clause in clauses):
         message = f"406: Not Acceptable\n\nAvailable representations: {', '.join(_NAMED)}"
         raise NotAcceptable(message, details={})
     for clause in clauses:
-        for media_type in (JSON, YAML):
+        for media_type in _KNOWN:
             if clause.media_type in (media_type, "application/*", "*/*"):
                 form = _form(media_type, clause.parameters)
-                if form is not None:
+                if form is not None and not (is_custom and form == IN_PROTOBUF):
                     return form
     raise NotAcceptable(f"only the following media types are accepted: {', '.join(_KNOWN)}")
 
@@ -94,16 +106,16 @@ def _clauses(accept: str) -> list[_Clause]:
 
 def _form(media_type: str, parameters: dict[str, str]) -> Form | None:
     """None when the parameters ask for something that cannot be made."""
-    if parameters.get("stream") not in (None, "", "watch"):
+    if parameters.get("stream", "") not in (("",) if media_type == YAML else ("", "watch")):
         return None
-    pretty = parameters.get("pretty") == "1"
-    kind = parameters.get("as", "")
-    if not kind:
+    pretty = parameters.get("pretty") == "1" and media_type == JSON
+    kind, version = parameters.get("as"), parameters.get("v")
+    if kind is None and version is None and "g" not in parameters:
         return Form(media_type, pretty=pretty)
-    version = parameters.get("v", "")
     if parameters.get("g") != "meta.k8s.io" or version not in META_VERSIONS:
         return None
-    if kind not in ("Table", "PartialObjectMetadata", "PartialObjectMetadataList"):
+    kinds = ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")
+    if kind not in kinds or (kind == "Table" and media_type == PROTOBUF):
         return None
     return Form(media_type, kind, version, pretty)
 

@@ -1,11 +1,12 @@
 """Objects, lists and watch events → bytes in the form that was negotiated.
 
-In the usual form nothing is decoded: an object goes out as it is stored, a list joins stored bytes, an
-event wraps them. The other forms (tables, bare metadata, YAML, indented JSON) are made from the shared
+In the usual form nothing is decoded: an object goes out as it is stored, a list joins stored bytes, an event
+wraps them. The other forms (tables, bare metadata, protobuf, YAML, indented JSON) are made from the shared
 decoded object. Objects in lists do not repeat kind and apiVersion, which is why both stand first in what is
 stored.
 """
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 
 import orjson
@@ -16,7 +17,7 @@ from kube_lite.api.resource import Resource
 from kube_lite.api.table import INCLUDES, render
 from kube_lite.verbs.request import Answer, Change, Listing
 
-from .negotiate import PLAIN, YAML, Form
+from .negotiate import JSON, PLAIN, PROTOBUF, YAML, Form
 
 BLOCK = 100  # objects joined at once
 BROWSERS = ("curl", "Wget", "Mozilla/5.0")
@@ -24,6 +25,8 @@ BROWSERS = ("curl", "Wget", "Mozilla/5.0")
 
 def with_pretty(form: Form, query: Mapping[str, str], user_agent: str) -> Form:
     """The form with indentation if ``pretty`` or the kind of program that asks says so."""
+    if form.media_type != JSON:
+        return form
     wish = query.get("pretty")
     if wish is None:
         pretty = form.pretty or user_agent.startswith(BROWSERS)
@@ -44,13 +47,15 @@ def object_bytes(answer: Answer, form: Form, row: Resource, query: Mapping[str, 
     return encode(obj, form)
 
 
-def list_pieces(
+async def list_pieces(
     listing: Listing, form: Form, row: Resource, query: Mapping[str, str], now: float
 ) -> list[bytes]:
     """The body of an answer that is a list, in pieces."""
     metadata = _list_metadata(listing)
     if form == PLAIN:
         return list(_joined(listing, row, metadata))
+    if form.media_type == PROTOBUF:
+        return [await _protobuf_list(listing, form, row, metadata)]
     objects = [stored.object for stored in listing.items]
     if form.kind == "Table":
         document = _table(objects, form, row, query, now, metadata)
@@ -98,6 +103,22 @@ def _joined(listing: Listing, row: Resource, metadata: Json) -> Iterator[bytes]:
     yield b"]}"
 
 
+async def _protobuf_list(listing: Listing, form: Form, row: Resource, metadata: Json) -> bytes:
+    """A list in protobuf. Others get their turn between blocks: an object costs a tenth of a millisecond."""
+    from kube_lite.api.codecs.protobuf_writing import encode_item, encode_list
+
+    api_version, kind, list_kind = row.api_version, row.kind, f"{row.kind}List"
+    if form.kind:
+        api_version, kind, list_kind = form.api_version, "PartialObjectMetadata", form.kind
+    items: list[bytes] = []
+    for start in range(0, len(listing.items), BLOCK):
+        for stored in listing.items[start : start + BLOCK]:
+            obj = _partial(stored.object, form, row) if form.kind else stored.object
+            items.append(encode_item(api_version, kind, obj))
+        await asyncio.sleep(0)
+    return encode_list(api_version, list_kind, metadata, items)
+
+
 def _without_type(obj: Json) -> Json:
     return {name: value for name, value in obj.items() if name not in ("kind", "apiVersion")}
 
@@ -142,8 +163,12 @@ def _partial(obj: Json, form: Form, row: Resource) -> Json:
     return {"kind": "PartialObjectMetadata", "apiVersion": form.api_version, "metadata": metadata}
 
 
-def encode(document: object, form: Form) -> bytes:
-    """JSON or YAML. Small numbers of people want the latter, so its library is imported late."""
+def encode(document: Json, form: Form) -> bytes:
+    """JSON, protobuf or YAML. Few want the latter two, so what writes them is imported late."""
+    if form.media_type == PROTOBUF:
+        from kube_lite.api.codecs.protobuf_writing import encode as encode_protobuf
+
+        return encode_protobuf(document if "apiVersion" in document else {**document, "apiVersion": "v1"})
     if form.media_type != YAML:
         return orjson.dumps(document, option=orjson.OPT_INDENT_2 if form.pretty else 0)
     import yaml

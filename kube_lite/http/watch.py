@@ -1,11 +1,12 @@
 """Watches over HTTP: one JSON frame a line, as long as the client likes, at most as long as was agreed.
 
-A frame is made once per event and form and kept with the event, so that a thousand watchers cost one
-encoding. Each write waits until the client has taken most of what was sent before; a client that takes
-nothing stops its own watch only, and the store cuts that off with its bounded queue.
+In protobuf a frame is a ``WatchEvent`` behind its length, and holds the object in an envelope of its own. A
+frame is made once per event and form and kept with the event, so that a thousand watchers cost one encoding.
+Each write waits until the client has taken most of what was sent before; a client that takes nothing stops
+its own watch only, and the store cuts that off with its bounded queue.
 
 What can be told only in the stream is told as an ``ERROR`` event with a Status: above all 410, after which
-clients list again. A WebSocket client gets the same frames as text messages.
+clients list again. A WebSocket client gets the same frames as messages, those in protobuf without length.
 """
 
 import asyncio
@@ -14,7 +15,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import cast
 
-import orjson
 from aiohttp.web_response import StreamResponse
 
 from kube_lite.api.errors import ApiError, BadRequest, Expired, Gone, NotAcceptable
@@ -23,8 +23,8 @@ from kube_lite.verbs.request import Change
 
 from .call import Call
 from .listener import Connection
-from .negotiate import JSON, PLAIN, Form
-from .represent import event_object
+from .negotiate import JSON, PLAIN, PROTOBUF, Form
+from .represent import encode, event_object
 
 STREAMED = ("application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch")
 LONGEST_SECONDS = 1800.0  # without timeoutSeconds a watch ends after this to twice this, as upstream
@@ -39,17 +39,23 @@ class Framer:
     """
 
     def __init__(self, row: Resource, form: Form, query: Mapping[str, str], now: Callable[[], float]) -> None:
-        if form.media_type != JSON:
+        if form.media_type not in (JSON, PROTOBUF):
             raise NotAcceptable(f"only the following media types are accepted: {', '.join(STREAMED)}")
         self._row = row
         self._form = form._replace(pretty=False)  # a frame is a line
         self._query = query
         self._now = now
-        self._key = f"{self._form.kind}/{self._form.version}"
+        self._in_protobuf = form.media_type == PROTOBUF
+        self._key = f"{form.media_type}/{form.kind}/{form.version}"
         self._is_first = True
 
+    @property
+    def content_type(self) -> str:
+        """What the frames are called."""
+        return f"{PROTOBUF};stream=watch" if self._in_protobuf else JSON
+
     def frame(self, change: Change) -> bytes:
-        """The line that tells of a change."""
+        """What tells of a change."""
         if self._form.kind == "Table":
             return self._make(change)
         frame = change.encoded.get(self._key)
@@ -65,13 +71,23 @@ class Framer:
             made = event_object(
                 change, self._form, self._row, self._query, self._now(), with_columns=with_columns
             )
-            body = orjson.dumps(made)
-        return b'{"type":"%s","object":%s}\n' % (change.type.encode(), body)
+            body = encode(made, self._form)
+        return self._framed(change.type, body)
 
+    def error(self, error: ApiError) -> bytes:
+        """The frame that tells why a watch ends."""
+        return self._framed("ERROR", encode(error.status(), self._form))
 
-def error_frame(error: ApiError) -> bytes:
-    """The line that tells why a watch ends."""
-    return orjson.dumps({"type": "ERROR", "object": error.status()}) + b"\n"
+    def message(self, frame: bytes) -> str | bytes:
+        """A frame as a message of a WebSocket, which has a length of its own."""
+        return frame[4:] if self._in_protobuf else frame.decode()
+
+    def _framed(self, kind: str, body: bytes) -> bytes:
+        if self._in_protobuf:
+            from kube_lite.api.codecs.protobuf_writing import encode_event
+
+            return encode_event(kind, body)
+        return b'{"type":"%s","object":%s}\n' % (kind.encode(), body)
 
 
 def timeout_of(query: Mapping[str, str]) -> float:
@@ -90,12 +106,12 @@ def timeout_of(query: Mapping[str, str]) -> float:
     return LONGEST_SECONDS * (1 + random.random())  # spread, so that clients do not come back all at once
 
 
-class _Lines:
+class _Chunks:
     """Frames as chunks of an ordinary response."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, framer: Framer) -> None:
         self._request = call.request
-        self.response = StreamResponse(headers=call.headers(JSON))
+        self.response = StreamResponse(headers=call.headers(framer.content_type))
         self.response.enable_chunked_encoding()
 
     async def begin(self) -> None:
@@ -113,12 +129,13 @@ class _Lines:
 
 
 class _Messages:
-    """Frames as text messages of a WebSocket."""
+    """Frames as messages of a WebSocket."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, framer: Framer) -> None:
         from aiohttp.web_ws import WebSocketResponse  # few clients watch this way
 
         self._request = call.request
+        self._framer = framer
         self.response = WebSocketResponse()
 
     async def begin(self) -> None:
@@ -143,7 +160,11 @@ class _Messages:
         deadline.reschedule(asyncio.get_running_loop().time())
 
     async def send(self, frame: bytes) -> None:
-        await self.response.send_str(frame.decode())
+        message = self._framer.message(frame)
+        if isinstance(message, str):
+            await self.response.send_str(message)
+        else:
+            await self.response.send_bytes(message)
 
     async def end(self) -> None:
         await self.response.close()
@@ -156,7 +177,7 @@ async def serve_watch(call: Call, changes: Changes, framer: Framer) -> StreamRes
         ApiError: the watch could not begin, and nothing has been sent.
     """
     is_websocket = call.request.headers.get("Upgrade", "").lower() == "websocket"
-    out = _Messages(call) if is_websocket else _Lines(call)
+    out = _Messages(call, framer) if is_websocket else _Chunks(call, framer)
     connection = cast(Connection, call.request.protocol)  # the only kind that the listener makes
     try:
         async with asyncio.timeout(timeout_of(call.address.query)) as deadline:
@@ -172,7 +193,9 @@ async def serve_watch(call: Call, changes: Changes, framer: Framer) -> StreamRes
     return out.response
 
 
-async def _tell(changes: Changes, framer: Framer, out: _Lines | _Messages, deadline: asyncio.Timeout) -> None:
+async def _tell(
+    changes: Changes, framer: Framer, out: _Chunks | _Messages, deadline: asyncio.Timeout
+) -> None:
     try:
         async with changes as stream:
             await out.begin()
@@ -182,8 +205,8 @@ async def _tell(changes: Changes, framer: Framer, out: _Lines | _Messages, deadl
     except (Expired, Gone) as error:  # told in the stream even when the watch could not begin
         if not out.response.prepared:
             await out.begin()
-        await out.send(error_frame(error))
+        await out.send(framer.error(error))
     except ApiError as error:
         if not out.response.prepared:
             raise
-        await out.send(error_frame(error))
+        await out.send(framer.error(error))

@@ -1,0 +1,132 @@
+"""Clients written in Go ask for protobuf and send it."""
+
+import asyncio
+
+from aiohttp import ClientResponse, ClientSession, WSMsgType
+
+from kube_lite.api.codecs.protobuf import decode
+from kube_lite.api.codecs.protobuf_writing import encode
+from kube_lite.api.identity import GroupVersionResource, Json
+from kube_lite.http.negotiate import IN_PROTOBUF, PLAIN
+from kube_lite.http.watch import Framer
+from kube_lite.kinds import builtin
+from kube_lite.registry.stored import Stored
+from kube_lite.verbs.request import Change
+
+from .site import Site, config_map
+
+CONFIG_MAPS = GroupVersionResource("", "v1", "configmaps")
+PATH = "/api/v1/namespaces/default/configmaps"
+PROTOBUF = "application/vnd.kubernetes.protobuf"
+ACCEPT = {"Accept": f"{PROTOBUF},application/json"}
+ROW = next(row for row in builtin("1.36") if row.plural == "configmaps")
+
+
+async def read(response: ClientResponse) -> Json:
+    assert response.headers["Content-Type"] == PROTOBUF
+    value: Json = decode(await response.read()).value
+    return value
+
+
+async def test_an_object_in_protobuf_is_taken_and_given(site: Site) -> None:
+    http = await site.session(headers=ACCEPT)
+    body = encode(config_map("a", key="value"))
+    response = await http.post(PATH, data=body, headers={"Content-Type": PROTOBUF})
+    assert response.status == 201
+    made = await read(response)
+    in_json = await (await http.get(f"{PATH}/a", headers={"Accept": "application/json"})).json()
+    assert made == await read(await http.get(f"{PATH}/a")) == in_json
+
+
+async def test_a_list_in_protobuf_says_what_it_says_in_json(site: Site) -> None:
+    for number in range(3):
+        await site.client.create(CONFIG_MAPS, config_map(f"c{number}"), namespace="default")
+    http = await site.session(headers=ACCEPT)
+    given = await read(await http.get(PATH, params={"limit": "2"}))
+    in_json = await (
+        await http.get(PATH, params={"limit": "2"}, headers={"Accept": "application/json"})
+    ).json()
+    assert given["metadata"].pop("continue")
+    assert in_json["metadata"].pop("continue")
+    assert given == in_json
+
+
+async def test_metadata_alone_is_given_in_protobuf(site: Site) -> None:
+    await site.client.create(CONFIG_MAPS, config_map("a", key="value"), namespace="default")
+    http = await site.session(
+        headers={"Accept": f"{PROTOBUF};as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"}
+    )
+    given = await read(await http.get(PATH))
+    assert given["kind"] == "PartialObjectMetadataList"
+    assert [(item["metadata"]["name"], "data" in item) for item in given["items"]] == [("a", False)]
+
+
+async def test_failures_and_deletions_are_told_in_protobuf(site: Site) -> None:
+    await site.client.create(CONFIG_MAPS, config_map("a"), namespace="default")
+    http = await site.session(headers=ACCEPT)
+    missing = await http.get(f"{PATH}/b")
+    assert (missing.status, (await read(missing))["reason"]) == (404, "NotFound")
+    options = encode({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": "another"}})
+    refused = await http.delete(f"{PATH}/a", data=options, headers={"Content-Type": PROTOBUF})
+    assert (refused.status, (await read(refused))["reason"]) == (409, "Conflict")
+    deleted = await read(await http.delete(f"{PATH}/a"))
+    assert (deleted["kind"], deleted["status"]) == ("Status", "Success")
+
+
+async def test_discovery_is_given_in_protobuf_and_what_is_no_kind_in_json(site: Site) -> None:
+    http = await site.session(headers=ACCEPT)
+    groups = await read(await http.get("/apis"))
+    assert "apps" in [group["name"] for group in groups["groups"]]
+    resources = await read(await http.get("/api/v1"))
+    assert "pods" in [entry["name"] for entry in resources["resources"]]
+    assert (await (await http.get("/version")).json())["major"] == "1"
+
+
+def parse_event(frame: bytes) -> tuple[str, Json]:
+    """``WatchEvent`` by hand: a type, and an object in a ``RawExtension``."""
+    length = frame[1]
+    raw = frame[2 + length :]
+    return frame[2 : 2 + length].decode(), decode(raw[raw.index(b"k8s\0") :]).value
+
+
+async def next_event(response: ClientResponse) -> tuple[str, Json]:
+    length = int.from_bytes(await response.content.readexactly(4), "big")
+    return parse_event(await response.content.readexactly(length))
+
+
+async def test_a_watch_in_protobuf_tells_events_behind_their_length(site: Site) -> None:
+    http = await site.session(headers={"Accept": f"{PROTOBUF};stream=watch,{PROTOBUF}"})
+    response = await http.get(PATH, params={"watch": "true"})
+    assert response.headers["Content-Type"] == f"{PROTOBUF};stream=watch"
+    made = await site.client.create(CONFIG_MAPS, config_map("a", key="value"), namespace="default")
+    async with asyncio.timeout(5):
+        assert await next_event(response) == ("ADDED", made)
+    response.close()
+
+
+async def test_why_a_watch_ends_is_told_in_protobuf(site: Site) -> None:
+    http = await site.session(headers=ACCEPT)
+    for number in range(3):
+        await site.client.create(CONFIG_MAPS, config_map(f"c{number}"), namespace="default")
+    await site.store.compact(site.store.revision)
+    response = await http.get(PATH, params={"watch": "true", "resourceVersion": "1"})
+    async with asyncio.timeout(5):
+        kind, status = await next_event(response)
+    assert (kind, status["code"], status["reason"]) == ("ERROR", 410, "Expired")
+
+
+async def test_a_websocket_carries_events_without_length(site: Site) -> None:
+    await site.client.create(CONFIG_MAPS, config_map("a"), namespace="default")
+    http: ClientSession = await site.session(headers=ACCEPT)
+    async with http.ws_connect(f"{PATH}?watch=true") as socket, asyncio.timeout(5):
+        message = await socket.receive()
+        assert message.type is WSMsgType.BINARY
+        assert parse_event(message.data)[1]["metadata"]["name"] == "a"
+
+
+def test_a_frame_is_made_once_for_all_watchers_of_a_form() -> None:
+    raw = b'{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"a","resourceVersion":"7"}}'
+    change = Change("ADDED", Stored(raw, 7))
+    first, second = (Framer(ROW, IN_PROTOBUF, {}, lambda: 0.0).frame(change) for _ in range(2))
+    assert first is second
+    assert Framer(ROW, PLAIN, {}, lambda: 0.0).frame(change) == b'{"type":"ADDED","object":%s}\n' % raw
