@@ -132,9 +132,9 @@ class Cluster:
         """The administrator's client, without a socket in between."""
         return self.client_for("kube-lite-admin")
 
-    def client_for(self, name: str) -> Client:
-        """A client with an administrator's rights under another name."""
-        return LocalClient(self.pipeline, User(name, groups=(MASTERS, AUTHENTICATED)))
+    def client_for(self, name: str, user_agent: str = "") -> Client:
+        """A client with an administrator's rights under another name; as for ``LocalClient``."""
+        return LocalClient(self.pipeline, User(name, groups=(MASTERS, AUTHENTICATED)), user_agent)
 
     async def _start(self, stack: AsyncExitStack) -> None:
         self.directory = self._data_directory(stack)
@@ -226,7 +226,7 @@ class Cluster:
         )
         await stack.enter_async_context(running(self.server))
         await bootstrap(
-            self.client_for("system:apiserver"),
+            self.client_for("system:apiserver", "kube-apiserver"),
             self.registry,
             service_cidr=self.addresses.service_cidr,
             api_address=self._pod_facing or _reachable_address(self.config.host),
@@ -285,7 +285,7 @@ class Cluster:
         from kube_lite.controllers.flow_control import LEVELS, FlowControl
 
         if self.registry.by_gvr(LEVELS) is not None:
-            client = self.client_for("system:apiserver")
+            client = self.client_for("system:apiserver", "kube-apiserver")
             service = FlowControl(client, await self._shared_informers(stack), self.clock)
             await stack.enter_async_context(running(service))
 

@@ -35,7 +35,7 @@ async def start_node(cluster: "Cluster", stack: AsyncExitStack, informers: "Info
     from kube_lite.client.recorder import Recorder
 
     driver = await _start_driver(cluster, stack)
-    client = cluster.client_for(f"system:node:{cluster.node_name}")
+    client = cluster.client_for(f"system:node:{cluster.node_name}", "kubelet")
     recorder = Recorder(client, cluster.clock, "kubelet", cluster.node_name)
     await stack.enter_async_context(running(recorder))
     address = cluster.addresses.gateway if driver.abilities().pod_network else "127.0.0.1"

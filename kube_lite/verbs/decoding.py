@@ -68,6 +68,7 @@ def interpret(
         BadRequest: a value has a wrong type, or strict validation finds something.
     """
     unknown: tuple[str, ...] = ()
+    gives_up_owners = _gives_up_owners(value)
     if schema is not None:
         try:
             value, unknown = read_object(value, schema)
@@ -76,9 +77,17 @@ def interpret(
     value["kind"], value["apiVersion"] = gvk.kind, gvk.api_version
     if not isinstance(value.get("metadata"), dict):
         value["metadata"] = {}
+    if gives_up_owners:
+        value["metadata"]["managedFields"] = []
     if options.validation == "Strict" and (refusal or unknown):
         raise unreadable(gvk, gvk.kind, strict_error(refusal + unknown))
     return Body(value, repeated + unknown if options.validation == "Warn" else ())
+
+
+def _gives_up_owners(value: Json) -> bool:
+    """An empty list of owners says something, unlike other empty lists, which reading forgets."""
+    metadata = value.get("metadata")
+    return isinstance(metadata, dict) and metadata.get("managedFields") == []
 
 
 def check_kind(parts: Parts, value: Json, wanted: GroupVersionKind) -> None:

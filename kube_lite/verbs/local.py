@@ -25,11 +25,17 @@ EVENT_TYPES = {kind.value: kind for kind in EventType}
 
 
 class LocalClient:
-    """``client.protocol.Client`` on a pipeline, as one user."""
+    """``client.protocol.Client`` on a pipeline, as one user.
 
-    def __init__(self, pipeline: Pipeline, user: User) -> None:
+    Args:
+        user_agent: what the component calls itself, and owns the fields it writes as; by default the last
+            word of the user's name.
+    """
+
+    def __init__(self, pipeline: Pipeline, user: User, user_agent: str = "") -> None:
         self._pipeline = pipeline
         self._user = user
+        self._user_agent = user_agent or user.name.rpartition(":")[2]
 
     async def get(
         self, resource: GroupVersionResource, name: str, *, namespace: str = "", subresource: str = ""
@@ -177,6 +183,7 @@ class LocalClient:
             query or {},
             body,
             content_type,
+            self._user_agent,
         )
         answer = cast(Answer, await self._pipeline.handle(request))  # only lists are answered otherwise
         return answer.as_object()

@@ -88,7 +88,6 @@ def keep(obj: Json, old: Json) -> None:
     """Carry over what an update does not change by leaving it out, and what none changes. Changes ``obj``."""
     metadata, before = obj["metadata"], old["metadata"]
     metadata.pop("selfLink", None)
-    metadata.pop("managedFields", None)
     metadata["creationTimestamp"] = before["creationTimestamp"]
     for field in KEPT:
         if metadata.get(field) is None and field in before:

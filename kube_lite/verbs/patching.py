@@ -15,8 +15,10 @@ from kube_lite.api.patch import jsonpatch, merge, refused, strategic
 from kube_lite.api.schema.load import Schema
 
 from . import metadata as meta
+from .applying import Applying
 from .decoding import check_kind, check_type, interpret
 from .options import WriteOptions, parse_write_options
+from .owning import APPLY_PATCH, is_apply
 from .parts import Parts
 from .request import Answer, Request
 from .writing import Prepare, Writing
@@ -24,8 +26,7 @@ from .writing import Prepare, Writing
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
-APPLY_PATCHES = ("application/apply-patch+yaml", "application/apply-patch+cbor")
-ACCEPTED = ", ".join((JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH))
+ACCEPTED = ", ".join((JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH))
 
 Apply = Callable[[Json, Any, Schema | None], Json]
 
@@ -43,10 +44,13 @@ class PatchingVerbs:
     def __init__(self, parts: Parts, writing: Writing) -> None:
         self._parts = parts
         self._writing = writing
+        self._applying = Applying(parts, writing)
 
     async def patch(self, request: Request, prepare: Prepare | None = None) -> Answer:
         """PATCH of one object, or of a subresource that has the object's form."""
         options = self.options(request)
+        if is_apply(request):
+            return await self._applying.apply(request, options, prepare)
         patch = read_patch(request)
         resource = request.resource
         key = ObjectKey(request.namespace, request.name)
@@ -68,9 +72,8 @@ class PatchingVerbs:
 
     def options(self, request: Request) -> WriteOptions:
         """What the query says."""
-        is_apply = media_type(request.content_type) in APPLY_PATCHES
         return parse_write_options(
-            "PatchOptions", request.query, user_agent=request.user_agent, is_apply=is_apply
+            "PatchOptions", request.query, user_agent=request.user_agent, is_apply=is_apply(request)
         )
 
     def result(

@@ -14,9 +14,8 @@ from kube_lite.admission.chain import Chain
 from kube_lite.api.errors import ApiError, InternalError, MethodNotAllowed, NotFound
 from kube_lite.api.resource import Registry
 from kube_lite.api.schema.load import Definitions
-from kube_lite.auth.authorize import Attributes, Authorizer, refusal
+from kube_lite.auth.authorize import Authorizer
 from kube_lite.auth.service_accounts import TokenIssuer
-from kube_lite.auth.user import MASTERS
 from kube_lite.kit.clock import Clock
 from kube_lite.registry.deleting import Deleting
 from kube_lite.registry.objects import Objects, Store
@@ -26,6 +25,7 @@ from kube_lite.registry.watching import Change, Watching
 from .deleting import DeletingVerbs
 from .parts import Parts
 from .patching import PatchingVerbs
+from .permission import check_permission
 from .reading import Reading
 from .request import Answer, Listing, Request
 from .subresources import Subresources
@@ -128,19 +128,7 @@ class Pipeline:
 
     def authorize(self, request: Request) -> None:
         """Let pass who may. Raises ``Forbidden``."""
-        user = request.user
-        if MASTERS in user.groups:  # the parts of the cluster itself, and its owner: most requests
-            return
-        resource = request.resource
-        is_namespace = resource.plural == "namespaces" and not resource.group  # which lies in itself
-        namespace = request.name if is_namespace else request.namespace
-        attributes = Attributes(
-            user, request.verb, resource.group, resource.version, resource.plural,
-            request.subresource, namespace, request.name,
-        )  # fmt: skip
-        decision = self._authorizer.authorize(attributes)
-        if not decision.allowed:
-            raise refusal(attributes, decision.reason)
+        check_permission(self._authorizer, request)
 
     def _check_verb(self, request: Request) -> None:
         resource = request.resource

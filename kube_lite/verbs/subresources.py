@@ -20,9 +20,11 @@ from kube_lite.registry.stored import Stored
 from kube_lite.registry.subresources import SCALE, bound, check_binding, plan_eviction, scale_of, scaled
 
 from . import metadata as meta
+from .applying import Scaling, read_configuration
 from .decoding import read_body
 from .deleting import DeletingVerbs, read_delete_options
 from .options import WriteOptions, parse_write_options
+from .owning import is_apply, put, record
 from .parts import Parts
 from .patching import PatchingVerbs, read_patch
 from .request import Answer, Request
@@ -128,14 +130,16 @@ class Subresources:
         if request.verb == "get":
             return Answer(200, object=scale_of(self._get(request).object), row=scale_resource())
         key, parts, resource = ObjectKey(request.namespace, request.name), self._parts, request.resource
-        options, asked = self._scale_asked(request)
+        options, scaling, asked = self._scale_asked(request)
 
         async def next_version(old: Json) -> Json:
             scale = asked(old)
             version = meta.parse_version(scale["metadata"].get("resourceVersion", ""))
             if version and str(version) != old["metadata"]["resourceVersion"]:
                 raise conflict(resource.group_resource, request.name, MODIFIED)
-            return scaled(copy(old), scale)
+            workload = scaled(copy(old), scale)
+            scaling.put(workload, old, scale)
+            return workload
 
         parts.objects.get(
             resource, key
@@ -145,24 +149,35 @@ class Subresources:
             200, object=scale_of(answer.as_object()), warnings=answer.warnings, row=scale_resource()
         )
 
-    def _scale_asked(self, request: Request) -> tuple[WriteOptions, Callable[[Json], Json]]:
-        """The options, and the ``Scale`` that is asked for, given the version that is there."""
-        schema = self._parts.definitions.schema(SCALE_SCHEMA)
-
-        def checked(scale: Json) -> Json:
-            meta.check_name(scale, request.name)
-            meta.place(request.resource, scale, request.namespace)
-            return scale
-
+    def _scale_asked(self, request: Request) -> tuple[WriteOptions, Scaling, Callable[[Json], Json]]:
+        """The options, who owns what by it, and the ``Scale`` asked for, given the version that is there."""
+        parts, schema = self._parts, self._parts.definitions.schema(SCALE_SCHEMA)
         if request.verb == "patch":
             options = self._patching.options(request)
-            patch = read_patch(request)
-            return options, lambda old: checked(
-                self._patching.result(patch, scale_of(old), SCALE, schema, options)[0]
-            )
-        options = parse_write_options("UpdateOptions", request.query, user_agent=request.user_agent)
-        body = read_body(self._parts, SCALE, schema, request.body, request.content_type, options)
-        return options, lambda old: checked(body.obj)
+            configuration = read_configuration(request) if is_apply(request) else None
+            patch = read_patch(request) if configuration is None else None
+        else:
+            options = parse_write_options("UpdateOptions", request.query, user_agent=request.user_agent)
+            body = read_body(parts, SCALE, schema, request.body, request.content_type, options)
+            configuration = patch = None
+        scaling = Scaling(parts, request, options, schema)
+
+        def asked(old: Json) -> Json:
+            scale = scale_of(old)
+            shown = scaling.shown(old, scale)
+            if configuration is not None:
+                wanted = scaling.applied(shown, configuration, SCALE)
+            elif patch is not None:
+                wanted = scaling.updated(
+                    shown, self._patching.result(patch, scale, SCALE, schema, options)[0]
+                )
+            else:
+                wanted = scaling.updated(shown, body.obj)
+            meta.check_name(wanted, request.name)
+            meta.place(request.resource, wanted, request.namespace)
+            return wanted
+
+        return options, scaling, asked
 
     async def _bind(self, request: Request) -> Answer:
         options = parse_write_options("CreateOptions", request.query, user_agent=request.user_agent)
@@ -221,7 +236,9 @@ class Subresources:
         ) -> tuple[Json, list[str]]:
             finalizers = (obj.get("spec") or {}).get("finalizers") or []
             spec = {"finalizers": finalizers} if finalizers else {}
-            return {**old, "metadata": dict(old["metadata"]), "spec": spec}, []
+            next_version = {**old, "metadata": dict(old["metadata"]), "spec": spec}
+            put(next_version, record(self._parts, request, obj, old, options))
+            return next_version, []
 
         return await self._writing.update(request, prepare)
 

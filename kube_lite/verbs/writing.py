@@ -12,12 +12,14 @@ from kube_lite.api.errors import MODIFIED, AlreadyExists, Cause, already_exists,
 from kube_lite.api.identity import GroupResource, Json, ObjectKey, key_of
 from kube_lite.api.meta import copy
 from kube_lite.api.names import generate_name
+from kube_lite.api.patch.ownership import settle
 from kube_lite.api.resource import Resource
 from kube_lite.registry.objects import NOTHING_ELSE, Also, Taken
 from kube_lite.registry.patching import change_object
 from kube_lite.registry.stored import Stored
 
 from . import metadata as meta
+from . import owning
 from .decoding import Body, read_body
 from .options import WriteOptions, parse_write_options
 from .parts import Parts
@@ -94,11 +96,13 @@ class Writing:
         strategy = resource.strategy
         meta.place(resource, obj, request.namespace)
         strategy.default(obj)
+        owners = owning.record(parts, request, obj, None, options)
         key = ObjectKey(obj["metadata"].get("namespace", ""), obj["metadata"].get("name", ""))
         attempt = parts.attempt(CREATE, resource, key, obj, None, request.user, dry_run=options.dry_run)
         await parts.admission.mutate(attempt)
         obj = attempt.obj
         meta.begin(obj, parts.clock.now(), parts.source, counts_generations=strategy.has_generation)
+        owning.put(obj, owners)
         if not key.name:
             strategy.default(obj)  # some defaults follow from the name
         strategy.prepare_for_create(obj)
@@ -136,6 +140,7 @@ class Writing:
             obj = await following(old.object)
             obj, texts = await (prepare or self.prepare_update)(request, key, obj, old.object, options)
             told[:] = texts
+            settle(obj, old.object)
             return obj
 
         for attempt in range(TAKEN_ATTEMPTS):
@@ -162,11 +167,13 @@ class Writing:
         """
         parts, resource, strategy = self._parts, request.resource, request.resource.strategy
         strategy.default(obj)
+        owners = owning.record(parts, request, obj, old, options)
         attempt = parts.attempt(
             UPDATE, resource, key, obj, old, request.user,
             subresource=request.subresource, dry_run=options.dry_run,
         )  # fmt: skip
         meta.keep(obj, old)
+        owning.put(obj, owners)
         if strategy.has_status and resource.subresource("status") is not None:
             _keep_status(obj, old)
         strategy.prepare_for_update(obj, old)
@@ -197,7 +204,9 @@ class Writing:
         strategy = request.resource.strategy
         rules = check or strategy.validate_status_update
         strategy.default(obj)
+        owners = owning.record(self._parts, request, obj, old, options)
         meta.keep(obj, old)
+        owning.put(obj, owners)
         next_version = {**old, "metadata": obj["metadata"]}
         next_version.pop("status", None)
         if obj.get("status") is not None:
@@ -224,6 +233,8 @@ class Writing:
             strategy = request.resource.strategy
             strategy.default(obj)
             next_version = take(old, obj)
+            next_version["metadata"] = dict(next_version["metadata"])
+            owning.put(next_version, owning.record(self._parts, request, obj, old, options))
             if strategy.has_generation:
                 meta.count_generation(next_version, old)
             return await self._admit(
