@@ -7,11 +7,15 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from conformance.kubectl import Kubectl, newest_kubectl
+from conformance.api.objects import pod
+from conformance.http import Api, Server, server_of
+from conformance.kubectl import Kubectl, eventually, newest_kubectl
 
 ROOT = Path(__file__).parent.parent
 
@@ -49,3 +53,60 @@ def kubectl(target: Path) -> Iterator[Kubectl]:
     everywhere("create", "namespace", namespace)
     yield Kubectl(binary, target, namespace)
     everywhere("delete", "namespace", namespace, "--wait=false")
+
+
+class Running(NamedTuple):
+    """A Pod that runs, and has said ``first`` and ``second``."""
+
+    namespace: str
+    name: str
+
+
+@pytest.fixture(scope="session")
+def server(target: Path) -> Server:
+    """Where the target listens, and the credentials of its administrator."""
+    return server_of(target)
+
+
+@pytest.fixture(scope="session")
+def api(server: Server) -> Iterator[Api]:
+    """The root of the API."""
+    root = Api(server)
+    yield root
+    root.close()
+
+
+@pytest.fixture
+def namespace(api: Api) -> Iterator[str]:
+    """The name of a namespace that goes with the test."""
+    with _namespace(api) as name:
+        yield name
+
+
+@pytest.fixture(scope="session")
+def running(api: Api) -> Iterator[Running]:
+    """One Pod for all tests that only talk to it."""
+    with _namespace(api) as name:
+        place = api.at(f"/api/v1/namespaces/{name}")
+        eventually(lambda: _is_there(place, "serviceaccounts/default"))
+        made = place.post(pod("talker", "sh", "-c", "echo first; echo second; exec sleep 600"), "pods")
+        assert made.status == 201, made
+        eventually(lambda: _has_said_all(place))
+        yield Running(name, "talker")
+
+
+@contextmanager
+def _namespace(api: Api) -> Iterator[str]:
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    made = api.at("/api/v1/namespaces").post({"metadata": {"name": name}})
+    assert made.status == 201, made
+    yield name
+    api.delete(f"/api/v1/namespaces/{name}")
+
+
+def _is_there(place: Api, path: str) -> None:
+    assert place.get(path).status == 200
+
+
+def _has_said_all(place: Api) -> None:
+    assert place.get("pods/talker/log").content == b"first\nsecond\n"

@@ -1,36 +1,9 @@
-"""A namespace for each test, and the resources in it."""
-
-import uuid
-from collections.abc import Iterator
-from pathlib import Path
+"""The resources in the namespace of a test."""
 
 import pytest
 
-from conformance.http import Api, Server, server_of
+from conformance.http import Api
 from conformance.kubectl import eventually
-
-
-@pytest.fixture(scope="session")
-def server(target: Path) -> Server:
-    return server_of(target)
-
-
-@pytest.fixture(scope="session")
-def api(server: Server) -> Iterator[Api]:
-    """The root of the API."""
-    root = Api(server)
-    yield root
-    root.close()
-
-
-@pytest.fixture
-def namespace(api: Api) -> Iterator[str]:
-    """The name of a namespace that goes with the test."""
-    name = f"test-{uuid.uuid4().hex[:8]}"
-    made = api.at("/api/v1/namespaces").post({"metadata": {"name": name}})
-    assert made.status == 201, made
-    yield name
-    api.delete(f"/api/v1/namespaces/{name}")
 
 
 @pytest.fixture
@@ -48,12 +21,12 @@ def maps(space: Api) -> Api:
 @pytest.fixture
 def pods(space: Api) -> Api:
     """The Pods in the namespace, whose service account is there."""
-    eventually(lambda: _is_there(space, "serviceaccounts/default"))
+
+    def has_account() -> None:
+        assert space.get("serviceaccounts/default").status == 200
+
+    eventually(has_account)
     return space.at("pods")
-
-
-def _is_there(place: Api, path: str) -> None:
-    assert place.get(path).status == 200
 
 
 @pytest.fixture
