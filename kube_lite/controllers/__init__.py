@@ -25,6 +25,7 @@ def controllers(
     from .endpoints import EndpointsController
     from .endpointslices import EndpointSlices
     from .garbage import Garbage
+    from .job import Jobs
     from .mirroring import EndpointMirroring
     from .namespace import Namespaces
     from .node_lifecycle import NodeLifecycle
@@ -54,6 +55,7 @@ def controllers(
         Deployments(client, informers, clock, recorder),
         StatefulSets(client, informers, clock, recorder),
         DaemonSets(client, informers, clock, recorder),
+        Jobs(client, informers, clock, recorder),
         ClaimProtection(client, informers, clock),
         VolumeProtection(client, informers, clock),
         garbage,

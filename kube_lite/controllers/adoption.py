@@ -54,7 +54,11 @@ def plan_claims(
 
 
 class Adoption:
-    """Performs claims on objects of one resource for owners of one kind."""
+    """Performs claims on objects of one resource for owners of one kind.
+
+    Args:
+        finalizer: what an adopted object gets and one that is let go loses, if anything.
+    """
 
     def __init__(
         self,
@@ -62,11 +66,13 @@ class Adoption:
         resource: GroupVersionResource,
         owners: GroupVersionResource,
         owner_kind: GroupVersionKind,
+        finalizer: str = "",
     ) -> None:
         self._client = client
         self._resource = resource
         self._owners = owners
         self._owner_kind = owner_kind
+        self._finalizer = finalizer
 
     async def claim(
         self, owner: Json, selector: LabelSelector, owned: Iterable[Json], orphans: Iterable[Json]
@@ -93,12 +99,14 @@ class Adoption:
     async def _adopt(self, owner: Json, obj: Json) -> Json | None:
         reference = meta.owner_reference(owner, self._owner_kind)
         log.info("adopting", extra={"object": meta.describe(obj), "owner": meta.describe(owner)})
-        return await self._patch(obj, {"ownerReferences": [reference]})
+        finalizers = {"finalizers": [self._finalizer]} if self._finalizer else {}
+        return await self._patch(obj, {"ownerReferences": [reference], **finalizers})
 
     async def _release(self, owner: Json, obj: Json) -> None:
         log.info("letting go", extra={"object": meta.describe(obj), "owner": meta.describe(owner)})
         removal = {"$patch": "delete", "uid": owner["metadata"]["uid"]}
-        await self._patch(obj, {"ownerReferences": [removal]})
+        finalizers = {"$deleteFromPrimitiveList/finalizers": [self._finalizer]} if self._finalizer else {}
+        await self._patch(obj, {"ownerReferences": [removal], **finalizers})
 
     async def _patch(self, obj: Json, metadata: Json) -> Json | None:
         name, namespace = obj["metadata"]["name"], obj["metadata"].get("namespace", "")

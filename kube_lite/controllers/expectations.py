@@ -8,7 +8,7 @@ stand still for ever.
 Source of model and figure: ``ControllerExpectations`` in kubernetes/pkg/controller/controller_utils.go.
 """
 
-from kube_lite.api.identity import ObjectKey
+from kube_lite.api.identity import Json, ObjectKey, key_of
 from kube_lite.kit.clock import Clock
 
 EXPIRES = 300.0
@@ -66,3 +66,32 @@ class Expectations:
         if self.are_met(key):
             self._expected[key] = _Expected(self._clock.monotonic())
         return self._expected[key]
+
+
+class Versions:
+    """Which version of an object was written last, for controllers that must not decide from an older one.
+
+    Resource versions of one resource are numbers that grow (KEP-5504, comparable resource versions).
+    """
+
+    def __init__(self) -> None:
+        self._written: dict[ObjectKey, tuple[str, int]] = {}
+        """Key → uid and version."""
+
+    def wrote(self, obj: Json) -> None:
+        """This is what the API answered to a write."""
+        metadata = obj["metadata"]
+        self._written[key_of(obj)] = metadata["uid"], int(metadata["resourceVersion"])
+
+    def is_current(self, key: ObjectKey, obj: Json) -> bool:
+        """Whether the object is not older than what was written; a namesake always is current."""
+        uid, version = self._written.get(key, ("", 0))
+        metadata = obj["metadata"]
+        if metadata["uid"] == uid and int(metadata["resourceVersion"]) < version:
+            return False
+        self._written.pop(key, None)
+        return True
+
+    def forget(self, key: ObjectKey) -> None:
+        """The key is no more."""
+        self._written.pop(key, None)

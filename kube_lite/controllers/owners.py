@@ -45,6 +45,7 @@ class PodOwners(Controller):
         kind: OwnerKind,
         *,
         words: EventWords | None = None,
+        finalizer: str = "",
     ) -> None:
         super().__init__(kind.resource.resource, clock)
         self.client = client
@@ -52,7 +53,7 @@ class PodOwners(Controller):
         self.recorder = recorder.of(kind.component)
         self.control = PodControl(client, self.recorder, words)
         self.expectations = Expectations(clock)
-        self._adoption = Adoption(client, PODS, kind.resource, kind.gvk)
+        self._adoption = Adoption(client, PODS, kind.resource, kind.gvk, finalizer)
         self.owners = informers.informer(kind.resource)
         self.owners.add_index(pod_facts.BY_CONTROLLER, pod_facts.controller_uid)
         self.pods = informers.informer(PODS)

@@ -92,7 +92,8 @@ class World:
             binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name}, "target": target}
             await self.client.create(PODS, binding, namespace=namespace, name=name, subresource="binding")
         number = len(self.served) + 1
-        address = f"10.0.{number // 250}.{number % 250 + 1}"
+        had = (pod.get("status") or {}).get("podIP")
+        address = had or f"10.0.{number // 250}.{number % 250 + 1}"
         status = {
             "phase": "Running",
             "podIP": address,
@@ -191,6 +192,17 @@ def daemon_set(name: str = "agent", **spec: Any) -> Json:
     made = deployment(name, **spec)
     wanted = {field: value for field, value in made["spec"].items() if field != "replicas"}
     return {**made, "kind": "DaemonSet", "spec": wanted}
+
+
+def job(name: str = "sum", **spec: Any) -> Json:
+    containers = [{"name": "c", "image": "web:1"}]
+    template = {"metadata": {}, "spec": {"restartPolicy": "Never", "containers": containers}}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name},
+        "spec": {"template": template, **spec},
+    }
 
 
 def replica_set(name: str = "one", *, replicas: int = 1, **spec: Any) -> Json:
