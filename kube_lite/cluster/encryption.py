@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from kube_lite_storage import CannotEncrypt, KeyServiceFailed, KeysUnusable, Store, StoreFull
+from kube_lite_storage.envelope import Envelope
+from kube_lite_storage.keyring import FileKeys
 from kube_lite_storage.rewriting import BEGIN
 
 from kube_lite.api.errors import BadRequest, Conflict, ServiceUnavailable
 from kube_lite.api.identity import Json
 from kube_lite.kit.clock import Clock
-from kube_lite.registry.encryption import Envelope, FileKeys, KmsSocket, Seen, as_cipher, local_key_ids
-from kube_lite.registry.encryption_file import EncryptionFileInvalid, Rule, parse_encryption
+from kube_lite.registry.encryption import Rule, Seen, as_cipher, local_key_ids
 
 from .config import ConfigError
 
@@ -136,7 +137,11 @@ class Encryption:
             Conflict: the keys in use stand in a file or variable, and are changed there.
             ServiceUnavailable: a plug-in does not answer.
         """
-        writing = [each for each in self._cipher.writing if isinstance(each.service, KmsSocket | FileKeys)]
+        writing = [
+            each
+            for each in self._cipher.writing
+            if each.service.is_remote or isinstance(each.service, FileKeys)
+        ]
         if not writing:
             place = self._file or "the configuration"
             raise Conflict(f"the keys in use stand in {place}: put a new one first there, then reencrypt")
@@ -215,7 +220,7 @@ class Encryption:
         while True:
             await self._clock.sleep(POLL_SECONDS)
             for envelope in self._cipher.writing:
-                if isinstance(envelope.service, KmsSocket):
+                if envelope.service.is_remote:
                     await self._follow(envelope)
 
     async def _follow(self, envelope: Envelope) -> None:
@@ -235,6 +240,8 @@ def _rules_in(file: Path | None) -> Sequence[Rule]:
     if file is None:
         return ()
     import yaml  # only who has a file pays for it
+
+    from kube_lite.registry.encryption_file import EncryptionFileInvalid, parse_encryption
 
     try:
         return parse_encryption(yaml.safe_load(file.read_text()))
@@ -259,5 +266,4 @@ def _counted(found: Mapping[Seen, int]) -> list[Json]:
 
 def _hang_up(envelopes: Iterable[Envelope]) -> None:
     for envelope in envelopes:
-        if isinstance(envelope.service, KmsSocket):
-            envelope.service.close()
+        envelope.service.close()

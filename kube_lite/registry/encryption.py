@@ -1,41 +1,64 @@
 """Which objects are encrypted in the store, and with what: from resources to the store's ciphers.
 
 A storage key begins with its resource, ``/secrets/…``, and that chooses the providers. Without a
-configuration Secrets are encrypted with keys from a file of this cluster's own. Whatever a configuration says,
-those keys stay good for reading, so going over to one, or back, loses nothing.
+configuration Secrets are encrypted with keys from a file of this cluster's own. Those keys stay good for
+reading whatever a configuration says, so going over to one, or back, loses nothing.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from kube_lite_storage import Store
 from kube_lite_storage.cipher import MARK, Cipher, FirstWrites, Identity, Provider, scheme_of
 from kube_lite_storage.envelope import Envelope, key_id_of
 from kube_lite_storage.keyring import EnvironmentKeys, FileKeys, KeyService
-from kube_lite_storage.kms import KmsSocket
-from kube_lite_storage.static_keys import AesCbc, AesGcm, SecretBox
 
 from kube_lite.api.identity import GroupResource
 
-from .encryption_file import EVERYTHING, Kms, Plain, Rule, Spec
 from .keys import ALIASES
-
-__all__ = [
-    "LOCAL",
-    "Envelope",
-    "FileKeys",
-    "KmsSocket",
-    "ResourceCipher",
-    "Seen",
-    "as_cipher",
-    "local_key_ids",
-]
 
 LOCAL = "kube-lite"
 """The provider whose keys are in the cluster's own file."""
 SECRETS = GroupResource("", "secrets")
+EVERYTHING = GroupResource("*", "*")
+KMS_TIMEOUT = 3.0  # seconds, upstream's default
+
+
+class Keys(NamedTuple):
+    """A provider whose keys stand in the file, as name and secret; the first writes."""
+
+    scheme: str
+    keys: Sequence[tuple[str, bytes]]
+
+    def __repr__(self) -> str:
+        """Without the secrets."""
+        return f"Keys({self.scheme}, {[name for name, _ in self.keys]})"
+
+
+class Kms(NamedTuple):
+    """A provider whose keys are elsewhere; ``timeout`` is seconds for each call."""
+
+    name: str
+    endpoint: str
+    timeout: float = KMS_TIMEOUT
+
+
+class Plain(NamedTuple):
+    """``identity``: no encryption."""
+
+
+Spec: TypeAlias = Keys | Kms | Plain
+
+
+class Rule(NamedTuple):
+    """Providers of some resources. ``*`` as resource or group is any."""
+
+    resources: Sequence[GroupResource]
+    providers: Sequence[Spec]
+
+
 DEFAULT_RULES = (Rule((SECRETS,), (Kms(LOCAL, "file:"), Plain())),)
 
 
@@ -191,11 +214,17 @@ class _Build:
         if scheme == "env":
             return EnvironmentKeys(rest)
         if scheme == "unix":
+            from kube_lite_storage.kms import (
+                KmsSocket,  # like the schemes below, when a configuration names it
+            )
+
             return KmsSocket(spec.endpoint, spec.timeout)
         return FileKeys(Path(rest.removeprefix("//"))) if rest else self._local
 
 
 def _static(scheme: str, name: str, secret: bytes) -> Provider:
+    from kube_lite_storage.static_keys import AesCbc, AesGcm, SecretBox
+
     if scheme == "aesgcm":
         return AesGcm(name, secret)
     if scheme == "aescbc":

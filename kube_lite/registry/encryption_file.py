@@ -18,53 +18,20 @@ Source: ``validation_encryption.go`` in ``apiserver/pkg/apis/apiserver/validatio
 import base64
 import binascii
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any
 
 from kube_lite.api.errors import Cause
 from kube_lite.api.fielderrors import Shown, invalid, required
 from kube_lite.api.identity import GroupResource
 from kube_lite.api.times import parse_duration
 
+from .encryption import EVERYTHING, Keys, Kms, Plain, Rule, Spec
+
 API_VERSION, KIND = "apiserver.config.k8s.io/v1", "EncryptionConfiguration"
 KEY_BYTES = {"aesgcm": (16, 24, 32), "aescbc": (16, 24, 32), "secretbox": (32,)}
 SCHEMES = (*KEY_BYTES, "identity", "kms")
 KMS_FIELDS = ("apiVersion", "cachesize", "endpoint", "name", "timeout")
-KMS_TIMEOUT = 3.0  # seconds, upstream's default
-EVERYTHING = GroupResource("*", "*")
 NO_REST = ("apiserveripinfo", "serviceipallocations", "servicenodeportallocations")
-
-
-class Keys(NamedTuple):
-    """A provider whose keys stand in the file, as name and secret; the first writes."""
-
-    scheme: str
-    keys: Sequence[tuple[str, bytes]]
-
-    def __repr__(self) -> str:
-        """Without the secrets."""
-        return f"Keys({self.scheme}, {[name for name, _ in self.keys]})"
-
-
-class Kms(NamedTuple):
-    """A provider whose keys are elsewhere; ``timeout`` is seconds for each call."""
-
-    name: str
-    endpoint: str
-    timeout: float = KMS_TIMEOUT
-
-
-class Plain(NamedTuple):
-    """``identity``: no encryption."""
-
-
-Spec: TypeAlias = Keys | Kms | Plain
-
-
-class Rule(NamedTuple):
-    """Providers of some resources. ``*`` as resource or group is any."""
-
-    resources: Sequence[GroupResource]
-    providers: Sequence[Spec]
 
 
 class EncryptionFileInvalid(Exception):

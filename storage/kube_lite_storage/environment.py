@@ -142,7 +142,7 @@ class Environment(Tables):
                 mode=0o600,
                 sync=self.durable,
                 metasync=self.durable,
-                # Without it the ends of pages carry what this process's memory held before: plain text of values.
+                # Or the ends of pages carry what this process's memory held before: plain text of values.
                 meminit=True,
                 max_spare_txns=4,
             )

@@ -39,6 +39,11 @@ class Wrapped(NamedTuple):
 class KeyService(Protocol):
     """Wraps seeds with a key that it alone knows. May be slow; asked by one thread at a time."""
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether it has a life of its own: it may be slow, or down, and change its key."""
+        ...
+
     def current(self) -> str:
         """The id of the key that wraps now. Raises ``KeyServiceFailed``."""
         ...
@@ -51,9 +56,15 @@ class KeyService(Protocol):
         """The seed. Raises ``KeyUnknown``, ``KeyServiceFailed``."""
         ...
 
+    def close(self) -> None:
+        """Let go of it; it is not asked again."""
+        ...
+
 
 class LocalKeys:
     """Keys in this process's memory: the first wraps, all unwrap."""
+
+    is_remote = False
 
     def __init__(self, secrets: Sequence[bytes], where: str) -> None:
         """``secrets`` has one at least, of 32 bytes each; ``where`` is for error texts.
@@ -87,6 +98,9 @@ class LocalKeys:
         if secret is None:
             raise KeyUnknown(f"it is not in {self.where}, which has {', '.join(self._secrets)}")
         return aead.decrypt(secret, hidden[:_NONCE], hidden[_NONCE:], key_id.encode())
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
 
 
 class FileKeys(LocalKeys):

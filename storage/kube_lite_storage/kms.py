@@ -22,6 +22,8 @@ _NOTES_LIMIT = 32 * 1024
 class KmsSocket:
     """A plug-in. ``timeout`` is seconds for each call."""
 
+    is_remote = True
+
     def __init__(self, endpoint: str, timeout: float) -> None:
         """``endpoint`` is ``unix:///run/kms.sock``. Raises ``KeysUnusable`` without gRPC."""
         try:

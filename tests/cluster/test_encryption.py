@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from kube_lite_storage import KeysUnusable, Store
+from kube_lite_storage.keyring import FileKeys
 from kube_lite_storage.rewriting import REWRITES
 
 from kube_lite.api.errors import ApiError, Forbidden, InternalError
@@ -20,8 +21,9 @@ from kube_lite.client.protocol import EventType
 from kube_lite.client.remote import RemoteClient
 from kube_lite.cluster.compose import Cluster
 from kube_lite.cluster.config import ConfigError
-from kube_lite.cluster.encryption import KEYS_FILE, PATH
-from kube_lite.registry.encryption import FileKeys, as_cipher
+from kube_lite.cluster.encryption import KEYS_FILE, PATH, POLL_SECONDS
+from kube_lite.kit.clock import Clock, ManualClock
+from kube_lite.registry.encryption import as_cipher
 from tests.cluster.program import Program
 
 SECRETS = GroupVersionResource("", "v1", "secrets")
@@ -65,9 +67,14 @@ def key_of(letter: bytes) -> str:
     return base64.b64encode(letter * 32).decode()
 
 
-def running(directory: Path, file: Path | None = None) -> Cluster:
+def running(directory: Path, file: Path | None = None, clock: Clock | None = None) -> Cluster:
     return Cluster(
-        data_dir=directory, listen="127.0.0.1:0", parts="api", durable=False, encryption_config=file
+        clock=clock,
+        data_dir=directory,
+        listen="127.0.0.1:0",
+        parts="api",
+        durable=False,
+        encryption_config=file,
     )
 
 
@@ -200,6 +207,38 @@ async def test_the_configuration_is_read_again_and_data_follows_it(tmp_path: Pat
             await cluster.encryption.reencrypt()
         found = await cluster.client.get(SECRETS, "a", namespace="default")
         assert base64.b64decode(found["data"]["password"]).decode() == CANARY
+
+
+async def test_a_plug_in_wraps_and_its_new_key_is_taken_within_a_minute(tmp_path: Path) -> None:
+    pytest.importorskip("grpc", reason="needs gRPC: the extra kms")
+    from tests.storage.plug_in import PlugIn
+
+    plug_in, clock = PlugIn(), ManualClock()
+    with plug_in.serving() as endpoint:
+        file = configuration(
+            tmp_path / "encryption.yaml",
+            f"kms: {{apiVersion: v2, name: far, endpoint: '{endpoint}', timeout: 5s}}, identity: {{}}",
+        )
+        async with running(tmp_path / "data", file, clock) as cluster:
+            await cluster.client.create(SECRETS, secret("a"), namespace="default")
+            plug_in.key_id = "projects/a/keys/2"
+            seen = plug_in.calls.count("encrypt")
+            async with asyncio.timeout(20):
+                while plug_in.calls.count("encrypt") == seen:
+                    await clock.advance(POLL_SECONDS)
+                    await asyncio.sleep(0.001)
+            await cluster.client.create(SECRETS, secret("b"), namespace="default")
+            schemes = [value["scheme"] for value in (await cluster.encryption.status())["values"]]
+            assert schemes == ["kms:v2:far key projects/a/keys/1", "kms:v2:far key projects/a/keys/2"]
+            await cluster.encryption.rotate()
+            assert [value["count"] for value in (await ended(cluster))["values"]] == [2]
+    async with running(tmp_path / "data", file) as cluster:  # nobody listens on the socket any more
+        with pytest.raises(InternalError, match="needs the key 'projects/a/keys/2': the key service 'far'"):
+            await cluster.client.get(SECRETS, "a", namespace="default")
+        with pytest.raises(InternalError, match="the key service 'far' gives no key"):
+            await cluster.client.create(SECRETS, secret("c"), namespace="default")
+        assert (await cluster.client.list(CONFIG_MAPS, namespace="default")).items == []
+    assert files_with(tmp_path, CANARY) == []
 
 
 async def test_a_lost_key_file_stops_the_start_and_says_which_key_is_needed(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from kube_lite_storage.keyring import FileKeys
 
 from kube_lite.api.identity import GroupResource, ObjectKey
 from kube_lite.api.resource import Registry
-from kube_lite.registry.encryption import ResourceCipher, Seen, as_cipher, local_key_ids
-from kube_lite.registry.encryption_file import EncryptionFileInvalid, Kms, Rule, parse_encryption
+from kube_lite.registry.encryption import Kms, ResourceCipher, Rule, Seen, as_cipher, local_key_ids
+from kube_lite.registry.encryption_file import EncryptionFileInvalid, parse_encryption
 from kube_lite.registry.objects import Objects
 
 SECRET = base64.b64encode(b"k" * 32).decode()

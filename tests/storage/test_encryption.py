@@ -205,6 +205,8 @@ def test_any_bytes_behind_the_prefix_are_refused_in_words(raw: bytes) -> None:
 class Unwilling:
     """A key service that is down."""
 
+    is_remote = True
+
     def __init__(self) -> None:
         self.asked = 0
 
@@ -218,6 +220,9 @@ class Unwilling:
     def unwrap(self, wrapped: Wrapped) -> bytes:
         self.asked += 1
         raise KeyServiceFailed("it is down")
+
+    def close(self) -> None:
+        raise AssertionError("it was never open")
 
 
 def test_a_key_service_that_is_down_is_told_and_not_asked_at_every_turn() -> None:
