@@ -5,9 +5,11 @@ import re
 from collections.abc import Iterator
 
 from kube_lite.api.errors import Cause
-from kube_lite.api.fielderrors import duplicate, each, forbidden, immutable, invalid, one_of, required
+from kube_lite.api.fielderrors import IMMUTABLE, duplicate, each, forbidden, invalid, one_of, required
 from kube_lite.api.identity import Json
 from kube_lite.api.names import check_label
+
+from .go_struct import go_struct
 
 USAGES = (
     "any", "cert sign", "client auth", "code signing", "content commitment", "crl sign", "data encipherment",
@@ -73,4 +75,6 @@ def check_claim(claim: Json) -> Iterator[Cause]:
 
 def check_claim_update(new: Json, old: Json) -> Iterator[Cause]:
     """What was asked for stays asked for."""
-    yield from immutable("spec", new.get("spec"), old.get("spec"))
+    if new.get("spec") != old.get("spec"):
+        shown = go_struct(new.get("spec") or {}, "resource.v1.ResourceClaimSpec")
+        yield invalid("spec", shown, IMMUTABLE)

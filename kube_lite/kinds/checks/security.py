@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterator
 
 from kube_lite.api.errors import Cause
-from kube_lite.api.fielderrors import Shown, duplicate, forbidden, invalid, one_of, required
-from kube_lite.api.gotext import go_json
+from kube_lite.api.fielderrors import duplicate, forbidden, invalid, one_of, required
 from kube_lite.api.identity import Json
+
+from .go_struct import go_struct
 
 ID_MAX = 2**31 - 1
 SYSCTL = r"([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
@@ -14,11 +15,6 @@ PROFILES = ("Localhost", "RuntimeDefault", "Unconfined")
 WINDOWS_FORBIDS = (
     "appArmorProfile", "seLinuxOptions", "seccompProfile", "fsGroup", "fsGroupChangePolicy", "sysctls",
     "runAsUser", "runAsGroup", "supplementalGroups", "supplementalGroupsPolicy",
-)  # fmt: skip
-CONTAINER_FIELDS = (
-    "Capabilities", "Privileged", "SELinuxOptions", "WindowsOptions", "RunAsUser", "RunAsGroup",
-    "RunAsNonRoot", "ReadOnlyRootFilesystem", "AllowPrivilegeEscalation", "ProcMount", "SeccompProfile",
-    "AppArmorProfile",
 )  # fmt: skip
 
 
@@ -93,14 +89,7 @@ def check_container_security(context: Json, path: str) -> Iterator[Cause]:
     if context.get("allowPrivilegeEscalation") is False:
         if context.get("privileged"):
             why = "cannot set `allowPrivilegeEscalation` to false and `privileged` to true"
-            yield invalid(path, _show(context), why)
+            yield invalid(path, go_struct(context, "core.v1.SecurityContext"), why)
         if "SYS_ADMIN" in ((context.get("capabilities") or {}).get("add") or ()):
             why = "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN"
-            yield invalid(path, _show(context), why)
-
-
-def _show(context: Json) -> Shown:
-    """The internal struct, whose fields have no names of their own in JSON."""
-    fields = {name: context.get(name[0].lower() + name[1:]) for name in CONTAINER_FIELDS}
-    fields["SELinuxOptions"] = context.get("seLinuxOptions")
-    return Shown("{" + ",".join(f'"{name}":{go_json(value)}' for name, value in fields.items()) + "}")
+            yield invalid(path, go_struct(context, "core.v1.SecurityContext"), why)

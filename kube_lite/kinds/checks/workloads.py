@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from kube_lite.api.errors import Cause
 from kube_lite.api.fielderrors import (
+    IMMUTABLE,
     Shown,
     duplicate,
     forbidden,
@@ -18,6 +19,7 @@ from kube_lite.api.fielderrors import (
 from kube_lite.api.gotext import go_json, go_quote
 from kube_lite.api.identity import Json
 
+from .go_struct import go_struct
 from .pod_spec import check_template
 from .selectors import as_selector, check_label_selector, show_selector
 from .values import check_at_most_all, check_count_or_percent
@@ -402,7 +404,8 @@ def check_job_update(new: Json, old: Json) -> Iterator[Cause]:
     template, template_before = spec.get("template") or {}, before.get("template") or {}
     if before.get("suspend") and not (old.get("status") or {}).get("startTime"):
         template, template_before = _without_placement(template), _without_placement(template_before)
-    yield from immutable("spec.template", template, template_before)
+    if template != template_before:
+        yield invalid("spec.template", go_struct(template or {}, "core.v1.PodTemplateSpec"), IMMUTABLE)
     for field in ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy"):
         yield from immutable(f"spec.{field}", spec.get(field), before.get(field))
 
