@@ -20,6 +20,7 @@ def controllers(
     """
     from kube_lite.client.recorder import Recorder
 
+    from .cronjob import CronJobs
     from .daemonset import DaemonSets
     from .deployment import Deployments
     from .endpoints import EndpointsController
@@ -56,6 +57,7 @@ def controllers(
         StatefulSets(client, informers, clock, recorder),
         DaemonSets(client, informers, clock, recorder),
         Jobs(client, informers, clock, recorder),
+        CronJobs(client, informers, clock, recorder),
         ClaimProtection(client, informers, clock),
         VolumeProtection(client, informers, clock),
         garbage,
