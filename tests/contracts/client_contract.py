@@ -81,6 +81,23 @@ class ClientContract:
         assert changed["data"] == {"n": "1"}
         assert changed["metadata"]["labels"] == {"run": "1"}
 
+    async def test_what_is_applied_is_owned_and_made_where_it_is_not_there(self, client: Client) -> None:
+        wanted = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"k": "v"}}
+        made = await client.patch(
+            CONFIG_MAPS, "a", wanted, namespace="default", patch_type=PatchType.APPLY, field_manager="one"
+        )
+        assert [entry["manager"] for entry in made["metadata"]["managedFields"]] == ["one"]
+        other = {**wanted, "data": {"k": "w"}}
+        with pytest.raises(Conflict, match=r'conflict with "one": \.data\.k'):
+            await client.patch(
+                CONFIG_MAPS, "a", other, namespace="default", patch_type=PatchType.APPLY, field_manager="two"
+            )
+        forced = await client.patch(
+            CONFIG_MAPS, "a", other, namespace="default",
+            patch_type=PatchType.APPLY, field_manager="two", force=True,
+        )  # fmt: skip
+        assert forced["data"] == {"k": "w"}
+
     async def test_a_deletion_is_told_by_a_status(self, client: Client) -> None:
         made = await client.create(CONFIG_MAPS, config_map("a"), namespace="default")
         answer = await client.delete(CONFIG_MAPS, "a", namespace="default")
