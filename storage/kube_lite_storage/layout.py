@@ -17,7 +17,7 @@ there is none it is ``now[a]``, on the same condition.
 
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -118,16 +118,38 @@ def parse_version(key: bytes, raw: bytes) -> KeyValue:
     return tuple.__new__(KeyValue, (key, raw[middle:-4], raw[20:middle], created, revision))
 
 
-def parse_header(key: bytes, raw: memoryview) -> KeyValue:
-    """A version without its value, of which no byte is touched."""
-    created, revision, length = _HEAD.unpack_from(raw)
-    return tuple.__new__(KeyValue, (key, b"", bytes(raw[20 : 20 + length]), created, revision))
+def parse_versions(rows: Iterable[tuple[bytes, bytes]]) -> list[KeyValue]:
+    """As ``parse_version``, for many rows: without a call for each.
+
+    Slicing copies a value once more; yet views into the map, copied once, are slower even at 5 KB.
+    """
+    unpack, make = _HEAD.unpack_from, tuple.__new__
+    items = []
+    for key, raw in rows:
+        created, revision, length = unpack(raw)
+        middle = 20 + length
+        items.append(make(KeyValue, (key, raw[middle:-4], raw[20:middle], created, revision)))
+    return items
 
 
-def parse_numbers(key: bytes, raw: memoryview) -> KeyValue:
-    """A version without value and header."""
-    created, revision, _ = _HEAD.unpack_from(raw)
-    return tuple.__new__(KeyValue, (key, b"", b"", created, revision))
+def parse_headers(rows: Iterable[tuple[memoryview, memoryview]]) -> list[KeyValue]:
+    """Versions without their values, of which no byte is touched."""
+    unpack, make = _HEAD.unpack_from, tuple.__new__
+    items = []
+    for key, raw in rows:
+        created, revision, length = unpack(raw)
+        items.append(make(KeyValue, (bytes(key), b"", bytes(raw[20 : 20 + length]), created, revision)))
+    return items
+
+
+def parse_keys(rows: Iterable[tuple[memoryview, memoryview]]) -> list[KeyValue]:
+    """Versions without value and header."""
+    unpack, make = _HEAD.unpack_from, tuple.__new__
+    items = []
+    for key, raw in rows:
+        created, revision, _ = unpack(raw)
+        items.append(make(KeyValue, (bytes(key), b"", b"", created, revision)))
+    return items
 
 
 def version_revision(raw: bytes | memoryview) -> int:

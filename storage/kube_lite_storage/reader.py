@@ -5,11 +5,12 @@ and none pins pages. Everything is copied out of the map: 1,000 versions of 1 KB
 """
 
 import heapq
+from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from operator import indexOf
-from typing import Any, NamedTuple
+from operator import indexOf, itemgetter
+from typing import Any, NamedTuple, TypeAlias
 
 from . import layout
 from .environment import Tables, Transaction
@@ -48,9 +49,11 @@ def sound_version(key: bytes, raw: bytes) -> KeyValue:
     return layout.parse_version(key, raw)
 
 
-PARSERS: dict[Parts, Callable[[bytes, memoryview], KeyValue]] = {
-    "headers": layout.parse_header,
-    "keys": layout.parse_numbers,
+Parser: TypeAlias = Callable[[Iterable[tuple[Any, Any]]], list[KeyValue]]
+PARSERS: dict[Parts, Parser] = {
+    "all": layout.parse_versions,
+    "headers": layout.parse_headers,
+    "keys": layout.parse_keys,
 }
 
 
@@ -80,23 +83,20 @@ class Reader:
 
     def list(self, wanted: Range, at: int | None, limit: int, parts: Parts = "all") -> Page:
         """Keys of a range in order. Raises ``Compacted``, ``FutureRevision``."""
-        is_whole = parts == "all"
         # Without copies a row is two views into the map; parts that nobody asked for stay untouched.
-        with self._lmdb.begin(buffers=not is_whole) as txn:
+        with self._lmdb.begin(buffers=parts != "all") as txn:
             current, revision = self._resolve(txn, at)
-            rows = self._rows_now(txn, wanted) if current else self._rows_at(txn, wanted, revision)
-            if limit:
-                rows = islice(rows, limit + 1)
-            if is_whole:
-                parse = layout.parse_version
-                items = [parse(key, raw) for key, raw in rows]
+            if current:
+                items = PARSERS[parts](self._some_now(txn, wanted, limit))
+                if items and items[-1].key >= wanted.end:
+                    del items[bisect_left(items, wanted.end, key=itemgetter(0)) :]
             else:
-                part = PARSERS[parts]
-                items = [part(bytes(key), raw) for key, raw in rows]
+                rows = self._rows_at(txn, wanted, revision)
+                items = PARSERS[parts](islice(rows, limit + 1) if limit else rows)
         more = 0 < limit < len(items)
         if more:
             del items[limit:]
-        if is_whole:
+        if parts == "all":
             items = self._environment.versions.all_opened(items)
         return Page(items, revision, more)
 
@@ -120,6 +120,14 @@ class Reader:
             raise Compacted(at, compacted)
         return at == revision, at
 
+    def _some_now(self, txn: Transaction, wanted: Range, limit: int) -> Iterator[tuple[Any, Any]]:
+        """The rows of a range, walked without a step of the interpreter; with a limit, beyond its end."""
+        count = limit + 1 if limit else self._count_now(txn, wanted)
+        cursor = txn.cursor(self._now)
+        if wanted.end <= wanted.start or not cursor.set_range(wanted.start):
+            return iter(())
+        return islice(cursor.iternext(), count)
+
     def _count_now(self, txn: Transaction, wanted: Range) -> int:
         cursor = txn.cursor(self._now)
         end = cursor.key() if cursor.set_range(wanted.end) else None
@@ -137,16 +145,10 @@ class Reader:
             self._rows_now(txn, wanted, at), self._rows_past(txn, wanted, at), key=lambda row: bytes(row[0])
         )
 
-    def _rows_now(self, txn: Transaction, wanted: Range, at: int | None = None) -> Iterator[tuple[Any, Any]]:
-        """Raw versions of ``now``; with ``at`` only those written by then."""
-        cursor, end = txn.cursor(self._now), wanted.end
-        stop = cursor.key() if cursor.set_range(end) else None
-        if end <= wanted.start or not cursor.set_range(wanted.start):
-            return
-        for row in cursor.iternext():
-            if row[0] == stop:  # views can be compared, but not ordered
-                return
-            if at is None or layout.version_revision(row[1]) <= at:
+    def _rows_now(self, txn: Transaction, wanted: Range, at: int) -> Iterator[tuple[Any, Any]]:
+        """Raw versions of ``now`` that were written by ``at``."""
+        for row in self._some_now(txn, wanted, 0):
+            if layout.version_revision(row[1]) <= at:
                 yield row
 
     def _rows_past(self, txn: Transaction, wanted: Range, at: int) -> Iterator[tuple[bytes, bytes]]:
