@@ -24,12 +24,23 @@ KINDS = {
 }
 
 
-def write_payload(directory: Path, files: Payload, group: int | None = None) -> bool:
+def write_payload(
+    directory: Path, files: Payload, group: int | None = None, *, is_secret: bool = False
+) -> bool:
     """Let ``directory`` show exactly ``files``; False if it did already.
 
     Args:
         group: owner group of the files, which may then read them.
+        is_secret: keep them in memory, where the host has any, so that no disk ever holds them.
     """
+    if is_secret and MEMORY.is_dir() and not directory.exists():
+        private = memory_directory(directory)
+        private.mkdir(mode=0o700, exist_ok=True)
+        if private.is_symlink() or private.stat().st_uid != os.geteuid():
+            raise VolumeFailed(f"{private} belongs to somebody else")
+        # The modes of the files are for those in the pod; on the host the directory above keeps others out.
+        (private / "files").mkdir(mode=0o755, exist_ok=True)
+        _lead_to(directory, private / "files")
     directory.mkdir(mode=0o755, parents=True, exist_ok=True)
     link = directory / DATA
     if _shows(link, files):
@@ -95,14 +106,20 @@ def make_empty_directory(directory: Path, source: dict[str, object], group: int 
     if source.get("medium") == "Memory" and MEMORY.is_dir() and not directory.exists():
         in_memory = memory_directory(directory)
         in_memory.mkdir(exist_ok=True)
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        directory.symlink_to(in_memory)
+        _lead_to(directory, in_memory)
     directory.mkdir(parents=True, exist_ok=True)
     real = directory.resolve()
     if group is not None:
         _give_to_group(real, group)
     real.chmod(0o2777 if group is not None else 0o777)
     return real
+
+
+def _lead_to(directory: Path, in_memory: Path) -> None:
+    """Make the link; one that leads nowhere, because the host was started anew, is replaced."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    directory.unlink(missing_ok=True)
+    directory.symlink_to(in_memory)
 
 
 def memory_directory(directory: Path) -> Path:
@@ -139,6 +156,18 @@ def resolve_inside(volume: Path, relative: str) -> Path:
         target.mkdir(mode=0o750, parents=True)
         target.chmod(volume.stat().st_mode & 0o777)
     return target
+
+
+def forget_secrets(root: Path) -> None:
+    """Remove the files of secrets of all pods of the node at ``root``; none of them runs any more.
+
+    They are made again when the pod is started again.
+    """
+    for volume in root.glob("pods/*/volumes/*"):
+        private = memory_directory(volume)
+        if volume.is_symlink() and volume.readlink().parent == private:
+            shutil.rmtree(private, ignore_errors=True)
+            volume.unlink(missing_ok=True)
 
 
 def remove_pod_directory(directory: Path) -> None:

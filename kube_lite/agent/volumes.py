@@ -121,7 +121,8 @@ class Volumes:
         group = (pod["spec"].get("securityContext") or {}).get("fsGroup")
         if any(volume.get(kind) is not None for kind in PAYLOAD_SOURCES):
             files: Payload = payload(pod, volume, sources=sources, tokens=tokens, surroundings=surroundings)
-            return _named(name, lambda: write_payload(directory, files, group))
+            is_secret = _holds_secrets(volume)
+            return _named(name, lambda: write_payload(directory, files, group, is_secret=is_secret))
         if volume.get("hostPath") is not None:
             path, kind = Path(volume["hostPath"]["path"]), volume["hostPath"].get("type") or ""
             return _named(name, lambda: check_host_path(path, kind))
@@ -219,6 +220,11 @@ class Volumes:
             shutil.rmtree(logs, ignore_errors=True)
 
         await self.in_thread(remove)
+
+
+def _holds_secrets(volume: Json) -> bool:
+    sources = [volume, *((volume.get("projected") or {}).get("sources") or ())]
+    return any(source.get(kind) for source in sources for kind in ("secret", "serviceAccountToken"))
 
 
 def _token_wishes_of(volume: Json) -> set[TokenWish]:

@@ -32,8 +32,10 @@ IMPORT_FAILURES = (InvalidReference, UnsafeArchive, OSError)
 async def start_node(cluster: "Cluster", stack: AsyncExitStack, informers: "Informers") -> Driver:
     """Start the node's parts; leaving the stack ends its containers."""
     from kube_lite.agent.agent import Agent
+    from kube_lite.agent.volume_files import forget_secrets
     from kube_lite.client.recorder import Recorder
 
+    stack.callback(forget_secrets, cluster.directory / AGENT_DIRECTORY)
     driver = await _start_driver(cluster, stack)
     client = cluster.client_for(f"system:node:{cluster.node_name}", "kubelet")
     recorder = Recorder(client, cluster.clock, "kubelet", cluster.node_name)
@@ -97,6 +99,8 @@ async def _start_driver(cluster: "Cluster", stack: AsyncExitStack) -> Driver:
 
 async def clean_up_after_crash(data_dir: Path) -> bool:
     """End what a killed cluster left running on this host. Returns whether there was anything."""
+    from kube_lite.agent.volume_files import forget_secrets
+
     directory = data_dir / RUNTIME_DIRECTORY
     if not directory.is_dir():
         return False
@@ -107,6 +111,7 @@ async def clean_up_after_crash(data_dir: Path) -> bool:
     async with driver:
         found = bool(await driver.list_sandboxes())
         await driver.teardown()
+    forget_secrets(data_dir / AGENT_DIRECTORY)
     return found
 
 

@@ -1,6 +1,8 @@
 """Files that containers see: what is in them, and how they change."""
 
 import base64
+import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from kube_lite.agent.environment import Reference
 from kube_lite.agent.payloads import FileContent, TokenWish, VolumeFailed, payload, token_wishes
 from kube_lite.agent.volume_files import (
     check_host_path,
+    forget_secrets,
     make_empty_directory,
     memory_directory,
     remove_pod_directory,
@@ -171,6 +174,27 @@ def test_a_host_path_is_held_against_its_type(tmp_path: Path, kind: str, made: s
     else:
         with pytest.raises(VolumeFailed, match="hostPath type check failed"):
             check_host_path(path, kind)
+
+
+def test_files_of_secrets_are_in_memory_and_kept_from_others_on_the_host(tmp_path: Path) -> None:
+    directory = tmp_path / "pods" / f"uid-{os.getpid()}" / "volumes" / "secret"
+    private = memory_directory(directory)
+    try:
+        assert write_payload(directory, {"a": FileContent(b"one", 0o644)}, is_secret=True)
+        assert write_payload(directory, {"a": FileContent(b"two", 0o644)}, is_secret=True)
+        assert not write_payload(directory, {"a": FileContent(b"two", 0o644)}, is_secret=True)
+        assert (directory / "a").read_bytes() == b"two"
+        assert (directory / "a").resolve().is_relative_to(private)
+        assert private.stat().st_mode & 0o777 == 0o700
+        assert not any(path.is_file() and not path.is_symlink() for path in tmp_path.rglob("*"))
+        forget_secrets(tmp_path)
+        assert not private.exists()
+        assert write_payload(directory, {"a": FileContent(b"two", 0o644)}, is_secret=True)
+        shutil.rmtree(private)  # as when the host is started anew
+        assert write_payload(directory, {"a": FileContent(b"two", 0o644)}, is_secret=True)
+    finally:
+        remove_pod_directory(directory.parent.parent)
+    assert not private.exists()
 
 
 def test_a_directory_in_memory_goes_with_its_pod(tmp_path: Path) -> None:
