@@ -22,10 +22,11 @@ from kube_lite.auth.authorize import Attributes, Authorizer, refusal
 from kube_lite.auth.service_accounts import TokenIssuer
 from kube_lite.auth.user import AUTHENTICATED, MASTERS, User
 from kube_lite.kit.clock import Clock
-from kube_lite.kit.metrics import Metrics
+from kube_lite.kit.metrics import Metrics, watch_process
 from kube_lite.verbs.request import Listing, Request
 
 from .call import Call
+from .counting import Counting, route_of, tell_build, watch_storage
 from .documents import Documents
 from .health import Health
 from .listener import Listener, listening
@@ -34,7 +35,6 @@ from .middleware import (
     attributes_of,
     authenticated,
     bounded,
-    counted,
     identified,
     impersonated,
     recovered,
@@ -43,7 +43,7 @@ from .negotiate import negotiate, refuse_misfits, refuse_unknown_body
 from .parse import STREAMS, Target, UnknownPath, find_target
 from .represent import list_pieces, object_bytes, with_pretty
 from .respond import Responder, text_response
-from .versions import git_version
+from .versions import git_version, version_document
 from .watch import Framer, serve_watch
 
 if TYPE_CHECKING:
@@ -109,24 +109,21 @@ class ApiServer:
         self._documents = Documents(registry, definitions, version, tokens)
         self._health = Health({"ping": self._ping, "etcd": self._reads_the_store})
         self._metrics = Metrics()
+        self._counting = Counting(self._metrics)
         self._streams: NodeStreams | None = None
         self._listener: Listener | None = None
         self._limited = Limited(bounded(self._answer))
         handler = authenticated(impersonated(self._limited, authorizer), authenticator)
-        self._handler = identified(counted(recovered(handler), self._metrics))
+        self._handler = identified(self._counting.counted(recovered(handler)))
         self._metrics.gauge(
             "apiserver_current_inflight_requests",
             "Requests being served, streams apart.",
-            (),
-            lambda: {(): float(self._limited.in_flight)},
+            ("request_kind",),
+            lambda: {(kind,): number for kind, number in self._limited.in_flight.items()},
         )
-
-        self._metrics.gauge(
-            "apiserver_longrunning_requests",
-            "Watches and streams being served.",
-            (),
-            lambda: {(): float(self._listener.streams if self._listener is not None else 0)},
-        )
+        watch_storage(self._metrics, pipeline)
+        watch_process(self._metrics)
+        tell_build(self._metrics, version_document(version))
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Serve until cancelled; ``CannotListen`` when an address cannot be had."""
@@ -154,7 +151,7 @@ class ApiServer:
             self._authorize(attributes_of(call))  # who may not look is not told what is there
             raise
         call.deprecation = target.resource.strategy.deprecation()
-        call.route = (target.verb, asked.group, asked.version, asked.resource, asked.subresource)
+        call.route = route_of(asked, call)
         if target.subresource in STREAMS:
             return await self._answer_with_stream(call, target)
         return await self._answer_with_object(call, target)
@@ -165,7 +162,8 @@ class ApiServer:
         request = await self._request(call, target)
         if target.verb == "watch":
             framer = Framer(row, form, query, self._clock.now)
-            return await serve_watch(call, self._pipeline.watch(request), framer)
+            with self._counting.streaming(call):
+                return await serve_watch(call, self._pipeline.watch(request), framer)
         if form.kind:
             refuse_misfits(form, row, is_list=target.verb == "list")
         answer = await self._pipeline.handle(request)
@@ -202,7 +200,8 @@ class ApiServer:
         self._authorize(attributes_of(call))
         if self._streams is None:
             self._streams = NodeStreams(self._pipeline, self._registry, self._user, self._node_credentials)
-        return await self._streams.serve(call, target)
+        with self._counting.streaming(call):
+            return await self._streams.serve(call, target)
 
     async def _answer_about_ourselves(self, call: Call) -> StreamResponse:
         path = call.address.path

@@ -1,9 +1,10 @@
 """One HTTP request on its way through the server, with what each step has found out about it."""
 
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 
 from aiohttp.web_request import BaseRequest
+from aiohttp.web_response import StreamResponse
 from multidict import CIMultiDict
 
 from kube_lite.auth.user import ANONYMOUS, User
@@ -22,7 +23,7 @@ class Call:
         asked: the words of its path, when it leads to a resource.
         user: who asks, once that is known.
         deprecation: what every answer about the resource warns of, or empty.
-        route: verb, group, version, resource and subresource for metrics; empty for what is not served.
+        route: by what metrics count the request, see ``counting``; empty for what is not counted.
     """
 
     request: BaseRequest
@@ -31,7 +32,7 @@ class Call:
     asked: Asked | None = None
     user: User = ANONYMOUS
     deprecation: str = ""
-    route: tuple[str, str, str, str, str] = ("", "", "", "", "")
+    route: tuple[str, ...] = ()
 
     def headers(self, content_type: str, warnings: Iterable[str] = ()) -> Mapping[str, str]:
         """The headers that every answer has; without a content type where there is no content."""
@@ -47,6 +48,10 @@ class Call:
         for text in (self.deprecation, *warnings) if self.deprecation else warnings:
             several.add("Warning", warning(text))
         return several
+
+
+Handler = Callable[[Call], Awaitable[StreamResponse]]
+"""Answers a call; middleware makes one of another."""
 
 
 def warning(text: str) -> str:

@@ -7,22 +7,27 @@ that the server stops: they leave as if their time were up, in order, with nothi
 
 import asyncio
 import errno
+import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 
+from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
-from aiohttp.web_response import StreamResponse
+from aiohttp.web_response import Response, StreamResponse
 from aiohttp.web_server import Server
 
 from kube_lite.auth.user import User
+
+log = logging.getLogger(__name__)
 
 MAX_LINE_BYTES = 64 * 1024  # label selectors in URLs and tokens in headers are longer than aiohttp's 8 KiB
 MAX_BODY_BYTES = 3 * 1024 * 1024  # upstream's limit for a request
 BACKLOG = 1024  # connections that wait to be accepted
 IP_FREEBIND = 15  # of linux/in.h; the socket module does not name it before Python 3.12
+STALLED_SECONDS = 60.0  # how long a client may take nothing of what is being sent to it
 STOP_SECONDS = 3.0  # how long requests in flight may take to end when the server stops
 
 
@@ -33,7 +38,7 @@ class CannotListen(Exception):
 class Connection(RequestHandler):
     """One client's connection."""
 
-    __slots__ = ("certificate", "deadlines", "user")
+    __slots__ = ("_stalled", "certificate", "deadlines", "user")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Note the certificate: it is the same for every request on the connection."""
@@ -41,12 +46,52 @@ class Connection(RequestHandler):
         self.certificate: bytes | None = tls.getpeercert(binary_form=True) if tls is not None else None
         self.user: User | None = None
         self.deadlines: set[asyncio.Timeout] = set()
+        self._stalled: asyncio.TimerHandle | None = None
         super().connection_made(transport)
+
+    def pause_writing(self) -> None:
+        """The client has not taken what was sent: it has a while to go on, then the connection is cut.
+
+        Until then whoever answers it waits, holding what is still to be sent.
+        """
+        super().pause_writing()
+        if self.transport is not None:
+            loop = asyncio.get_running_loop()
+            self._stalled = loop.call_later(STALLED_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It goes on."""
+        self._forget_stall()
+        super().resume_writing()
+
+    def _forget_stall(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Nobody reads any more: watches need not go on."""
+        self._forget_stall()
         self.end_streams()
         super().connection_lost(exc)
+
+    def handle_error(
+        self,
+        request: BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> StreamResponse:
+        """Answer what is no HTTP, as Go's server does; what it says may be a secret and is not logged."""
+        if status != 400 or request.writer.output_size > 0:
+            return super().handle_error(request, status, exc, message)
+        log.info("malformed request", extra={"client": request.remote, "why": type(exc).__name__})
+        status, text = (
+            (431, "Request Header Fields Too Large") if isinstance(exc, LineTooLong) else (400, "Bad Request")
+        )
+        response = Response(status=status, text=f"{status} {text}", headers={"Connection": "close"})
+        response.force_close()
+        return response
 
     def end_streams(self) -> None:
         """Let every watch and stream on this connection end now."""
@@ -83,11 +128,6 @@ class Listener:
         self._connections = connections
         self._servers: list[asyncio.Server] = []
         self.port = 0
-
-    @property
-    def streams(self) -> int:
-        """How many watches and streams are running."""
-        return sum(len(connection.deadlines) for connection in self._connections.all())
 
     async def open(
         self, host: str, port: int, tls: ssl.SSLContext | None, *, may_come_later: bool = False

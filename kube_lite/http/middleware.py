@@ -12,7 +12,6 @@ import logging
 import os
 from collections.abc import Awaitable, Callable
 from itertools import count
-from time import perf_counter
 from typing import cast
 
 from aiohttp.web_exceptions import HTTPRequestEntityTooLarge
@@ -25,29 +24,29 @@ from kube_lite.api.errors import (
     InternalError,
     RequestEntityTooLarge,
     Timeout,
-    TooManyRequests,
     Unauthorized,
 )
 from kube_lite.api.times import parse_duration
 from kube_lite.auth.authenticate import Authenticator, Credentials
 from kube_lite.auth.authorize import Attributes, Authorizer
 from kube_lite.auth.impersonate import PREFIX, act_as, wish_of
-from kube_lite.auth.user import ANONYMOUS, User
-from kube_lite.kit.metrics import Metrics
+from kube_lite.auth.user import ANONYMOUS, MASTERS, User
 
-from .call import Call
+from .call import Call, Handler
 from .listener import MAX_BODY_BYTES, Connection
 from .parse import STREAMS, UnknownPath, parse_request
 from .respond import status_response, text_response
 
 log = logging.getLogger(__name__)
 
-Handler = Callable[[Call], Awaitable[StreamResponse]]
-
 LONGEST_SECONDS = 60.0  # upstream's --request-timeout
-MOST_IN_FLIGHT = 600  # upstream: 400 reading and 200 writing requests
+MOST_READING = 400  # at once; upstream's --max-requests-inflight
+MOST_WRITING = 200  # upstream's --max-mutating-requests-inflight
+MOST_AT_ALL = 2000  # those of administrators included, whom upstream never refuses
+READING = ("get", "list", "watch", "head")
 AUDIT_ID_LENGTH = 64  # what a client may say of its own; upstream's limit
 UNKNOWN_PATH = "404 page not found\n"
+TRY_AGAIN = "Too many requests, please try again later.\n"
 
 
 def identified(handler: Handler) -> Callable[[BaseRequest], Awaitable[StreamResponse]]:
@@ -60,31 +59,6 @@ def identified(handler: Handler) -> Callable[[BaseRequest], Awaitable[StreamResp
         audit_id = given[:AUDIT_ID_LENGTH] if given else f"{prefix}-{next(numbers):x}"
         address, asked = parse_request(request.method, request.raw_path)
         return await handler(Call(request, address, audit_id, asked))
-
-    return handle
-
-
-# What metrics call the verbs that are not simply written large.
-METRIC_VERBS = {"create": "POST", "update": "PUT"}
-
-
-def counted(handler: Handler, metrics: Metrics) -> Handler:
-    """Count requests and the time they take, by what they were for."""
-    labels = ("verb", "group", "version", "resource", "subresource", "code")
-    total = metrics.counter("apiserver_request_total", "Requests answered.", labels)
-    duration = metrics.histogram(
-        "apiserver_request_duration_seconds", "Time until the answer was made.", labels[:-1]
-    )
-
-    async def handle(call: Call) -> StreamResponse:
-        began = perf_counter()
-        response = await handler(call)
-        verb, *what = call.route
-        route = (METRIC_VERBS.get(verb, verb.upper()), *what)
-        total.add((*route, str(response.status)))
-        if not is_long_running(call):
-            duration.observe(route, perf_counter() - began)
-        return response
 
     return handle
 
@@ -179,23 +153,36 @@ def bearer_token(authorization: str) -> str | None:
 
 
 class Limited:
-    """Refuse requests when too many are being served; streams do not count, they last."""
+    """Refuse requests when too many are being served; streams do not count, they last.
+
+    Reading and writing have limits of their own, so that neither keeps the other from being done. Whoever may
+    do everything is served beyond them, as upstream does: it takes an administrator to clear up.
+    """
 
     def __init__(self, handler: Handler) -> None:
         self._handler = handler
-        self.in_flight = 0
+        self.in_flight = {"readOnly": 0, "mutating": 0}
 
     async def __call__(self, call: Call) -> StreamResponse:
-        """Serve, or raise ``TooManyRequests``."""
+        """Serve, or answer 429."""
         if is_long_running(call):
             return await self._handler(call)
-        if self.in_flight >= MOST_IN_FLIGHT:
-            raise TooManyRequests("Too many requests, please try again later.", retry_after=1)
-        self.in_flight += 1
+        asked = call.asked
+        verb = asked.verb if asked is not None else call.request.method.lower()
+        kind, most = ("readOnly", MOST_READING) if verb in READING else ("mutating", MOST_WRITING)
+        in_flight = self.in_flight
+        if in_flight[kind] >= most and not self._may_exceed(call):
+            response = text_response(call, 429, TRY_AGAIN)
+            response.headers["Retry-After"] = "1"
+            return response
+        in_flight[kind] += 1
         try:
             return await self._handler(call)
         finally:
-            self.in_flight -= 1
+            in_flight[kind] -= 1
+
+    def _may_exceed(self, call: Call) -> bool:
+        return MASTERS in call.user.groups and sum(self.in_flight.values()) < MOST_AT_ALL
 
 
 def bounded(handler: Handler) -> Handler:

@@ -4,8 +4,10 @@ Counting happens on every request, so it is one dictionary update; everything el
 reads. Each server has its own ``Metrics``: two clusters in one process do not add up.
 """
 
+import os
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 Labels = tuple[str, ...]
 
@@ -76,16 +78,22 @@ class Gauge:
     """Numbers that are asked for when somebody reads."""
 
     def __init__(
-        self, name: str, text: str, labels: Sequence[str], read: Callable[[], dict[Labels, float]]
+        self,
+        name: str,
+        text: str,
+        labels: Sequence[str],
+        read: Callable[[], Mapping[Labels, float]],
+        kind: str = "gauge",
     ) -> None:
         self.name = name
         self.text = text
         self.labels = tuple(labels)
+        self.kind = kind
         self._read = read
 
     def lines(self) -> Iterator[str]:
         """The gauge in text format."""
-        yield from _head(self.name, self.text, "gauge")
+        yield from _head(self.name, self.text, self.kind)
         for labels, value in sorted(self._read().items()):
             yield f"{self.name}{_shown(self.labels, labels)} {value:.15g}"
 
@@ -109,10 +117,15 @@ class Metrics:
         return histogram
 
     def gauge(
-        self, name: str, text: str, labels: Sequence[str], read: Callable[[], dict[Labels, float]]
+        self,
+        name: str,
+        text: str,
+        labels: Sequence[str],
+        read: Callable[[], Mapping[Labels, float]],
+        kind: str = "gauge",
     ) -> None:
-        """A new gauge; ``read`` gives its values by label values."""
-        self._all.append(Gauge(name, text, labels, read))
+        """A new gauge; ``read`` gives its values by labels. What is counted elsewhere is a ``counter``."""
+        self._all.append(Gauge(name, text, labels, read, kind))
 
     def text(self) -> str:
         """Everything, in Prometheus' text format 0.0.4."""
@@ -131,3 +144,41 @@ def _shown(names: Sequence[str], values: Labels) -> str:
 
 def _escaped(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def watch_process(metrics: Metrics) -> None:
+    """Tell what this process uses, under the names that every Prometheus client uses; Linux only."""
+    stat = Path("/proc/self/stat")
+    if not stat.exists():
+        return
+    import resource  # like the rest here, for those who look
+
+    ticks, page = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
+
+    def field(number: int) -> float:
+        """One of proc(5)'s fields, which begin at 3 behind the name in parentheses."""
+        return float(stat.read_text().rpartition(")")[2].split()[number - 3])
+
+    booted = next(
+        float(line.split()[1])
+        for line in Path("/proc/stat").read_text().splitlines()
+        if line.startswith("btime")
+    )
+    readers: dict[str, tuple[str, Callable[[], float]]] = {
+        "process_resident_memory_bytes": ("Memory in use.", lambda: field(24) * page),
+        "process_virtual_memory_bytes": ("Memory mapped.", lambda: field(23)),
+        "process_start_time_seconds": (
+            "When the process began, since 1970.",
+            lambda: booted + field(22) / ticks,
+        ),
+        "process_open_fds": ("Open files.", lambda: sum(1 for _ in Path("/proc/self/fd").iterdir())),
+        "process_max_fds": ("Files that may be open.", lambda: resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
+    }
+    for name, (text, read) in readers.items():
+        metrics.gauge(name, text, (), _alone(read))
+    cpu = _alone(lambda: sum(os.times()[:2]))
+    metrics.gauge("process_cpu_seconds_total", "Processor time used.", (), cpu, kind="counter")
+
+
+def _alone(read: Callable[[], float]) -> Callable[[], Mapping[Labels, float]]:
+    return lambda: {(): read()}

@@ -63,3 +63,18 @@ def too_large_version(asked: int, current: int) -> Timeout:
 def too_old_version(asked: int, oldest: int) -> Expired:
     """A watch wants to begin before what is remembered."""
     return Expired(f"too old resource version: {asked} ({oldest})")
+
+
+MOST_BYTES = 1_572_864  # etcd's default for one request
+MOST_SENT = 2_097_152  # what upstream's client of etcd sends at all
+
+
+def refuse_too_large(size: int) -> None:
+    """Refuse what etcd would not take, in its words. Raises ``ApiError`` without a reason, as upstream."""
+    if size > MOST_SENT:
+        raise ApiError(
+            "rpc error: code = ResourceExhausted desc = trying to send message larger than max "
+            f"({size} vs. {MOST_SENT})"
+        )
+    if size > MOST_BYTES:
+        raise ApiError("etcdserver: request is too large")

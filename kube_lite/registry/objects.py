@@ -22,7 +22,7 @@ from kube_lite.api.resource import Resource
 
 from . import keys
 from .converting import as_stored_version, foreign, in_version
-from .faults import as_api_error
+from .faults import as_api_error, refuse_too_large
 from .stored import Stored, as_stored, encode
 
 __all__ = ["NOTHING_ELSE", "Also", "Objects", "Store", "Taken"]
@@ -160,6 +160,7 @@ class Objects:
         if wanted is not None:
             obj = as_stored_version(resource, obj)
         encoded = encode(obj, resource.strategy.selectable_fields(obj))
+        refuse_too_large(len(key) + len(encoded.value))
         ttl = resource.strategy.ttl_seconds(obj) or 0
         put = Put(key, encoded.value, encoded.header, encoded.splice, lease_seconds=ttl)
         transaction = Txn((Compare(key, expected), *also.compares), (put, *also.writes))

@@ -18,6 +18,7 @@ from kube_lite.auth.authorize import Authorizer
 from kube_lite.auth.service_accounts import TokenIssuer
 from kube_lite.kit.clock import Clock
 from kube_lite.registry.deleting import Deleting
+from kube_lite.registry.inventory import Inventory, take_inventory
 from kube_lite.registry.objects import Objects, Store
 from kube_lite.registry.services import SERVICE_CIDR, ServiceAddresses
 from kube_lite.registry.watching import Change, Watching
@@ -125,6 +126,10 @@ class Pipeline:
         self.authorize(request)
         self._check_verb(request)
         return watch(self._parts, request)
+
+    def inventory(self) -> Inventory:
+        """How much of what is stored."""
+        return take_inventory(self._parts.objects, self.registry)
 
     def authorize(self, request: Request) -> None:
         """Let pass who may. Raises ``Forbidden``."""

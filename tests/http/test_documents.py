@@ -81,8 +81,29 @@ async def test_metrics_count_requests_by_what_they_were_for(site: Site) -> None:
         pass
     async with http.get("/metrics") as response:
         text = await response.text()
-    labels = 'verb="LIST",group="",version="v1",resource="nodes",subresource="",code="200"'
-    assert f"apiserver_request_total{{{labels}}} 1\n" in text
+    labels = 'verb="LIST",dry_run="",group="",version="v1",resource="nodes",subresource="",scope="cluster"'
+    assert f'apiserver_request_total{{{labels},component="apiserver",code="200"}} 1\n' in text
+    assert f'apiserver_request_duration_seconds_count{{{labels},component="apiserver"}} 1\n' in text
+
+
+async def test_metrics_tell_what_is_stored_and_what_the_process_uses(site: Site) -> None:
+    http = await site.session()
+    async with http.get("/metrics") as response:
+        text = await response.text()
+    values = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    assert values['apiserver_storage_objects{resource="namespaces"}'] == "1"
+    assert values['apiserver_resource_objects{group="apps",resource="deployments"}'] == "0"
+    assert values['apiserver_current_inflight_requests{request_kind="readOnly"}'] == "1"
+    assert float(values['apiserver_storage_size_bytes{storage_cluster_id="kube-lite"}']) > 0
+    assert float(values["process_resident_memory_bytes"]) > 1_000_000
+    assert 0 < float(values["process_open_fds"]) <= float(values["process_max_fds"])
+    assert any(name.startswith('kubernetes_build_info{major="1",minor="36"') for name in values)
+
+
+async def test_words_that_lead_nowhere_are_not_counted_by_what_they_say(site: Site) -> None:
+    http = await site.session()
+    async with http.get("/api/v1/nothings"), http.get("/metrics") as response:
+        assert "nothings" not in await response.text()
 
 
 async def test_others_find_the_keys_by_which_to_verify_tokens(site: Site) -> None:

@@ -174,16 +174,6 @@ async def test_a_bug_is_told_as_an_internal_error_and_logged_with_its_request(
     assert "ZeroDivisionError" in caplog.text
 
 
-async def test_requests_beyond_what_is_served_at_once_are_told_to_come_back(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("kube_lite.http.middleware.MOST_IN_FLIGHT", 0)
-    http = await site.session()
-    async with http.get("/version") as response:
-        assert (response.status, response.headers["Retry-After"]) == (429, "1")
-        assert (await response.json())["reason"] == "TooManyRequests"
-
-
 async def test_a_request_that_takes_too_long_is_ended(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     async def never(request: object) -> None:
         await asyncio.get_running_loop().create_future()

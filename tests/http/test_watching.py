@@ -19,6 +19,10 @@ from .site import Site, config_map, site_in
 
 CONFIG_MAPS = GroupVersionResource("", "v1", "configmaps")
 PATH = "/api/v1/namespaces/default/configmaps"
+RUNNING = (
+    'apiserver_longrunning_requests{verb="WATCH",group="",version="v1",resource="configmaps",subresource="",'
+    'scope="namespace",component="apiserver"} 1'
+)
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 ROW = next(row for row in builtin("1.36") if row.plural == "configmaps")
 
@@ -110,10 +114,10 @@ async def test_a_websocket_gets_the_same_events_as_messages(site: Site) -> None:
 async def test_a_watch_ends_when_its_client_goes(site: Site) -> None:
     http = await site.session()
     response = await watch(http, timeoutSeconds="300")
-    assert "apiserver_longrunning_requests 1" in site.server._metrics.text()
+    assert RUNNING in site.server._metrics.text()
     response.close()
     async with asyncio.timeout(5):
-        while "apiserver_longrunning_requests 1" in site.server._metrics.text():
+        while RUNNING in site.server._metrics.text():
             await asyncio.sleep(0.005)
 
 

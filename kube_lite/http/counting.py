@@ -1,0 +1,131 @@
+"""What the server counts of its requests, under the names that dashboards and alerts look for.
+
+A request that names a resource is counted by a *route*: nine short texts that are the labels of upstream's
+``apiserver_request_total``, in its order. Words that lead nowhere are not counted by what they say, or
+anybody could fill the memory with them. Everything that need not happen per request happens when ``/metrics``
+is read.
+Source: names and labels of ``apiserver/pkg/endpoints/metrics/metrics.go``.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from aiohttp.web_response import StreamResponse
+
+from kube_lite.kit.metrics import Labels, Metrics
+
+from .call import Call, Handler
+from .parse import STREAMS, Asked
+
+if TYPE_CHECKING:
+    from kube_lite.verbs.pipeline import Pipeline
+
+COMPONENT = "apiserver"
+REQUEST_LABELS = (
+    "verb", "dry_run", "group", "version", "resource", "subresource", "scope", "component",
+)  # fmt: skip
+STREAM_LABELS = ("verb", "group", "version", "resource", "subresource", "scope", "component")
+VERBS = {
+    "get": "GET", "list": "LIST", "watch": "WATCH", "create": "POST", "update": "PUT", "patch": "PATCH",
+    "delete": "DELETE", "deletecollection": "DELETE",
+}  # fmt: skip
+READ, OTHER = ((verb, "", "", "", "", "", "", COMPONENT) for verb in ("GET", "other"))
+"""Routes of requests that name no resource."""
+APPLY = "application/apply-patch+yaml"
+CLUSTER = "kube-lite"  # which storage it is, where upstream has several
+
+
+def route_of(asked: Asked, call: Call) -> Labels:
+    """The labels of a request that leads somewhere, all but the code."""
+    verb = VERBS.get(asked.verb, "other")
+    if asked.subresource in STREAMS:
+        verb = "CONNECT"
+    elif verb == "PATCH" and call.request.headers.get("Content-Type", "").startswith(APPLY):
+        verb = "APPLY"
+    dry_run = "All" if call.address.query.get("dryRun") == "All" else ""
+    what = (asked.group, asked.version, asked.resource, asked.subresource)
+    return (verb, dry_run, *what, scope_of(asked), COMPONENT)
+
+
+def scope_of(asked: Asked) -> str:
+    """How much a request is about: one object, a namespace or all of the cluster."""
+    if asked.name or asked.verb == "create":
+        return "resource"
+    return "namespace" if asked.namespace else "cluster"
+
+
+class Counting:
+    """The counters of one server's requests."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._streams: dict[Labels, float] = {}
+        self._total = metrics.counter(
+            "apiserver_request_total", "Requests answered.", (*REQUEST_LABELS, "code")
+        )
+        self._duration = metrics.histogram(
+            "apiserver_request_duration_seconds", "Time until the answer was made.", REQUEST_LABELS
+        )
+        metrics.gauge(
+            "apiserver_longrunning_requests",
+            "Watches and streams being served.",
+            STREAM_LABELS,
+            self._streams.copy,
+        )
+
+    def counted(self, handler: Handler) -> Handler:
+        """Count requests and the time they take, by what they were for."""
+        add, observe = self._total.add, self._duration.observe
+
+        async def handle(call: Call) -> StreamResponse:
+            began = perf_counter()
+            response = await handler(call)
+            route = call.route or (READ if call.request.method == "GET" else OTHER)
+            observe(route, perf_counter() - began)
+            add((*route, str(response.status)))
+            return response
+
+        return handle
+
+    @contextmanager
+    def streaming(self, call: Call) -> Iterator[None]:
+        """For the length of the block, a watch or stream is being served."""
+        verb, _, *what = call.route
+        labels, streams = (verb, *what), self._streams
+        streams[labels] = streams.get(labels, 0) + 1
+        try:
+            yield
+        finally:
+            streams[labels] -= 1
+            if not streams[labels]:
+                del streams[labels]
+
+
+def watch_storage(metrics: Metrics, pipeline: "Pipeline") -> None:
+    """Tell how much is stored, when somebody asks."""
+
+    def objects() -> Mapping[Labels, float]:
+        return {(str(name),): count for name, count in pipeline.inventory().objects.items()}
+
+    def resources() -> Mapping[Labels, float]:
+        return {(name.group, name.resource): count for name, count in pipeline.inventory().objects.items()}
+
+    def used() -> Mapping[Labels, float]:
+        return {(): pipeline.inventory().used_bytes}
+
+    text = "Objects stored, by resource."
+    metrics.gauge("apiserver_storage_objects", text, ("resource",), objects)
+    metrics.gauge("apiserver_resource_objects", text, ("group", "resource"), resources)
+    size = "Bytes that the store takes on disk."
+    metrics.gauge(
+        "apiserver_storage_size_bytes", size, ("storage_cluster_id",), lambda: {(CLUSTER,): used()[()]}
+    )
+    metrics.gauge("etcd_mvcc_db_total_size_in_bytes", size, (), used)
+
+
+def tell_build(metrics: Metrics, document: Mapping[str, str]) -> None:
+    """Tell which release this is, as labels of a gauge that is always one."""
+    names = ("major", "minor", "git_version", "platform")
+    values = (document["major"], document["minor"], document["gitVersion"], document["platform"])
+    metrics.gauge("kubernetes_build_info", "The release that is served.", names, lambda: {values: 1.0})
