@@ -4,7 +4,8 @@ Anything else that escapes the pipeline is our bug and is answered with 500 ``In
 Source: ``apimachinery/pkg/apis/meta/v1/types.go`` (StatusReason) and ``api/errors/errors.go`` for the texts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import ClassVar, NamedTuple
 
 from .identity import GroupResource, Json
@@ -33,6 +34,7 @@ class ApiError(Exception):
         self.message = message
         self.details = details
         self.retry_after = retry_after
+        self.warnings: tuple[str, ...] = ()
 
     def status(self) -> Json:
         """The ``metav1.Status`` body, complete with kind and apiVersion."""
@@ -47,6 +49,16 @@ class ApiError(Exception):
             status["details"] = details
         status["code"] = self.code
         return status
+
+
+@contextmanager
+def telling(warnings: Iterable[str]) -> Iterator[None]:
+    """Let a failure of the block carry the texts that its answer warns of."""
+    try:
+        yield
+    except ApiError as error:
+        error.warnings = (*warnings, *error.warnings)
+        raise
 
 
 class BadRequest(ApiError):

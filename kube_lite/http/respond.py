@@ -135,7 +135,7 @@ def status_response(call: Call, error: ApiError) -> Response:
         form = PLAIN
     form = with_pretty(form, call.address.query, headers.get("User-Agent", ""))
     body = encode(error.status(), form)
-    response = Response(body=body, status=error.code, headers=call.headers(form.media_type))
+    response = Response(body=body, status=error.code, headers=call.headers(form.media_type, error.warnings))
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
     if error.code == 401:

@@ -105,10 +105,23 @@ def check_kind(parts: Parts, value: Json, wanted: GroupVersionKind) -> None:
             f"the API version in the data ({api_version}) does not match the expected API version "
             f"({wanted.api_version})"
         )
+    refuse_mismatch(parts, value, gvk, wanted)
     internal = f"{wanted.group.partition('.')[0] or 'core'}.{wanted.kind}"
     raise unreadable(
         gvk, wanted.kind, f"converting ({given.version}.{kind}) to ({internal}): unknown conversion"
     )
+
+
+def refuse_mismatch(parts: Parts, value: Json, given: GroupVersionKind, wanted: GroupVersionKind) -> None:
+    """Read an object as what it says it is, which comes before what is wanted. Raises ``BadRequest``."""
+    row = parts.registry.by_gvk(given)
+    schema = parts.schema(row) if row is not None else None
+    if schema is None:
+        return
+    try:
+        read_object(value, schema)
+    except TypeMismatch as error:
+        raise unreadable(given, wanted.kind, str(error)) from error
 
 
 def is_known(parts: Parts, gvk: GroupVersionKind) -> bool:

@@ -8,11 +8,14 @@ without one it is applied to whatever is there, again when somebody else was fas
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import orjson
+
 from kube_lite.api.codecs import media_type
-from kube_lite.api.errors import MODIFIED, BadRequest, UnsupportedMediaType, conflict
+from kube_lite.api.errors import MODIFIED, BadRequest, UnsupportedMediaType, conflict, telling
 from kube_lite.api.identity import GroupVersionKind, Json, ObjectKey
 from kube_lite.api.patch import jsonpatch, merge, refused, strategic
 from kube_lite.api.schema.load import Schema
+from kube_lite.api.schema.prune import TypeMismatch
 
 from . import metadata as meta
 from .applying import Applying
@@ -67,7 +70,8 @@ class PatchingVerbs:
                 raise conflict(resource.group_resource, request.name, MODIFIED)
             return obj
 
-        answer = await self._writing.change(request, key, patched, options, prepare=prepare)
+        with telling(warnings):
+            answer = await self._writing.change(request, key, patched, options, prepare=prepare)
         return Answer(200, answer.stored, answer.object, (*warnings, *answer.warnings))
 
     def options(self, request: Request) -> WriteOptions:
@@ -93,7 +97,12 @@ class PatchingVerbs:
             _, _, why = error.message.partition(f" cannot be handled as a {gvk.kind}: ")
             if not why:
                 raise
-            raise refused(patch.content, why) from error
+            if patch.apply is not strategic.apply:
+                raise refused(orjson.dumps(value).decode(), why) from error
+            cause = error.__cause__
+            raise refused(
+                patch.content, cause.restored if isinstance(cause, TypeMismatch) else why
+            ) from error
 
 
 def read_patch(request: Request) -> Patch:

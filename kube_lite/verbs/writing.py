@@ -8,7 +8,7 @@ was faster.
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from kube_lite.admission.chain import CREATE, UPDATE
-from kube_lite.api.errors import MODIFIED, AlreadyExists, Cause, already_exists, conflict, invalid
+from kube_lite.api.errors import MODIFIED, AlreadyExists, Cause, already_exists, conflict, invalid, telling
 from kube_lite.api.identity import GroupResource, Json, ObjectKey, key_of
 from kube_lite.api.meta import copy
 from kube_lite.api.names import generate_name
@@ -46,7 +46,8 @@ class Writing:
         """POST to a collection."""
         options = parse_write_options("CreateOptions", request.query, user_agent=request.user_agent)
         body = self.read(request, options)
-        return await self.create_object(request, body, options)
+        with telling(body.warnings):
+            return await self.create_object(request, body, options)
 
     async def update(self, request: Request, prepare: Prepare | None = None) -> Answer:
         """PUT of one object, or of a subresource that has the object's form."""
@@ -75,9 +76,10 @@ class Writing:
                 return again
             return {**obj, "metadata": dict(obj["metadata"])}
 
-        return await self.change(
-            request, key, replace, options, prepare=prepare, warnings=body.warnings, retry=not version
-        )
+        with telling(body.warnings):
+            return await self.change(
+                request, key, replace, options, prepare=prepare, warnings=body.warnings, retry=not version
+            )
 
     def read(self, request: Request, options: WriteOptions) -> Body:
         """The body as an object of the resource."""

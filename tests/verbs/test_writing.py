@@ -6,6 +6,7 @@ import pytest
 
 from kube_lite.api.errors import AlreadyExists, ApiError, BadRequest, Conflict, Invalid
 from kube_lite.api.identity import GroupVersionResource, Json
+from kube_lite.client.protocol import PatchType
 from kube_lite.verbs.request import Answer, Request
 from tests.serving import ADMIN, CONFIG_MAPS, DEPLOYMENTS, PODS, SERVICES, Api, config_map, pod
 
@@ -207,3 +208,36 @@ async def test_a_service_that_was_held_gives_its_address_back_when_it_goes(api: 
     await api.client.patch(SERVICES, "a", {"metadata": {"finalizers": None}}, namespace="default")
     again = {"clusterIP": made["spec"]["clusterIP"], "ports": [{"port": 80}]}
     await api.client.create(SERVICES, {"metadata": {"name": "b"}, "spec": again}, namespace="default")
+
+
+async def test_an_object_of_another_kind_is_first_read_as_what_it_says_it_is(api: Api) -> None:
+    async def refusal(**body: Any) -> str:
+        with pytest.raises(BadRequest) as caught:
+            await api.client.create(
+                CONFIG_MAPS, {"apiVersion": "v1", "kind": "Secret", **body}, namespace="default"
+            )
+        return caught.value.message
+
+    assert await refusal(data={"k": "not base64"}) == (
+        'Secret in version "v1" cannot be handled as a ConfigMap: illegal base64 data at input byte 3'
+    )
+    assert "unknown conversion" in await refusal(data={"k": "dmFsdWU="})
+
+
+async def test_a_refused_patch_shows_what_came_of_it_or_the_patch(api: Api) -> None:
+    await api.client.create(CONFIG_MAPS, config_map("a"), namespace="default")
+    with pytest.raises(Invalid) as caught:
+        await api.client.patch(
+            CONFIG_MAPS, "a", {"kind": "Other"}, patch_type=PatchType.MERGE, namespace="default"
+        )
+    assert r'Invalid value: "{\"kind\":\"Other\",' in caught.value.message
+    with pytest.raises(Invalid) as caught:
+        await api.client.patch(CONFIG_MAPS, "a", {"data": "x"}, namespace="default")
+    assert caught.value.message.endswith('"map[data:x]": cannot restore map from string')
+
+
+async def test_a_failure_also_tells_what_would_have_been_warned_of(api: Api) -> None:
+    body = {"metadata": {"name": "a"}, "spec": {"Containers": []}}
+    with pytest.raises(Invalid) as caught:
+        await send(api, "create", PODS, body, fieldValidation="Warn")
+    assert caught.value.warnings == ('unknown field "spec.Containers"',)

@@ -5,7 +5,7 @@ from typing import Any
 from kube_lite.api.codecs import DecodeError, json_type
 from kube_lite.api.codecs.json import loads
 from kube_lite.api.errors import BadRequest, Cause, Invalid, details_of
-from kube_lite.api.gotext import go_text
+from kube_lite.api.gotext import go_quote, go_text
 from kube_lite.api.identity import GroupResource
 
 MAP_TYPE = "map[string]interface {}"
@@ -29,8 +29,13 @@ def wrong_type(value: Any, wanted: str, before: str = "") -> BadRequest:
 
 
 def refused(patch: Any, why: str) -> Invalid:
-    """The answer to a patch whose result is not an object of the kind; ``why`` is the decoder's text."""
-    message = f'Invalid value: "{go_text(patch)}": {why}'
+    """The answer to a patch whose result is not an object of the kind; ``why`` is the decoder's text.
+
+    A text is shown as it stands: the result of a JSON or merge patch. Of a strategic merge patch the
+    reference shows the patch.
+    """
+    shown = go_quote(patch) if isinstance(patch, str) else f'"{go_text(patch)}"'
+    message = f"Invalid value: {shown}: {why}"
     causes = [Cause("FieldValueInvalid", message, "patch")]
     return Invalid(
         f' "" is invalid: patch: {message}', details=details_of(GroupResource("", ""), causes=causes)
