@@ -25,11 +25,13 @@ def controllers(
     from .deployment import Deployments
     from .endpoints import EndpointsController
     from .endpointslices import EndpointSlices
+    from .finished_jobs import FinishedJobs
     from .garbage import Garbage
     from .job import Jobs
     from .mirroring import EndpointMirroring
     from .namespace import Namespaces
     from .node_lifecycle import NodeLifecycle
+    from .pod_cleanup import PodCleanup
     from .replicaset import REPLICATION_CONTROLLER_KIND, ReplicaSets
     from .rootca import RootCertificates
     from .serviceaccounts import DefaultAccounts
@@ -58,6 +60,8 @@ def controllers(
         DaemonSets(client, informers, clock, recorder),
         Jobs(client, informers, clock, recorder),
         CronJobs(client, informers, clock, recorder),
+        FinishedJobs(client, informers, clock),
+        PodCleanup(client, informers, clock),
         ClaimProtection(client, informers, clock),
         VolumeProtection(client, informers, clock),
         garbage,
