@@ -79,14 +79,14 @@ def api(server: Server) -> Iterator[Api]:
 @pytest.fixture
 def namespace(api: Api) -> Iterator[str]:
     """The name of a namespace that goes with the test."""
-    with _namespace(api) as name:
+    with new_namespace(api) as name:
         yield name
 
 
 @pytest.fixture(scope="session")
 def running(api: Api) -> Iterator[Running]:
     """One Pod for all tests that only talk to it."""
-    with _namespace(api) as name:
+    with new_namespace(api) as name:
         place = api.at(f"/api/v1/namespaces/{name}")
         eventually(lambda: _is_there(place, "serviceaccounts/default"))
         made = place.post(pod("talker", "sh", "-c", "echo first; echo second; exec sleep 600"), "pods")
@@ -96,7 +96,8 @@ def running(api: Api) -> Iterator[Running]:
 
 
 @contextmanager
-def _namespace(api: Api) -> Iterator[str]:
+def new_namespace(api: Api) -> Iterator[str]:
+    """A namespace for the length of the block: its name."""
     name = f"test-{uuid.uuid4().hex[:8]}"
     made = api.at("/api/v1/namespaces").post({"metadata": {"name": name}})
     assert made.status == 201, made
