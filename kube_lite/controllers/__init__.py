@@ -23,6 +23,7 @@ def controllers(
     from .cronjob import CronJobs
     from .daemonset import DaemonSets
     from .deployment import Deployments
+    from .disruption import DisruptionBudgets
     from .endpoints import EndpointsController
     from .endpointslices import EndpointSlices
     from .finished_jobs import FinishedJobs
@@ -62,6 +63,7 @@ def controllers(
         CronJobs(client, informers, clock, recorder),
         FinishedJobs(client, informers, clock),
         PodCleanup(client, informers, clock),
+        DisruptionBudgets(client, informers, clock, recorder, resources),
         ClaimProtection(client, informers, clock),
         VolumeProtection(client, informers, clock),
         garbage,
