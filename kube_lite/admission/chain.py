@@ -122,13 +122,14 @@ def default_chain() -> Chain:
     from .node_taints import NewNodeTaint
     from .priority import Priority
     from .protection import StorageProtection
+    from .runtime_classes import RuntimeClasses
     from .service_accounts import ServiceAccounts
     from .storage_classes import DefaultStorageClass
     from .tolerations import DefaultTolerations
 
     return Chain([
         NamespaceLifecycle(), ServiceAccounts(), NewNodeTaint(), Priority(), DefaultTolerations(),
-        DefaultStorageClass(), StorageProtection(), CertificateRequester(),
+        DefaultStorageClass(), StorageProtection(), RuntimeClasses(), CertificateRequester(),
     ])  # fmt: skip
 
 

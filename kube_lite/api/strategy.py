@@ -35,6 +35,8 @@ class Strategy:
     """Fields of metadata that a write of the status may not change; with most kinds it may change all."""
     has_generation = False
     """``metadata.generation`` counts changes of the spec."""
+    defaults_when_read = False
+    """Some defaults follow from what the server itself fills in, so they are there when it is read again."""
     returns_deleted = False
     """A delete is answered with the object that has gone, instead of a Status."""
 

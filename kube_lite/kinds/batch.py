@@ -20,6 +20,9 @@ class JobStrategy(Kind):
     """Pods until enough of them have succeeded."""
 
     has_generation = True
+    defaults_when_read = (
+        True  # its labels are by default those of its pods, which ``prepare_for_create`` makes
+    )
     initial_status = "{}"
     labels = ("status.successful",)
     table = (
@@ -53,7 +56,7 @@ class JobStrategy(Kind):
             CONTROLLER_UID: uid,
             LEGACY_CONTROLLER_UID: uid,
         }
-        if not own or own is given:  # by default the job's are those of its pods
+        if own and own is given:  # the same in memory, so what is added to one is in the other
             obj["metadata"]["labels"] = dict(metadata["labels"])
         selector = spec.get("selector") or {}
         spec["selector"] = {

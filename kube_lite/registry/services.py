@@ -15,6 +15,7 @@ import orjson
 from kube_lite_storage import Store
 
 from kube_lite.api.errors import Cause, InternalError, Invalid, invalid
+from kube_lite.api.fielderrors import invalid as invalid_value
 from kube_lite.api.identity import Json
 
 from .allocators import ClusterIPs, NodePorts, RangeFull, together
@@ -110,8 +111,7 @@ class ServiceAddresses:
                 why += "provided IP is already allocated"
                 raise _refusal(service, "spec.clusterIPs", f'["{asked}"]', why)
         if spec.get("ipFamilyPolicy") == "RequireDualStack" and (spec.get("selector") or asked != HEADLESS):
-            why = "this cluster is not configured for dual-stack services"
-            raise _refusal(service, "spec.ipFamilyPolicy", '"RequireDualStack"', why)
+            raise _no_dual_stack(service, spec)
         spec["clusterIP"], spec["clusterIPs"] = asked, [asked]
         has_selector = bool(spec.get("selector"))
         policy = "RequireDualStack" if asked == HEADLESS and not has_selector else "SingleStack"
@@ -225,6 +225,17 @@ def _path_of_port(service: Json, port: str) -> str:
         if str(entry.get("nodePort")) == port:
             return f"spec.ports[{position}].nodePort"
     return "spec.healthCheckNodePort"
+
+
+def _no_dual_stack(service: Json, spec: Json) -> Invalid:
+    why = "this cluster is not configured for dual-stack services"
+    causes = [invalid_value("spec.ipFamilyPolicy", "RequireDualStack", why)]
+    causes += [
+        invalid_value(f"spec.ipFamilies[{place}]", family, "not configured on this cluster")
+        for place, family in enumerate(spec.get("ipFamilies") or ())
+        if family != "IPv4"
+    ]
+    return invalid("", "Service", service["metadata"]["name"], causes)
 
 
 def _refusal(service: Json, path: str, value: str, why: str) -> Invalid:

@@ -111,6 +111,8 @@ class Writing:
         spec = self._complete(resource, obj, None)
         self._refuse(resource, obj, strategy.validate(obj))
         await parts.admission.validate(attempt)
+        if strategy.defaults_when_read:
+            strategy.default(obj)
         warnings = (*body.warnings, *strategy.warnings(obj), *attempt.warnings)
         if options.dry_run:
             return Answer(201, object=self._pretend(resource, obj), warnings=warnings)

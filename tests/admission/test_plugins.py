@@ -12,6 +12,7 @@ from tests.serving import ACCOUNTS, CONFIG_MAPS, NAMESPACES, PODS, Api, config_m
 
 CLASSES = GroupVersionResource("scheduling.k8s.io", "v1", "priorityclasses")
 CLAIMS = GroupVersionResource("", "v1", "persistentvolumeclaims")
+RUNTIME_CLASSES = GroupVersionResource("node.k8s.io", "v1", "runtimeclasses")
 NODES = GroupVersionResource("", "v1", "nodes")
 VOLUMES = GroupVersionResource("", "v1", "persistentvolumes")
 ATTRIBUTES_CLASSES = GroupVersionResource("storage.k8s.io", "v1", "volumeattributesclasses")
@@ -118,6 +119,49 @@ class TestPriority:
     async def test_what_the_class_does_not_say_is_refused(
         self, api: Api, spec: dict[str, Any], why: str
     ) -> None:
+        with pytest.raises(Forbidden, match=why):
+            await make_pod(api, **spec)
+
+
+class TestRuntimeClasses:
+    async def make_class(self, api: Api) -> None:
+        scheduling = {"nodeSelector": {"sandbox": "yes"}, "tolerations": [{"key": "s", "operator": "Exists"}]}
+        body = {
+            "metadata": {"name": "box"},
+            "handler": "box",
+            "overhead": {"podFixed": {"cpu": "10m"}},
+            "scheduling": scheduling,
+        }
+        await api.client.create(RUNTIME_CLASSES, body)
+
+    async def test_a_pod_gets_what_its_class_costs_and_needs(self, api: Api) -> None:
+        await self.make_class(api)
+        spec = (await make_pod(api, runtimeClassName="box", nodeSelector={"disk": "fast"}))["spec"]
+        assert spec["overhead"] == {"cpu": "10m"}
+        assert spec["nodeSelector"] == {"disk": "fast", "sandbox": "yes"}
+        assert {"key": "s", "operator": "Exists"} in spec["tolerations"]
+
+    @pytest.mark.parametrize(
+        ("spec", "why"),
+        [
+            pytest.param(
+                {"runtimeClassName": "none"},
+                'pod rejected: RuntimeClass "none" not found',
+                id="no such class",
+            ),
+            pytest.param(
+                {"overhead": {"cpu": "1"}}, "Pod Overhead set without corresponding", id="overhead alone"
+            ),
+            pytest.param(
+                {"runtimeClassName": "box", "overhead": {"cpu": "1"}}, "doesn't match", id="other overhead"
+            ),
+            pytest.param(
+                {"runtimeClassName": "box", "nodeSelector": {"sandbox": "no"}}, "conflict:", id="other nodes"
+            ),
+        ],
+    )
+    async def test_a_pod_and_its_class_agree(self, api: Api, spec: Json, why: str) -> None:
+        await self.make_class(api)
         with pytest.raises(Forbidden, match=why):
             await make_pod(api, **spec)
 

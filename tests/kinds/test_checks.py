@@ -335,3 +335,38 @@ def test_ephemeral_containers_come_later_and_have_no_resources() -> None:
     asked["spec"]["ephemeralContainers"] = [{**visitor, "resources": {}, "targetContainerName": "app"}]
     default(GroupVersionKind("", "v1", "Pod"), asked)
     assert wrong(asked) == []
+
+
+def test_a_refused_change_of_a_pod_shows_the_difference() -> None:
+    containers = [{"name": "c", "image": "i"}]
+    old = {"metadata": {"name": "a"}, "spec": {"containers": containers}}
+    new = {"metadata": {"name": "a"}, "spec": {"containers": [{**containers[0], "command": ["x"]}]}}
+    [cause] = checks.validate_update(GroupVersionKind("", "v1", "Pod"), new, old)
+    rule, _, difference = cause.message.partition("\n")
+    assert rule.startswith("Forbidden: pod updates may not change fields other than")
+    changed = [line.strip() for line in difference.splitlines() if line[0] in "+-"]
+    assert [line.replace(" ", "") for line in changed] == ['-"Command":null,', '+"Command":[', '+"x"', "+],"]
+    assert difference.startswith("@@ -")
+
+
+def test_a_quota_for_pods_of_one_sort_counts_only_what_pods_have() -> None:
+    def wrong(scope: str, *counted: str) -> int:
+        spec = {"scopes": [scope], "hard": dict.fromkeys(counted, "1")}
+        return len(
+            checks.validate(
+                GroupVersionKind("", "v1", "ResourceQuota"), {"metadata": {"name": "q"}, "spec": spec}
+            )
+        )
+
+    assert wrong("BestEffort", "pods") == wrong("NotBestEffort", "pods", "limits.cpu") == 0
+    assert wrong("BestEffort", "pods", "cpu") == wrong("Terminating", "configmaps") == 1
+
+
+def test_a_headless_service_is_told_what_is_ignored() -> None:
+    spec = {"clusterIP": "None", "externalIPs": ["1.2.3.4"], "sessionAffinity": "ClientIP"}
+    obj = {"metadata": {"name": "a"}, "spec": spec}
+    texts = list(checks.warnings(GroupVersionKind("", "v1", "Service"), obj))
+    assert texts == [
+        "spec.externalIPs is ignored for headless services",
+        "spec.SessionAffinity is ignored for headless services",
+    ]

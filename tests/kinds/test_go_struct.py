@@ -9,7 +9,8 @@ from kube_lite.kinds.checks.go_struct import go_name, go_struct
     ("wire", "go"),
     [
         ("name", "Name"), ("dnsPolicy", "DNSPolicy"), ("hostPID", "HostPID"), ("os", "OS"),
-        ("osImage", "OSImage"), ("seLinuxOptions", "SELinuxOptions"), ("fsGroup", "FSGroup"), ("tcpSocket", "TCPSocket"),
+        ("osImage", "OSImage"), ("seLinuxOptions", "SELinuxOptions"), ("fsGroup", "FSGroup"),
+        ("tcpSocket", "TCPSocket"),
         ("ips", "IPs"), ("idempotent", "Idempotent"), ("cephfs", "CephFS"), ("selector", "Selector"),
     ],
 )  # fmt: skip

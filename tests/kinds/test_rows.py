@@ -283,6 +283,7 @@ def test_a_jobs_labels_are_those_of_its_pods_unless_it_has_its_own() -> None:
         job.default(obj)
         obj["metadata"]["uid"] = "u"
         job.prepare_for_create(obj)
+        job.default(obj)
         found: Json = obj["metadata"]["labels"]
         return found
 

@@ -85,9 +85,20 @@ def _repeated_variables(container: Json, path: str) -> Iterator[str]:
         seen.add(name)
 
 
+IGNORED_WHEN_HEADLESS = {
+    "loadBalancerIP": "loadBalancerIP",
+    "externalIPs": "externalIPs",
+    "sessionAffinity": "SessionAffinity",
+}
+
+
 def _advise_service(service: Json) -> Iterator[str]:
     spec = service.get("spec") or {}
-    if spec.get("externalIPs"):
+    if spec.get("clusterIP") == "None":
+        for field, told in IGNORED_WHEN_HEADLESS.items():
+            if spec.get(field) not in (None, "", [], "None"):
+                yield f"spec.{told} is ignored for headless services"
+    elif spec.get("externalIPs"):
         yield "spec.externalIPs is deprecated and may no longer be implemented in some clusters"
     if spec.get("trafficDistribution") == "PreferClose":
         yield 'spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"'

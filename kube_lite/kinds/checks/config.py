@@ -152,6 +152,12 @@ def check_node_update(new: Json, old: Json) -> Iterator[Cause]:
         yield forbidden("spec.providerID", 'node updates may not change providerID except from "" to valid')
 
 
+SCOPED_RESOURCES = (
+    "pods", "cpu", "memory", "limits.cpu", "limits.memory", "requests.cpu", "requests.memory",
+)  # fmt: skip
+"""What quotas with a scope may count; of Pods without requests and limits only their number."""
+
+
 def check_quota(quota: Json) -> Iterator[Cause]:
     """A ResourceQuota."""
     spec = quota.get("spec") or {}
@@ -164,6 +170,11 @@ def check_quota(quota: Json) -> Iterator[Cause]:
         if (name in WHOLE_RESOURCES or name.startswith("count/")) and not is_whole(text):
             yield invalid(here, text, WHOLE)
     scopes = spec.get("scopes") or []
+    for scope in scopes:
+        countable = SCOPED_RESOURCES[:1] if scope == "BestEffort" else SCOPED_RESOURCES
+        for name in sorted(spec.get("hard") or ()):
+            if name in QUOTA_RESOURCES and name not in countable:
+                yield invalid("spec.scopes", scopes, "unsupported scope applied to resource")
     for pair in CONFLICTING_SCOPES:
         if set(pair) <= set(scopes):
             yield invalid("spec.scopes", sorted(scopes), "conflicting scopes")

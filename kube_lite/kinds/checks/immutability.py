@@ -1,11 +1,15 @@
 """What of a Pod may change after it was made."""
 
+import difflib
+import json
 from collections.abc import Iterator
 
 from kube_lite.api.errors import Cause
 from kube_lite.api.fielderrors import forbidden, invalid, required
 from kube_lite.api.identity import Json
 from kube_lite.api.meta import copy
+
+from .go_struct import go_struct
 
 POD_UPDATES = (
     "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
@@ -30,8 +34,9 @@ def check_pod_update(new: Json, old: Json) -> Iterator[Cause]:
         yield added
     if spec == before:
         return
-    if _without_mutable(spec, before) != before:
-        yield forbidden("spec", POD_UPDATES)
+    remaining = _without_mutable(spec, before)
+    if remaining != before:
+        yield forbidden("spec", f"{POD_UPDATES}\n{_difference(before, remaining)}")
 
 
 def _check_deadline(spec: Json, before: Json) -> Iterator[Cause]:
@@ -73,6 +78,17 @@ def _without_mutable(spec: Json, before: Json) -> Json:
         for field in ("schedulingGates", "nodeSelector", "affinity"):
             _restore(same, before, field)
     return same
+
+
+def _difference(before: Json, after: Json) -> str:
+    """What is different, as a unified diff of both as they lie in memory."""
+    lines = difflib.unified_diff(_lines(before), _lines(after), lineterm="")
+    return "".join(f"{line}\n" for line in list(lines)[2:])  # the first two would name the files
+
+
+def _lines(spec: Json) -> list[str]:
+    in_memory = json.loads(go_struct(spec, "core.v1.PodSpec"))
+    return json.dumps(in_memory, indent=1, ensure_ascii=False).splitlines()
 
 
 def _restore(spec: Json, before: Json, field: str) -> None:
