@@ -89,7 +89,9 @@ class Batch:
         key = write.key
         before = self.present[key]
         previous = None if before is None else self._versions.glimpsed(key, before)
-        if type(write) is not Put:
+        if isinstance(write, Delete):
+            if write.revision and previous is not None and previous.revision != write.revision:
+                raise RevisionMismatch(key, write.revision, previous.revision)
             return None if previous is None else (Event(revision, key, None, previous), None)
         value = write.value
         if write.splice >= 0:

@@ -13,6 +13,8 @@ from .environment import Environment, Transaction
 
 BATCH_REVISIONS = 256
 """Removed in one transaction; about a millisecond's work, so no writer is held up for longer."""
+BATCH_KEYS = 512
+"""A batch also ends with the revision that brings it to so many keys."""
 
 
 class Sample(NamedTuple):
@@ -33,6 +35,11 @@ def plan_compaction(samples: deque[Sample], now: float, keep_seconds: float) -> 
     return revision
 
 
+def plan_by_size(kept_bytes: int, keep_bytes: int, *, compacted: int, revision: int) -> int:
+    """The middle of the history kept, when replaced versions take more than ``keep_bytes``; else 0."""
+    return (compacted + revision) // 2 if kept_bytes > keep_bytes else 0
+
+
 class Forgotten(NamedTuple):
     """One batch's result: bytes of values removed, and whether more is left to remove."""
 
@@ -43,21 +50,21 @@ class Forgotten(NamedTuple):
 def forget_batch(environment: Environment, txn: Transaction, limit: int = BATCH_REVISIONS) -> Forgotten:
     """Remove up to ``limit`` revisions that lie before ``compacted``, with the versions they ended."""
     compacted = environment.number(txn, layout.COMPACTED_ROW)
-    value_bytes, last = 0, 0
+    value_bytes, last, keys = 0, 0, 0
     cursor = txn.cursor(environment.log)
     found = cursor.first()
     for _ in range(limit):
         if not found or layout.parse_number(cursor.key()) >= compacted:
+            environment.put_number(txn, layout.FORGOTTEN_ROW, compacted)
+            return Forgotten(value_bytes, False)
+        if keys >= BATCH_KEYS:
             break
         last = layout.parse_number(cursor.key())
         for _change, key in layout.parse_log_row(cursor.value()):
+            keys += 1
             old = txn.pop(layout.past_row(key, last), db=environment.past)
             if old is not None:
                 value_bytes += len(layout.parse_version(key, old).value)
         found = cursor.delete()
-    else:
-        if found and layout.parse_number(cursor.key()) < compacted:
-            environment.put_number(txn, layout.FORGOTTEN_ROW, last + 1)
-            return Forgotten(value_bytes, True)
-    environment.put_number(txn, layout.FORGOTTEN_ROW, compacted)
-    return Forgotten(value_bytes, False)
+    environment.put_number(txn, layout.FORGOTTEN_ROW, last + 1)
+    return Forgotten(value_bytes, True)

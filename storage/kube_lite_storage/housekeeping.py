@@ -1,11 +1,11 @@
-"""When the writer's thread compacts: on request and by age, one batch at a time between groups of writes."""
+"""When the writer's thread compacts: on request, by age, by size; a batch at a time between groups of writes."""
 
 import asyncio
 from collections import deque
 from collections.abc import Callable
 
 from . import layout
-from .compaction import Sample, forget_batch, plan_compaction
+from .compaction import Sample, forget_batch, plan_by_size, plan_compaction
 from .environment import Environment
 from .errors import FutureRevision
 
@@ -14,13 +14,18 @@ Answer = tuple["asyncio.Future[int]", int | Exception]
 
 
 class Housekeeping:
-    """Compaction as the writer's thread does it between two groups: on request, and by age."""
+    """Compaction as the writer's thread does it between two groups: on request, by age and by size."""
 
     def __init__(
-        self, environment: Environment, keep_seconds: float | None, monotonic: Callable[[], float]
+        self,
+        environment: Environment,
+        keep_seconds: float | None,
+        keep_bytes: int,
+        monotonic: Callable[[], float],
     ) -> None:
         self._environment = environment
         self._keep_seconds = keep_seconds
+        self._keep_bytes = keep_bytes
         self._monotonic = monotonic
         self._interval = None if keep_seconds is None else min(max(keep_seconds / 10, 0.05), 30.0)
         self._next_sample = monotonic()
@@ -77,9 +82,14 @@ class Housekeeping:
         with environment.lmdb.begin() as txn:
             revision = environment.number(txn, layout.REVISION_ROW)
             compacted = environment.number(txn, layout.COMPACTED_ROW)
+            past = txn.stat(environment.past)
+        kept_bytes = past["psize"] * (past["leaf_pages"] + past["overflow_pages"])
         if not self._samples or self._samples[-1].revision != revision:
             self._samples.append(Sample(now, revision))
-        target = plan_compaction(self._samples, now, self._keep_seconds)
+        target = max(
+            plan_compaction(self._samples, now, self._keep_seconds),
+            plan_by_size(kept_bytes, self._keep_bytes, compacted=compacted, revision=revision),
+        )
         if target > compacted:
             with environment.lmdb.begin(write=True) as txn:
                 environment.put_number(txn, layout.COMPACTED_ROW, target)

@@ -28,6 +28,8 @@ from .writer import Writer
 
 KEEP_SECONDS = 300.0
 """How long a replaced version can still be read by default; as long as upstream's API server keeps it."""
+KEEP_BYTES = 1 << 30
+"""How much room replaced versions may take by default before the older half goes early."""
 
 MAX_LEASE_SECONDS = 1e10
 """Three hundred years; more would not fit into the index."""
@@ -41,6 +43,7 @@ class Store:
         environment: Environment,
         *,
         keep_seconds: float | None,
+        keep_bytes: int,
         monotonic: Callable[[], float],
         now: Callable[[], float],
     ) -> None:
@@ -53,6 +56,7 @@ class Store:
             self._hub.publish,
             self._hub.close,
             keep_seconds=keep_seconds,
+            keep_bytes=keep_bytes,
             monotonic=monotonic,
             now=now,
         )
@@ -68,6 +72,7 @@ class Store:
         *,
         durable: bool = True,
         keep_seconds: float | None = KEEP_SECONDS,
+        keep_bytes: int = KEEP_BYTES,
         monotonic: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
         initial_bytes: int = INITIAL_MAP_BYTES,
@@ -81,6 +86,7 @@ class Store:
             durable: False leaves writing back to the operating system: for tests, or data nobody will miss.
             keep_seconds: replaced versions are forgotten by themselves after this time; None keeps them until
                 ``compact``.
+            keep_bytes: half of the history goes when replaced versions take more than this, however young.
             monotonic: the time by which they age, in seconds; asked from the writer's thread.
             now: the time of day by which leases run out, in seconds; asked from the writer's thread.
             initial_bytes: address space to begin with; it grows by itself.
@@ -96,7 +102,9 @@ class Store:
         environment = Environment(path, durable=durable, initial_bytes=initial_bytes, max_bytes=max_bytes)
         environment.versions = Versions(cipher)
         try:
-            store = cls(environment, keep_seconds=keep_seconds, monotonic=monotonic, now=now)
+            store = cls(
+                environment, keep_seconds=keep_seconds, keep_bytes=keep_bytes, monotonic=monotonic, now=now
+            )
             store._writer.start()
             try:
                 yield store
@@ -193,6 +201,7 @@ class Store:
         """
         self._read()
         await self._writer.call(self._writer.make_room)
+        self._read()  # it may have been closed meanwhile
         return await self._copies.run(lambda: snapshot.save(self._environment, path, now=self._now))
 
     async def fork(self, directory: Path) -> None:

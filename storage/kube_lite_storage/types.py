@@ -87,9 +87,14 @@ class Put(NamedTuple):
 
 
 class Delete(NamedTuple):
-    """Forget the key's value. Deleting what is not there is no write and makes no event."""
+    """Forget the key's value. Deleting what is not there is no write and makes no event.
+
+    With a ``revision`` the key must be at it, or not be there any more, so the same delete may be asked for
+    twice; else ``RevisionMismatch``.
+    """
 
     key: bytes
+    revision: int = 0
 
 
 class Txn(NamedTuple):

@@ -78,6 +78,7 @@ class Writer:
         ended: Callable[[StoreClosed], None],
         *,
         keep_seconds: float | None,
+        keep_bytes: int,
         monotonic: Callable[[], float],
         now: Callable[[], float],
     ) -> None:
@@ -90,7 +91,7 @@ class Writer:
         self._room = asyncio.Event()
         self._waiting: set[asyncio.Future[int]] = set()
         self._queue: queue.SimpleQueue[_Pending | _Compact | _Call | _Stop] = queue.SimpleQueue()
-        self._housekeeping = Housekeeping(environment, keep_seconds, monotonic)
+        self._housekeeping = Housekeeping(environment, keep_seconds, keep_bytes, monotonic)
         self._leases = Leases(environment, now)
         self._looks_again = 0.0
         self._thread = threading.Thread(target=self._run, name="kube-lite-store-writer", daemon=True)

@@ -38,6 +38,15 @@ class Model:
             found = self.snapshots[-1][key].revision if key in self.snapshots[-1] else 0
             if found != expected:
                 raise self._failure(key, expected, found)
+        for write in txn.writes:
+            present = self.snapshots[-1].get(write.key)
+            if (
+                isinstance(write, Delete)
+                and write.revision
+                and present
+                and present.revision != write.revision
+            ):
+                raise RevisionMismatch(write.key, write.revision, present.revision)
         after = dict(self.snapshots[-1])
         revision = self.revision + 1
         events = []

@@ -20,6 +20,7 @@ RANGES = st.tuples(KEYS, KEYS).map(lambda keys: Range(*keys))
 WRITES = st.one_of(
     st.builds(Put, KEYS, st.binary(max_size=8), st.binary(max_size=4), st.just(-1), LEASES),
     st.builds(Delete, KEYS),
+    st.builds(Delete, KEYS, REVISIONS),
 )
 TXNS = st.builds(
     Txn,

@@ -1,12 +1,20 @@
 """What compaction keeps and what it forgets."""
 
 import asyncio
+import itertools
 from collections import deque
 from pathlib import Path
 
 import pytest
 from kube_lite_storage import Delete, FutureRevision, Put, Range, Store, Txn, environment, layout
-from kube_lite_storage.compaction import BATCH_REVISIONS, Sample, forget_batch, plan_compaction
+from kube_lite_storage.compaction import (
+    BATCH_KEYS,
+    BATCH_REVISIONS,
+    Sample,
+    forget_batch,
+    plan_by_size,
+    plan_compaction,
+)
 
 ALL = Range(b"\0", b"\xff")
 
@@ -98,6 +106,42 @@ async def test_old_versions_go_by_themselves(tmp_path: Path) -> None:
         while store.compacted < 10:
             await store.commit(Txn([], [Put(b"a", b"")]))
         assert store.check() == []
+
+
+async def test_much_history_goes_by_itself_before_its_time(tmp_path: Path) -> None:
+    moments = itertools.count(step=100.0)  # each look finds that it is time for the next
+    async with (
+        Store.open(
+            tmp_path,
+            durable=False,
+            keep_seconds=1e9,
+            keep_bytes=1 << 20,
+            monotonic=lambda: next(moments),
+        ) as store,
+        asyncio.timeout(10),
+    ):
+        while store.compacted == 0:
+            await store.commit(Txn([], [Put(b"a", b"x" * 20_000)]))
+        assert store.revision > 40
+        assert store.compacted <= store.revision
+        assert store.check() == []
+
+
+async def test_a_batch_ends_early_when_revisions_are_wide(store: Store) -> None:
+    wide = [Put(b"%03d" % number, b"") for number in range(BATCH_KEYS)]
+    for _ in range(5):
+        await store.commit(Txn([], wide))
+    environment = store._environment
+    with environment.lmdb.begin(write=True) as txn:
+        environment.put_number(txn, layout.COMPACTED_ROW, store.revision)
+        assert forget_batch(environment, txn).more
+        assert txn.stat(environment.log)["entries"] == 4
+    await store.compact(store.revision)
+
+
+def test_the_plan_by_size_lets_the_older_half_go() -> None:
+    assert plan_by_size(100, 100, compacted=10, revision=50) == 0
+    assert plan_by_size(101, 100, compacted=10, revision=50) == 30
 
 
 def test_the_plan_keeps_what_is_young() -> None:

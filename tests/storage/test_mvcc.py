@@ -94,6 +94,19 @@ async def test_deleting_what_is_not_there_makes_no_revision(store: Store) -> Non
     assert store.revision == 2
 
 
+async def test_a_deletion_of_one_version_may_be_asked_for_twice(store: Store) -> None:
+    await put(store, b"a")
+    revision = await put(store, b"a")
+    with pytest.raises(RevisionMismatch):
+        await store.commit(Txn([], [Put(b"b", b""), Delete(b"a", revision - 1)]))
+    assert store.revision == revision
+    assert await store.commit(Txn([], [Delete(b"a", revision)])) == revision + 1
+    assert await store.commit(Txn([], [Delete(b"a", revision)])) == revision + 1
+    await put(store, b"a", b"another one")
+    with pytest.raises(RevisionMismatch):
+        await store.commit(Txn([], [Delete(b"a", revision)]))
+
+
 async def test_a_transaction_that_names_a_key_twice_is_refused(store: Store) -> None:
     with pytest.raises(ValueError, match="once"):
         await store.commit(Txn([], [Put(b"a", b""), Delete(b"a")]))
