@@ -1,4 +1,4 @@
-"""When the writer's thread compacts: on request, by age, by size; a batch at a time between groups of writes."""
+"""When the writer's thread compacts: on request, by age, by size; in batches between groups of writes."""
 
 import asyncio
 from collections import deque
