@@ -143,14 +143,17 @@ class Api:
             sent["Content-Type"] = content_type
         sent.update(headers)
         url = self._url(path) + _query(query)
-        connection: http.client.HTTPSConnection | None = getattr(self._kept, "connection", None)
-        if connection is not None:
+        kept: http.client.HTTPSConnection | None = vars(self._kept).pop("connection", None)
+        if kept is not None:
             try:
-                return _ask(connection, method, url, content, sent)
+                answer = _ask(kept, method, url, content, sent)
             except (http.client.RemoteDisconnected, ConnectionError):
-                connection.close()  # a server may end what it has kept: ask once more on a new one
-        self._kept.connection = connection = self.server.connect(self.timeout)
-        return _ask(connection, method, url, content, sent)
+                kept = None  # a server may end what it has kept: ask once more on a new one
+        if kept is None:
+            kept = self.server.connect(self.timeout)
+            answer = _ask(kept, method, url, content, sent)
+        self._kept.connection = kept
+        return answer
 
     @contextmanager
     def watch(self, path: str = "", *, query: Query = (), **headers: str) -> Iterator["Watching"]:
@@ -175,9 +178,8 @@ class Api:
 
     def close(self) -> None:
         """End this thread's connection."""
-        if connection := getattr(self._kept, "connection", None):
-            connection.close()
-            del self._kept.connection
+        if kept := vars(self._kept).pop("connection", None):
+            kept.close()
 
 
 class Watching:

@@ -189,6 +189,28 @@ def test_a_client_that_leaves_takes_its_command_along(talker: Api) -> None:
     eventually(is_over)
 
 
+def test_who_attaches_talks_to_the_process_itself(pods: Api) -> None:
+    wanted = pod("a", "sh", "-c", "while read line; do echo heard $line; done", restartPolicy="Never")
+    wanted["spec"]["containers"][0] |= {"stdin": True, "stdinOnce": True}
+    pods.post(wanted)
+
+    def is_running() -> None:
+        assert pods.get("a").body["status"]["phase"] == "Running"
+
+    eventually(is_running)
+    place = pods.at("a")
+    query = [("stdin", "true"), ("stdout", "true")]
+    with socket(place.server, f"{place.path}/attach", query, V5) as connection:
+        connection.send_binary(bytes([STDIN]) + b"a word\n")
+        channels = {}
+        while STDOUT not in channels or not channels[STDOUT].endswith(b"\n"):
+            message = connection.recv()
+            channels[message[0]] = channels.get(message[0], b"") + message[1:]
+    assert channels[STDOUT] == b"heard a word\n"
+    assert pods.get("a/log").text == "heard a word\n"
+    pods.delete("a")
+
+
 def test_an_unknown_protocol_is_refused(talker: Api) -> None:
     path, query = f"{talker.path}/exec", [("command", "true"), ("stdout", "true")]
     with (

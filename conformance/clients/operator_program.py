@@ -24,7 +24,7 @@ def large(data: dict[str, str] | None) -> dict[str, str]:
 
 
 @kopf.on.create("v1", "configmaps", **WATCHED)
-def created(body: kopf.Body, name: str, namespace: str, retry: int, **_: Any) -> dict[str, str]:
+def created(body: kopf.Body, name: str, namespace: str, retry: int, **_: Any) -> None:
     """Fails once, so that its progress is kept in an annotation meanwhile."""
     if retry == 0:
         raise kopf.TemporaryError("not yet", delay=0.1)
@@ -32,7 +32,6 @@ def created(body: kopf.Body, name: str, namespace: str, retry: int, **_: Any) ->
     kopf.append_owner_reference(copy, owner=body)
     client.CoreV1Api().create_namespaced_config_map(namespace, copy)
     kopf.info(body, reason="Copied", message="The copy is made.")
-    return {"copy": f"{name}-copy"}
 
 
 @kopf.on.update("v1", "configmaps", field="data", **WATCHED)
