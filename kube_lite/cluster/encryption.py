@@ -13,11 +13,12 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from kube_lite_storage import CannotEncrypt, KeyServiceFailed, KeysUnusable, Store, StoreFull
-from kube_lite_storage.envelope import Envelope
+from kube_lite_storage import CannotDecrypt, CannotEncrypt, KeyServiceFailed, KeysUnusable, Store, StoreFull
+from kube_lite_storage.envelope import Envelope, seed_of
 from kube_lite_storage.keyring import FileKeys
 from kube_lite_storage.rewriting import BEGIN
 
@@ -69,14 +70,18 @@ class Encryption:
         """
         path = directory / KEYS_FILE
         if path.exists():
-            return cls(store, FileKeys(path), file, clock)
+            encryption = cls(store, FileKeys(path), file, clock)
+            await encryption._warm_up()
+            return encryption
         needed = await local_key_ids(store)
         if needed:
             raise KeysUnusable(
                 f"{path} is missing, and {sum(needed.values())} stored values need its keys "
                 f"({', '.join(sorted(needed))}); put the file back from wherever you keep a copy"
             )
-        return cls(store, FileKeys.create(path), file, clock)
+        encryption = cls(store, FileKeys.create(path), file, clock)
+        await encryption._warm_up()
+        return encryption
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Rewrite what was asked for, in this run or before; follow the keys of plug-ins."""
@@ -167,10 +172,33 @@ class Encryption:
         except (ConfigError, KeysUnusable) as error:
             raise BadRequest(str(error)) from error
         self._cipher = cipher
+        await self._warm_up()
         self._store.encrypt_with(cipher)
         kept = list(cipher.envelopes.values())
         _hang_up(envelope for envelope in old.envelopes.values() if envelope not in kept)
         return await self._begin()
+
+    async def _warm_up(self) -> None:
+        """Ask remote key services now for all that reads and writes need, which then wait for nobody."""
+        remote = [each for each in self._cipher.envelopes.values() if each.service.is_remote]
+        if not remote:
+            return
+        for envelope in remote:
+            if envelope in self._cipher.writing and not envelope.has_seed:
+                await self._follow(envelope)
+        needed: dict[tuple[bytes, bytes], tuple[Envelope, bytes, bytes]] = {}
+
+        def visit(key: bytes, stored: bytes, is_past: bool) -> None:
+            for envelope in remote:
+                if stored.startswith(envelope.prefix):
+                    needed.setdefault((envelope.prefix, seed_of(stored)), (envelope, key, stored))
+
+        await self._store.survey(visit)
+        for envelope, key, stored in needed.values():
+            try:
+                await self._in_thread(partial(envelope.decrypt, key, stored))
+            except CannotDecrypt as error:
+                log.warning("stored values cannot be read", extra={"reason": str(error)})
 
     async def _begin(self) -> Json:
         async with self._stepping:
@@ -218,16 +246,17 @@ class Encryption:
 
     async def _follow_plug_ins(self) -> None:
         while True:
-            await self._clock.sleep(POLL_SECONDS)
-            for envelope in self._cipher.writing:
-                if envelope.service.is_remote:
-                    await self._follow(envelope)
+            remote = [each for each in self._cipher.writing if each.service.is_remote]
+            is_waiting = not all(each.has_seed for each in remote)
+            await self._clock.sleep(RETRY_SECONDS if is_waiting else POLL_SECONDS)
+            for envelope in remote:
+                await self._follow(envelope)
 
     async def _follow(self, envelope: Envelope) -> None:
         try:
-            if await self._in_thread(envelope.has_changed):
+            if not envelope.has_seed or await self._in_thread(envelope.has_changed):
                 await self._in_thread(envelope.refresh)
-                log.info("a key service has a new key", extra={"provider": envelope.name})
+                log.info("a key service has given a key", extra={"provider": envelope.name})
         except (CannotEncrypt, KeyServiceFailed) as error:
             log.warning("a key service fails", extra={"provider": envelope.name, "reason": str(error)})
 

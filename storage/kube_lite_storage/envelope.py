@@ -33,7 +33,7 @@ _SEED, _INFO, _NONCE = 32, 32, 12
 _DATA, _KEY_ID, _WRAPPED, _NOTES, _SOURCE_TYPE = 1, 2, 3, 4, 5
 _IS_SEED = 1
 _FIRST_TAG = as_varint(_DATA << 3 | 2)[0]
-PATIENCE_SECONDS = 2.0  # after a failure of the key service, before it is asked again: callers wait for it
+PATIENCE_SECONDS = 10.0  # after a failure of the key service, before a read asks again: all wait for it
 SEEDS = 1024  # most that are remembered unwrapped; one for each start and key, so more is hardly seen
 
 
@@ -62,7 +62,7 @@ class Envelope:
 
     def encrypt(self, key: bytes, value: bytes) -> bytes:
         """With a data key of its own. Raises ``CannotEncrypt`` when no seed can be had."""
-        source = self._writing or self.refresh()
+        source = self._writing or self._first_seed()
         nonces = os.urandom(_INFO + _NONCE)
         data_key = _data_key(source.secret, nonces[:_INFO])
         data = nonces + aead.encrypt(data_key, nonces[_INFO:], value, key)
@@ -84,9 +84,14 @@ class Envelope:
     def is_current(self, stored: bytes) -> bool:
         """Whether its seed was wrapped by the key that wraps today."""
         try:
-            return key_id_of(stored) == (self._writing or self.refresh()).key_id
+            return key_id_of(stored) == (self._writing or self._first_seed()).key_id
         except CannotEncrypt:
             return True  # it cannot be written anew now
+
+    @property
+    def has_seed(self) -> bool:
+        """Whether values can be encrypted at once."""
+        return self._writing is not None
 
     def refresh(self) -> _Source:
         """Take a new seed for what is written from now on: at first, and after the key has changed.
@@ -95,7 +100,6 @@ class Envelope:
         """
         with self._lock:
             try:
-                self._be_patient()
                 seed = os.urandom(_SEED)
                 wrapped = self.service.wrap(seed)
             except (KeyServiceFailed, KeyUnknown) as error:
@@ -112,6 +116,15 @@ class Envelope:
         """Whether the service's key is another than the one that writes. Raises ``KeyServiceFailed``."""
         writing = self._writing
         return writing is not None and self.service.current() != writing.key_id
+
+    def _first_seed(self) -> _Source:
+        """Only ``refresh`` asks a service that may be slow: here every other write would wait."""
+        if self.service.is_remote:
+            raise CannotEncrypt(
+                f"the key service {self.name!r} has given no key yet"
+                + (self._failure and f": {self._failure}")
+            )
+        return self.refresh()
 
     def _unwrap(self, key: bytes, tail: bytes) -> _Source:
         wrapped = _wrapped(tail)
@@ -154,6 +167,14 @@ def key_id_of(stored: bytes) -> str:
         return _wrapped(_split(stored, stored.index(b":", len(_SCHEME)) + 1)[1]).key_id
     except ValueError:
         return "?"
+
+
+def seed_of(stored: bytes) -> bytes:
+    """What tells the seeds of an envelope's values apart; empty when the value is damaged."""
+    try:
+        return _split(stored, stored.index(b":", len(_SCHEME)) + 1)[1]
+    except ValueError:
+        return b""
 
 
 def _data_key(seed: bytes, info: bytes) -> bytes:

@@ -228,9 +228,14 @@ class Unwilling:
 def test_a_key_service_that_is_down_is_told_and_not_asked_at_every_turn() -> None:
     service = Unwilling()
     provider = Envelope("far", service)
+    with pytest.raises(CannotEncrypt, match="'far' gives no key: it is down"):
+        provider.refresh()
+    stored = envelope(name="far").encrypt(KEY, CANARY)
     for _ in range(5):
-        with pytest.raises(CannotEncrypt, match="'far' gives no key: it is down"):
+        with pytest.raises(CannotEncrypt, match="'far' has given no key yet: it is down"):
             provider.encrypt(KEY, CANARY)
+        with pytest.raises(CannotDecrypt, match="'far' does not give it: it is down"):
+            provider.decrypt(KEY, stored)
     assert service.asked == 1
 
 

@@ -39,6 +39,7 @@ def test_values_are_read_by_another_process_through_the_plug_in(
     service: KmsSocket, socket: str, plug_in: PlugIn
 ) -> None:
     writer, reader = Envelope("far", service), Envelope("far", KmsSocket(socket, 5.0))
+    writer.refresh()
     stored = [writer.encrypt(KEY, VALUE + b"%d" % number) for number in range(3)]
     assert all(key_id_of(each) == "projects/a/keys/1" for each in stored)
     assert [reader.decrypt(KEY, each) for each in stored] == [VALUE + b"%d" % number for number in range(3)]
@@ -48,6 +49,7 @@ def test_values_are_read_by_another_process_through_the_plug_in(
 
 def test_a_new_key_of_the_plug_in_is_noticed_and_taken(service: KmsSocket, plug_in: PlugIn) -> None:
     provider = Envelope("far", service)
+    provider.refresh()
     old = provider.encrypt(KEY, VALUE)
     assert not provider.has_changed()
     plug_in.key_id = "projects/a/keys/2"
@@ -60,7 +62,9 @@ def test_a_new_key_of_the_plug_in_is_noticed_and_taken(service: KmsSocket, plug_
 
 def test_a_key_that_the_plug_in_does_not_know_is_named(service: KmsSocket, plug_in: PlugIn) -> None:
     plug_in.key_id = "projects/gone/keys/1"
-    stored = Envelope("far", service).encrypt(KEY, VALUE)
+    writer = Envelope("far", service)
+    writer.refresh()
+    stored = writer.encrypt(KEY, VALUE)
     with pytest.raises(CannotDecrypt, match=r"needs the key 'projects/gone/keys/1'.*NOT_FOUND"):
         Envelope("far", service).decrypt(KEY, stored)
 
@@ -84,7 +88,7 @@ def test_a_socket_where_nobody_listens_is_told_soon(tmp_path: Path) -> None:
     service = KmsSocket(f"unix://{tmp_path}/nobody.sock", 0.3)
     try:
         with pytest.raises(CannotEncrypt, match=r"'far' gives no key: unix://.*nobody.sock answers Encrypt"):
-            Envelope("far", service).encrypt(KEY, VALUE)
+            Envelope("far", service).refresh()
     finally:
         service.close()
 
