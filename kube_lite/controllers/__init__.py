@@ -33,6 +33,7 @@ def controllers(
     from .namespace import Namespaces
     from .node_lifecycle import NodeLifecycle
     from .pod_cleanup import PodCleanup
+    from .quota import Quotas
     from .replicaset import REPLICATION_CONTROLLER_KIND, ReplicaSets
     from .rootca import RootCertificates
     from .serviceaccounts import DefaultAccounts
@@ -64,6 +65,7 @@ def controllers(
         FinishedJobs(client, informers, clock),
         PodCleanup(client, informers, clock),
         DisruptionBudgets(client, informers, clock, recorder, resources),
+        Quotas(client, informers, clock, resources),
         ClaimProtection(client, informers, clock),
         VolumeProtection(client, informers, clock),
         garbage,
