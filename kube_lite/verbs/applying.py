@@ -82,7 +82,7 @@ class Applying:
             configuration.value,
             owning.writer_of(request, options),
             owning.now(parts),
-            empty=owning.empty(schema),
+            empty=owning.empty(schema, resource.gvk),
             force=options.force,
             ignored=owning.ignored(parts, request),
             at_version=owning.at_version(parts, resource),
@@ -158,7 +158,7 @@ class Scaling:
         apply.check(configuration.value, gvk, self._type)
         applied = apply.apply(
             self._type, shown, configuration.value, self._writer, owning.now(self._parts),
-            empty=owning.empty(self._schema), force=self._options.force,
+            empty=owning.empty(self._schema, gvk), force=self._options.force,
         )  # fmt: skip
         refuse_repetition(configuration, self._options)
         scale = read_merged(applied.obj, gvk, self._schema, self._options)
@@ -167,9 +167,7 @@ class Scaling:
 
     def updated(self, shown: Json, scale: Json) -> Json:
         """A Scale that was sent, with the owners that the write makes."""
-        owners = after_update(
-            self._type, shown, scale, self._writer, owning.now(self._parts), empty=owning.empty(self._schema)
-        )
+        owners = after_update(self._type, shown, scale, self._writer, owning.now(self._parts), empty={})
         scale = {**scale, "metadata": dict(scale["metadata"])}
         owning.put(scale, owners)
         return scale

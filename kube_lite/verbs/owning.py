@@ -49,7 +49,7 @@ def record(parts: Parts, request: Request, obj: Json, old: Json | None, options:
         obj,
         writer_of(request, options),
         now(parts),
-        empty=empty(parts.schema(resource)),
+        empty=empty(parts.schema(resource), resource.gvk),
         ignored=ignored(parts, request),
         at_version=at_version(parts, resource),
     )
@@ -84,10 +84,14 @@ def root_type(schema: Schema | None, metadata: Schema) -> RootType:
     return RootType(schema, metadata)
 
 
+def empty(schema: Schema | None, gvk: GroupVersionKind) -> Json:
+    """An object to which nobody has given a value, as the reference would write it; parts are shared."""
+    return {"kind": gvk.kind, "apiVersion": gvk.api_version, **_empty(schema)}
+
+
 @lru_cache(maxsize=1024)
-def empty(schema: Schema | None) -> Json:
-    """An object to which nobody has given a value, as the reference would write it; not to be changed."""
-    return {} if schema is None else read_object({}, schema).value
+def _empty(schema: Schema | None) -> Json:
+    return {"metadata": {}} if schema is None else {"metadata": {}, **read_object({}, schema).value}
 
 
 def ignored(parts: Parts, request: Request) -> FieldSet:

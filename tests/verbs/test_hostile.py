@@ -13,6 +13,12 @@ from tests.serving import ADMIN, CONFIG_MAPS, PODS, SERVICES, Api
 
 ODD: tuple[Any, ...] = (None, -1, 1.5, "", "x", [], {}, [None], {"a": None}, True, [{}])
 METADATA: Json = {"name": "a", "labels": {"a": "b"}, "annotations": {"x": "y"}, "finalizers": ["f/g"]}
+APPLY = "application/apply-patch+yaml"
+APPLIED = {"fieldManager": "x", "force": "true"}
+ENTRY: Json = {
+    "manager": "x", "operation": "Apply", "apiVersion": "v0", "time": "2024-01-01T00:00:00Z",
+    "fieldsType": "FieldsV1", "fieldsV1": {"f:data": {".": {}, 'k:{"a":1}': {}}},
+}  # fmt: skip
 Path = tuple[str | int, ...]
 
 
@@ -69,6 +75,7 @@ async def test_no_body_makes_the_server_fail(api: Api, resource: GroupVersionRes
                 Request("create", row, ADMIN, "default", query={"dryRun": "All"}, body=orjson.dumps(body)),
                 Request("create", row, ADMIN, "default", body=orjson.dumps(good)),
                 Request("update", row, ADMIN, "default", "a", body=orjson.dumps(body)),
+                Request("patch", row, ADMIN, "default", "a", "", APPLIED, orjson.dumps(body), APPLY),
                 Request(
                     "patch",
                     row,
@@ -85,3 +92,23 @@ async def test_no_body_makes_the_server_fail(api: Api, resource: GroupVersionRes
                     pytest.fail(f"{request.verb} with {odd!r} at {pointer}: {error}")
                 except ApiError:
                     continue
+
+
+@pytest.mark.parametrize("verb", ["create", "update"])
+async def test_no_owners_that_are_sent_make_the_server_fail(api: Api, verb: str) -> None:
+    row = api.pipeline.registry.by_gvr(CONFIG_MAPS)
+    assert row is not None
+    await api.client.create(CONFIG_MAPS, {"metadata": {"name": "a"}}, namespace="default")
+    for path in paths([ENTRY]):
+        for odd in (*ODD, {"f:a": {"k:x": {}}}, {"f:a": {"f:b": {".": {}}}}):
+            name = "a" if verb == "update" else ""
+            metadata = {"generateName": "a", "managedFields": replaced([ENTRY], path, odd)}
+            if name:
+                metadata["name"] = name
+            body = orjson.dumps({"metadata": metadata, "data": {"k": str(path) + repr(odd)}})
+            try:
+                await api.pipeline.handle(Request(verb, row, ADMIN, "default", name, body=body))
+            except InternalError as error:
+                pytest.fail(f"{verb} with {odd!r} at {path}: {error}")
+            except ApiError:
+                continue

@@ -11,7 +11,8 @@ whose entries were given up (``managedFields: []``) are not tracked again before
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 from kube_lite.api.identity import Json
 from kube_lite.api.times import parse_time
@@ -88,21 +89,33 @@ def read_entries(told: Sequence[Json]) -> list[Entry]:
     """
     entries: dict[tuple[str, ...], Entry] = {}
     for one in told:
-        if one.get("operation") not in (APPLY, UPDATE):
-            raise ValueError("operation must be `Update` or `Apply`")
-        if not one.get("apiVersion"):
-            raise ValueError("apiVersion must not be empty")
-        if one.get("fieldsType") != FIELDS_V1:
-            raise ValueError(f"invalid fieldsType {one.get('fieldsType', '')!r}")
+        _check_entry(one)
         entry = _as_entry(one)._replace(fields=parse(one.get("fieldsV1") or {}))
         entries[entry.identity] = entry
     return list(entries.values())
 
 
+def _check_entry(one: Any) -> None:
+    """Raise ``ValueError`` for what cannot be an entry; kinds without a schema may have anything there."""
+    if not isinstance(one, dict):
+        raise ValueError("an entry must be an object")
+    if one.get("operation") not in (APPLY, UPDATE):
+        raise ValueError("operation must be `Update` or `Apply`")
+    if not one.get("apiVersion"):
+        raise ValueError("apiVersion must not be empty")
+    if one.get("fieldsType") != FIELDS_V1:
+        raise ValueError(f"invalid fieldsType {one.get('fieldsType', '')!r}")
+    for name in ("manager", "apiVersion", "subresource", "time"):
+        if not isinstance(one.get(name) or "", str):
+            raise ValueError(f"{name} must be a text")
+    if one.get("time"):
+        parse_time(one["time"])
+
+
 def _as_entry(one: Json) -> Entry:
     get = one.get
     return Entry(
-        get("manager", ""), one["operation"], one["apiVersion"], get("subresource", ""),
+        get("manager") or "", one["operation"], one["apiVersion"], get("subresource") or "",
         get("time") or "", get("fieldsV1") or {},
     )  # fmt: skip
 
@@ -117,13 +130,11 @@ def entries_before(old: Json, new: Json, *, trusts_new: bool) -> list[Entry]:
     """
     there: list[Json] = old["metadata"].get("managedFields") or []
     sent = new["metadata"].get("managedFields")
-    if trusts_new and sent is not None and sent is not there and sent != there:
+    if trusts_new and isinstance(sent, list) and sent is not there and sent != there:
         if sent in ([], [{}]):
             return []  # how a client gives everything up
-        try:
+        with suppress(ValueError, RecursionError):  # what cannot be read counts as not sent
             return read_entries(sent) or [_as_entry(one) for one in there]
-        except ValueError:
-            pass  # what cannot be read counts as not sent
     return [_as_entry(one) for one in there]
 
 
