@@ -9,6 +9,7 @@ import sys
 
 from kube_lite.api.identity import Json
 
+EMULATING_SINCE = 33  # the minor release that first told which versions it can stand in for
 BUILD = "kube-lite"
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}  # Go's names, which clients know
 
@@ -24,8 +25,10 @@ def version_document(version: str) -> Json:
     major, minor = version.split(".")[:2]
     before = str(int(minor) - 1)
     machine = platform.machine()
-    document: Json = {"major": major, "minor": minor, "emulationMajor": major, "emulationMinor": minor}
-    document |= {"minCompatibilityMajor": major, "minCompatibilityMinor": before}
+    document: Json = {"major": major, "minor": minor}
+    if int(minor) >= EMULATING_SINCE:
+        document |= {"emulationMajor": major, "emulationMinor": minor}
+        document |= {"minCompatibilityMajor": major, "minCompatibilityMinor": before}
     document |= {"gitVersion": git_version(version), "gitCommit": "", "gitTreeState": "", "buildDate": ""}
     document |= {"goVersion": "", "compiler": "gc"}
     document["platform"] = f"{sys.platform}/{MACHINES.get(machine, machine)}"

@@ -12,6 +12,8 @@ from .base import Row
 
 __all__ = ["builtin", "rows", "scale_resource"]
 
+LAST_WITH_OLDER = 32  # the last minor release that serves otherwise than by its definitions, see ``older``
+
 
 def rows() -> dict[GroupVersion, tuple[Row, ...]]:
     """Every group and version with its rows, in the order of discovery."""
@@ -98,10 +100,19 @@ def builtin(version: str = "1.36") -> Registry:
     known = definitions(version)
     return Registry(
         resource
-        for group_version, group_rows in rows().items()
+        for group_version, group_rows in _rows_of(version).items()
         for row in group_rows
         if (resource := row.resource(*group_version, version)).schema in known
     )
+
+
+def _rows_of(version: str) -> dict[GroupVersion, tuple[Row, ...]]:
+    minor = int(version.split(".")[1])
+    if minor > LAST_WITH_OLDER:
+        return rows()
+    from . import older  # which releases of today do without
+
+    return older.rows_of(rows(), minor)
 
 
 @cache

@@ -6,7 +6,8 @@ from them. Results are new objects that share parts with the given one, which is
 kubernetes/pkg/apis/autoscaling/v1/conversion.go and pkg/apis/events/v1/conversion.go.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 import orjson
@@ -41,9 +42,16 @@ def convert(obj: Json, wanted: GroupVersionKind) -> Json:
     given = GroupVersionKind(group, version, obj["kind"])
     if given == wanted:
         return obj
-    conversion = _CONVERSIONS.get((given, wanted))
+    conversion = _conversions().get((given, wanted))
     converted = conversion(obj) if conversion is not None else obj
     return {**converted, "apiVersion": wanted.api_version, "kind": wanted.kind}
+
+
+@cache
+def _conversions() -> Mapping[tuple[GroupVersionKind, GroupVersionKind], Conversion]:
+    from .older import CONVERSIONS  # of kinds that are defined in terms of this file
+
+    return {**_CONVERSIONS, **CONVERSIONS}
 
 
 _EVENT_FIELDS = (

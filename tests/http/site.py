@@ -52,18 +52,18 @@ class Site:
 
 
 @asynccontextmanager
-async def site_in(directory: Path, clock: Clock | None = None) -> AsyncIterator[Site]:
+async def site_in(directory: Path, clock: Clock | None = None, version: str = "1.36") -> AsyncIterator[Site]:
     clock = clock or RealClock()
     authority = Authority(directory / "pki", "ca", clock.now)
     admin = authority.client("admin", "admin", [MASTERS])
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(Store.open(directory / "store", durable=False))
-        registry = builtin("1.36")
+        registry = builtin(version)
         tokens = TokenIssuer.open(directory / "pki" / "accounts.key", clock)
         pipeline = Pipeline(
             store=store,
             registry=registry,
-            definitions=definitions("1.36"),
+            definitions=definitions(version),
             clock=clock,
             authorizer=default_authorizer(),
             admission=default_chain(),
@@ -72,7 +72,7 @@ async def site_in(directory: Path, clock: Clock | None = None) -> AsyncIterator[
         server = ApiServer(
             pipeline,
             registry,
-            definitions("1.36"),
+            definitions(version),
             default_authenticator(tokens),
             default_authorizer(),
             tls=server_context(
@@ -80,7 +80,7 @@ async def site_in(directory: Path, clock: Clock | None = None) -> AsyncIterator[
             ),
             host="127.0.0.1",
             port=0,
-            version="1.36",
+            version=version,
             clock=clock,
             tokens=tokens,
             node_credentials=lambda: client_context(authority.files.certificate, admin),
