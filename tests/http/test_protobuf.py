@@ -1,9 +1,13 @@
 """Clients written in Go ask for protobuf and send it."""
 
 import asyncio
+import json
+from pathlib import Path
 
+import pytest
 from aiohttp import ClientResponse, ClientSession, WSMsgType
 
+from conformance.kubectl import newest_kubectl
 from kube_lite.api.codecs.protobuf import decode
 from kube_lite.api.codecs.protobuf_writing import encode
 from kube_lite.api.identity import GroupVersionResource, Json
@@ -16,6 +20,8 @@ from kube_lite.verbs.request import Change
 from .site import Site, config_map
 
 CONFIG_MAPS = GroupVersionResource("", "v1", "configmaps")
+DEPLOYMENTS = GroupVersionResource("apps", "v1", "deployments")
+PROTOBUF_SPEAKERS = tuple(f".1.{minor}" for minor in range(33, 60))
 PATH = "/api/v1/namespaces/default/configmaps"
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 ACCEPT = {"Accept": f"{PROTOBUF},application/json"}
@@ -130,3 +136,43 @@ def test_a_frame_is_made_once_for_all_watchers_of_a_form() -> None:
     first, second = (Framer(ROW, IN_PROTOBUF, {}, lambda: 0.0).frame(change) for _ in range(2))
     assert first is second
     assert Framer(ROW, PLAIN, {}, lambda: 0.0).frame(change) == b'{"type":"ADDED","object":%s}\n' % raw
+
+
+async def test_kubectl_sends_and_reads_protobuf(site: Site, tmp_path: Path) -> None:
+    binary = newest_kubectl()
+    if binary is None or not binary.name.endswith(PROTOBUF_SPEAKERS):
+        pytest.skip("needs kubectl 1.33 or newer, which speaks protobuf where it knows the kind")
+    files = site.authority.client("kubectl", "kubectl", ["system:masters"])
+    kubeconfig = tmp_path / "kubeconfig"
+    credentials = {"client-certificate": str(files.certificate), "client-key": str(files.key)}
+    cluster = {"server": site.url, "certificate-authority": str(site.authority.files.certificate)}
+    kubeconfig.write_text(
+        json.dumps(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "clusters": [{"name": "a", "cluster": cluster}],
+                "users": [{"name": "a", "user": credentials}],
+                "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}],
+                "current-context": "a",
+            }
+        )
+    )
+
+    async def run(*arguments: str) -> tuple[str, str]:
+        process = await asyncio.create_subprocess_exec(
+            binary, f"--kubeconfig={kubeconfig}", f"--cache-dir={tmp_path}", *arguments,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        out, told = (text.decode() for text in await process.communicate())
+        assert process.returncode == 0, told
+        return out, told
+
+    out, told = await run("create", "deployment", "web", "--image=web", "--replicas=2", "-v=8")
+    assert out == "deployment.apps/web created\n"
+    assert f"Content-Type: {PROTOBUF}" in told
+    made = await site.client.get(DEPLOYMENTS, "web", namespace="default")
+    assert made["spec"]["replicas"] == 2
+    out, told = await run("describe", "deployment", "web", "-v=8")
+    assert f"Content-Type: {PROTOBUF}" in told
+    assert "Replicas:               2 desired | 0 updated | 0 total" in out

@@ -154,7 +154,8 @@ def _map_writer(number: int, write: Write) -> Write:
     def write_map(values: Any, pieces: Pieces) -> None:
         for key, value in values.items():
             inner: Pieces = [_entry(1, key.encode())]
-            write(value, inner)
+            if value is not None:  # a moment that has not come
+                write(value, inner)
             raw = b"".join(inner)
             pieces += (mark, varint(len(raw)), raw)
 
@@ -258,6 +259,6 @@ _SCALARS: dict[str, Callable[[Any], bytes]] = {
     "D": _duration,
     "Q": lambda value: _entry(1, str(value).encode()),
     "O": _int_or_string,
-    "R": lambda value: _entry(1, orjson.dumps(value)),
+    "R": lambda value: b"" if value is None else _entry(1, orjson.dumps(value)),
     "F": lambda value: _entry(1, orjson.dumps(value)),
 }
