@@ -87,7 +87,7 @@ operations = st.fixed_dictionaries(
 def nested(inner: "st.SearchStrategy[Any]", *path: str) -> "st.SearchStrategy[Any]":
     """``inner`` below a path that exists, so that it is looked at more closely."""
     for part in reversed(path):
-        inner = inner.map(lambda value, part=part: {part: value})
+        inner = st.fixed_dictionaries({part: inner})
     return inner
 
 

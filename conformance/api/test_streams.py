@@ -34,7 +34,7 @@ def socket(server: Server, path: str, query: list[tuple[str, str]], *protocols: 
     try:
         yield connection
     finally:
-        connection.shutdown()
+        connection.shutdown()  # type: ignore[no-untyped-call]
 
 
 @contextmanager
@@ -202,9 +202,9 @@ def test_who_attaches_talks_to_the_process_itself(pods: Api) -> None:
     query = [("stdin", "true"), ("stdout", "true")]
     with socket(place.server, f"{place.path}/attach", query, V5) as connection:
         connection.send_binary(bytes([STDIN]) + b"a word\n")
-        channels = {}
+        channels: dict[int, bytes] = {}
         while STDOUT not in channels or not channels[STDOUT].endswith(b"\n"):
-            message = connection.recv()
+            _, message = connection.recv_data()
             channels[message[0]] = channels.get(message[0], b"") + message[1:]
     assert channels[STDOUT] == b"heard a word\n"
     assert pods.get("a/log").text == "heard a word\n"

@@ -6,12 +6,12 @@ import time
 import pytest
 
 from conformance.api.objects import config_map, refusal
-from conformance.http import AS_TABLE, Api, Server
+from conformance.http import AS_TABLE, Api, Json, Server
 
 RUN = {"labelSelector": "run=here"}
 
 
-def in_run(name: str, **labels: str) -> dict[str, object]:
+def in_run(name: str, **labels: str) -> Json:
     return config_map(name, labels={"run": "here", **labels})
 
 
@@ -108,7 +108,7 @@ def test_an_end_of_the_initial_events_is_marked(maps: Api) -> None:
 
 def test_a_watch_ends_after_its_time(maps: Api) -> None:
     began = time.monotonic()
-    with maps.watch(query={**RUN, "timeoutSeconds": 1, "resourceVersion": version_of(maps)}) as watch:
+    with maps.watch(query={**RUN, "timeoutSeconds": "1", "resourceVersion": version_of(maps)}) as watch:
         assert watch.rest() == []
     assert time.monotonic() - began > 0.9
 
