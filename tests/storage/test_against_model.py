@@ -9,7 +9,11 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from kube_lite_storage import Compare, Delete, Event, Put, Range, Store, StoreError, Txn, restore
+from kube_lite_storage import Cipher, Compare, Delete, Event, Put, Range, Store, StoreError, Txn, restore
+from kube_lite_storage.cipher import FirstWrites, Identity
+from kube_lite_storage.envelope import Envelope
+from kube_lite_storage.keyring import LocalKeys
+from kube_lite_storage.static_keys import AesGcm
 
 from .model import Model
 
@@ -54,13 +58,28 @@ def test_the_store_behaves_like_a_dict_with_history(commands: list[tuple[Any, ..
         asyncio.run(play(Path(directory), commands))
 
 
-async def play(directory: Path, commands: list[tuple[Any, ...]]) -> None:
+PROVIDERS = (
+    Envelope("here", LocalKeys([b"n" * 32, b"o" * 32], "the test")),
+    Envelope("here", LocalKeys([b"o" * 32], "the test")),
+    AesGcm("key", b"k" * 32),
+    Identity(),
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.one_of(COMMANDS, st.tuples(st.just("rotate"), st.integers(0, 3))), max_size=25))
+def test_so_does_one_that_encrypts_whatever_its_keys_are(commands: list[tuple[Any, ...]]) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        asyncio.run(play(Path(directory), commands, FirstWrites(PROVIDERS)))
+
+
+async def play(directory: Path, commands: list[tuple[Any, ...]], cipher: Cipher | None = None) -> None:
     model = Model()
     rest = iter(commands)
     path: Path | None = directory / "0"
     while path is not None:
         now = partial(getattr, model, "now")
-        async with Store.open(path, durable=False, keep_seconds=None, now=now) as store:
+        async with Store.open(path, durable=False, keep_seconds=None, now=now, cipher=cipher) as store:
             path = await play_until_left(store, model, path, rest)
             assert store.check() == []
             assert (store.revision, store.compacted) == (model.revision, model.compacted)
@@ -94,6 +113,17 @@ async def play_wait(store: Store, model: Model, seconds: int) -> None:
         while store.revision < model.revision:
             await store.commit(Txn([], []))  # whatever comes makes the writer look at the time
             await asyncio.sleep(0.001)
+
+
+async def play_rotate(store: Store, model: Model, first: int) -> None:
+    """Write with another provider, and rewrite what is there."""
+    cipher = FirstWrites([PROVIDERS[first], *PROVIDERS])
+    store.encrypt_with(cipher)
+    step = await store.rewrite()
+    assert (step.position, step.unreadable) == (None, 0)
+    current: list[bool] = []
+    await store.survey(lambda key, stored, is_past: current.append(cipher.is_current(key, stored)))
+    assert all(current)
 
 
 async def play_peek(store: Store, model: Model) -> None:
