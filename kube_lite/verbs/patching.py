@@ -100,9 +100,8 @@ class PatchingVerbs:
             if patch.apply is not strategic.apply:
                 raise refused(orjson.dumps(value).decode(), why) from error
             cause = error.__cause__
-            raise refused(
-                patch.content, cause.restored if isinstance(cause, TypeMismatch) else why
-            ) from error
+            left = strategic.merge(old, patch.content, schema).left
+            raise refused(left, cause.restored if isinstance(cause, TypeMismatch) else why) from error
 
 
 def read_patch(request: Request) -> Patch:

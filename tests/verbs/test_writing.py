@@ -241,3 +241,13 @@ async def test_a_failure_also_tells_what_would_have_been_warned_of(api: Api) -> 
     with pytest.raises(Invalid) as caught:
         await send(api, "create", PODS, body, fieldValidation="Warn")
     assert caught.value.warnings == ('unknown field "spec.Containers"',)
+
+
+async def test_of_a_refused_strategic_patch_that_is_shown_which_could_not_be_merged(api: Api) -> None:
+    await api.client.create(DEPLOYMENTS, DEPLOYMENT, namespace="default")
+    order = {"$setElementOrder/containers": [{"name": "app"}], "containers": [{"name": "app", "image": "x"}]}
+    patch = {"spec": {"replicas": "x", "template": {"spec": order}}}
+    with pytest.raises(Invalid) as caught:
+        await api.client.patch(DEPLOYMENTS, "a", patch, namespace="default")
+    assert "containers" not in caught.value.message
+    assert caught.value.message.endswith("unrecognized type: int32")
