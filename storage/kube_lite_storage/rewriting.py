@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from . import layout
 from .environment import Environment, Transaction
-from .errors import CannotDecrypt
+from .errors import CannotDecrypt, StoreDamaged
 
 ROWS = 1000
 """Most rows a step looks at, and ``REWRITES`` most that it writes; either is one or two milliseconds."""
@@ -37,8 +37,10 @@ class Step(NamedTuple):
 def position_of(environment: Environment) -> bytes | None:
     """How far a rewriting that has not ended came; None when there is none."""
     with environment.lmdb.begin() as txn:
-        position: bytes | None = txn.get(layout.REWRITING_ROW, db=environment.meta)
-        return position
+        raw = txn.get(layout.REWRITING_ROW, db=environment.meta)
+    if raw is None:
+        return None
+    return raw[:-4] if layout.is_sound(layout.REWRITING_ROW, raw) else BEGIN
 
 
 def rewrite_step(environment: Environment, position: bytes) -> Step:
@@ -50,8 +52,10 @@ def rewrite_step(environment: Environment, position: bytes) -> Step:
         walk = _Walk(environment, txn, position)
         for key, raw in walk:
             try:
+                if not layout.is_sound(key, raw):  # a new checksum would hide that
+                    raise StoreDamaged(f"{key!r}: the stored version does not match its checksum")
                 renewed = versions.renewed(key, raw)
-            except CannotDecrypt as error:
+            except (CannotDecrypt, StoreDamaged) as error:
                 unreadable, reason = unreadable + 1, str(error)
                 continue
             if renewed is not None:
@@ -62,7 +66,8 @@ def rewrite_step(environment: Environment, position: bytes) -> Step:
         if walk.position is None:
             txn.delete(layout.REWRITING_ROW, db=environment.meta)
         else:
-            txn.put(layout.REWRITING_ROW, walk.position, db=environment.meta)
+            row = layout.sealed(layout.REWRITING_ROW, walk.position)
+            txn.put(layout.REWRITING_ROW, row, db=environment.meta)
         return Step(walk.position, rewritten, unreadable, reason)
 
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import lmdb
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -26,6 +27,7 @@ from kube_lite_storage import (
     Range,
     RevisionMismatch,
     Store,
+    StoreDamaged,
     Txn,
 )
 from kube_lite_storage.cipher import MARK, FirstWrites, Identity, Provider, scheme_of
@@ -491,6 +493,20 @@ async def test_what_cannot_be_read_is_counted_and_left_as_it_is(tmp_path: Path) 
         assert (step.position, step.rewritten, step.unreadable) == (None, 0, 1)
         assert "'lost'" in step.reason
         assert await schemes(store) == {"aesgcm:v1:lost": 1, "kms:v2:kube-lite": 1}
+
+
+async def test_a_damaged_version_is_not_made_to_look_sound(tmp_path: Path) -> None:
+    async with Store.open(tmp_path / "s") as store:
+        await store.commit(Txn([], [Put(b"/a", b"sound"), Put(b"/b", b"sound")]))
+    with lmdb.open(str(tmp_path / "s"), max_dbs=8) as file, file.begin(write=True) as txn:
+        now = file.open_db(b"now", txn=txn)
+        txn.put(b"/a", txn.get(b"/a", db=now).replace(b"sound", b"wrong"), db=now)
+    async with Store.open(tmp_path / "s", cipher=FirstWrites([envelope(), Identity()])) as store:
+        step = await store.rewrite()
+        assert (step.rewritten, step.unreadable) == (1, 1)
+        assert "checksum" in step.reason
+        with pytest.raises(StoreDamaged):
+            store.get(b"/a")
 
 
 SCRIPT = """
