@@ -7,6 +7,7 @@ is read.
 Source: names and labels of ``apiserver/pkg/endpoints/metrics/metrics.go``.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from time import perf_counter
@@ -39,21 +40,16 @@ CLUSTER = "kube-lite"  # which storage it is, where upstream has several
 
 def route_of(asked: Asked, call: Call) -> Labels:
     """The labels of a request that leads somewhere, all but the code."""
-    verb = VERBS.get(asked.verb, "other")
-    if asked.subresource in STREAMS:
-        verb = "CONNECT"
-    elif verb == "PATCH" and call.request.headers.get("Content-Type", "").startswith(APPLY):
-        verb = "APPLY"
-    dry_run = "All" if call.address.query.get("dryRun") == "All" else ""
-    what = (asked.group, asked.version, asked.resource, asked.subresource)
-    return (verb, dry_run, *what, scope_of(asked), COMPONENT)
-
-
-def scope_of(asked: Asked) -> str:
-    """How much a request is about: one object, a namespace or all of the cluster."""
-    if asked.name or asked.verb == "create":
-        return "resource"
-    return "namespace" if asked.namespace else "cluster"
+    verb, group, version, resource, namespace, name, subresource, _ = asked
+    scope = "resource" if name or verb == "create" else "namespace" if namespace else "cluster"
+    shown = VERBS.get(verb, "other")
+    if subresource in STREAMS:
+        shown = "CONNECT"
+    elif verb == "patch" and call.request.headers.get("Content-Type", "").startswith(APPLY):
+        shown = "APPLY"
+    query = call.address.query
+    dry_run = "All" if query and query.get("dryRun") == "All" else ""
+    return (shown, dry_run, group, version, resource, subresource, scope, COMPONENT)
 
 
 class Counting:
@@ -76,17 +72,28 @@ class Counting:
 
     def counted(self, handler: Handler) -> Handler:
         """Count requests and the time they take, by what they were for."""
-        add, observe = self._total.add, self._duration.observe
+        known: dict[tuple[Labels, int], tuple[list[float], list[float]]] = {}
+        bounds = self._duration.bounds
 
         async def handle(call: Call) -> StreamResponse:
             began = perf_counter()
             response = await handler(call)
             route = call.route or (READ if call.request.method == "GET" else OTHER)
-            observe(route, perf_counter() - began)
-            add((*route, str(response.status)))
+            key = route, response.status
+            cells = known.get(key)
+            if cells is None:
+                cells = known[key] = self._cells(*key)
+            total, duration = cells
+            seconds = perf_counter() - began
+            total[0] += 1
+            duration[bisect_left(bounds, seconds)] += 1
+            duration[-1] += seconds
             return response
 
         return handle
+
+    def _cells(self, route: Labels, code: int) -> tuple[list[float], list[float]]:
+        return self._total.cell((*route, str(code))), self._duration.cell(route)
 
     @contextmanager
     def streaming(self, call: Call) -> Iterator[None]:

@@ -1,7 +1,8 @@
 """Counters, gauges and histograms, and the text in which Prometheus reads them.
 
-Counting happens on every request, so it is one dictionary update; everything else happens when somebody
-reads. Each server has its own ``Metrics``: two clusters in one process do not add up.
+Counting happens on every request, so it is an addition to a *cell*, a list that whoever counts often may
+keep; everything else happens when somebody reads. Each server has its own ``Metrics``: two clusters in one
+process do not add up.
 """
 
 import os
@@ -25,18 +26,21 @@ class Counter:
         self.name = name
         self.text = text
         self.labels = tuple(labels)
-        self.values: dict[Labels, float] = {}
+        self._cells: dict[Labels, list[float]] = {}
+
+    def cell(self, labels: Labels) -> list[float]:
+        """Where to count: ``cell[0] += 1``. ``labels`` are values, in the order of the counter's names."""
+        return self._cells.setdefault(labels, [0])
 
     def add(self, labels: Labels, amount: float = 1) -> None:
-        """Count. ``labels`` are values, in the order of the counter's names."""
-        values = self.values
-        values[labels] = values.get(labels, 0) + amount
+        """Count."""
+        self.cell(labels)[0] += amount
 
     def lines(self) -> Iterator[str]:
         """The counter in text format."""
         yield from _head(self.name, self.text, "counter")
-        for labels, value in sorted(self.values.items()):
-            yield f"{self.name}{_shown(self.labels, labels)} {value:g}"
+        for labels, [value] in sorted(self._cells.items()):
+            yield f"{self.name}{_shown(self.labels, labels)} {value:.15g}"
 
 
 class Histogram:
@@ -49,28 +53,31 @@ class Histogram:
         self.text = text
         self.labels = tuple(labels)
         self.bounds = tuple(bounds)
-        self._found: dict[Labels, list[int]] = {}
-        self._sums: dict[Labels, float] = {}
+        self._cells: dict[Labels, list[float]] = {}
+
+    def cell(self, labels: Labels) -> list[float]:
+        """Where to note values: a count for each bound and one for what is above all, then their sum."""
+        cell = self._cells.get(labels)
+        if cell is None:
+            cell = self._cells[labels] = [0] * (len(self.bounds) + 1) + [0.0]
+        return cell
 
     def observe(self, labels: Labels, value: float) -> None:
         """Note a value; it counts for every bound that is not below it."""
-        counts = self._found.get(labels)
-        if counts is None:
-            counts = self._found[labels] = [0] * (len(self.bounds) + 1)
-            self._sums[labels] = 0.0
-        counts[bisect_left(self.bounds, value)] += 1
-        self._sums[labels] += value
+        cell = self.cell(labels)
+        cell[bisect_left(self.bounds, value)] += 1
+        cell[-1] += value
 
     def lines(self) -> Iterator[str]:
         """The histogram in text format: cumulative counts, then sum and count."""
         yield from _head(self.name, self.text, "histogram")
         names = (*self.labels, "le")
-        for labels, counts in sorted(self._found.items()):
+        for labels, [*counts, seconds] in sorted(self._cells.items()):
             total = 0
             for bound, count in zip((*map("{:g}".format, self.bounds), "+Inf"), counts, strict=True):
-                total += count
+                total += int(count)
                 yield f"{self.name}_bucket{_shown(names, (*labels, bound))} {total}"
-            yield f"{self.name}_sum{_shown(self.labels, labels)} {self._sums[labels]:.9g}"
+            yield f"{self.name}_sum{_shown(self.labels, labels)} {seconds:.9g}"
             yield f"{self.name}_count{_shown(self.labels, labels)} {total}"
 
 
