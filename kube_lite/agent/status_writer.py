@@ -44,7 +44,8 @@ def plan_patch(known: Json, wanted: Json) -> Json:
             if differing:
                 changes[key] = differing
         elif _without_nulls(known.get(key)) != _without_nulls(value):
-            changes[key] = value
+            # Addresses are merged by themselves: without the directive an old one would stay beside the new.
+            changes[key] = [{"$patch": "replace"}, *value] if key == "podIPs" else value
     for key in ("reason", "message", "podIP", "podIPs"):
         if key in known and key not in wanted:
             changes[key] = None

@@ -174,3 +174,8 @@ def test_nothing_is_written_when_nothing_differs() -> None:
 
 def test_an_address_that_is_gone_is_taken_away() -> None:
     assert plan_patch({"podIP": "10.0.0.2"}, {}) == {"podIP": None}
+
+
+def test_a_new_address_takes_the_place_of_the_old_one() -> None:
+    known, wanted = {"podIPs": [{"ip": "10.0.0.2"}]}, {"podIPs": [{"ip": "10.0.0.3"}]}
+    assert plan_patch(known, wanted) == {"podIPs": [{"$patch": "replace"}, {"ip": "10.0.0.3"}]}
