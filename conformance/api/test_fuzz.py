@@ -21,7 +21,7 @@ from conformance.http import AS_TABLE, JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH,
 DRY = {"dryRun": "All"}
 
 fuzzed = settings(
-    max_examples=40,
+    max_examples=30,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],

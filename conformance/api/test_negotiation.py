@@ -21,6 +21,15 @@ def test_an_object_goes_in_and_out_as_yaml(maps: Api) -> None:
     assert yaml.safe_load(read.content) == maps.get("a").body == made.body
 
 
+def test_a_small_document_does_not_grow_into_a_large_one(maps: Api) -> None:
+    """Nine lists of nine aliases each: 400 million texts, if they were spelled out."""
+    lines = ["a: &a [x]"]
+    for before, after in zip("abcdefghi", "bcdefghij", strict=True):
+        lines.append(f"{after}: &{after} [{', '.join(['*' + before] * 9)}]")
+    refused = maps.request("POST", raw="\n".join(lines).encode(), content_type="application/yaml")
+    assert refusal(refused) == (400, "BadRequest")
+
+
 def test_an_object_goes_in_and_out_as_protobuf(maps: Api) -> None:
     made = maps.post(config_map("a", {"x": "1"})).body
     read = maps.get("a", headers={"Accept": PROTOBUF})
