@@ -128,7 +128,8 @@ def parse_versions(rows: Iterable[tuple[bytes, bytes]]) -> list[KeyValue]:
     for key, raw in rows:
         created, revision, length = unpack(raw)
         middle = 20 + length
-        items.append(make(KeyValue, (key, raw[middle:-4], raw[20:middle], created, revision)))
+        header = raw[20:middle] if length else b""
+        items.append(make(KeyValue, (key, raw[middle:-4], header, created, revision)))
     return items
 
 

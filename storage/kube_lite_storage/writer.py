@@ -142,7 +142,6 @@ class Writer:
             raise StoreClosed(str(self._closed)) from self._closed
         answer: asyncio.Future[int] = self._loop.create_future()
         self._waiting.add(answer)
-        answer.add_done_callback(self._waiting.discard)
         self._queue.put(order(answer))
         return await answer
 
@@ -150,6 +149,7 @@ class Writer:
         self._publish(commits)
         self._environment.reached("published")
         for answer, outcome in answers:
+            self._waiting.discard(answer)
             if answer.done():
                 continue  # its caller was cancelled
             if isinstance(outcome, int):

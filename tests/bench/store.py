@@ -20,14 +20,19 @@ LARGE_VALUE = b"x" * 5000
 KEYS = [b"/bench/%06d" % number for number in range(10_000)]
 ALL = Range.prefix(b"/bench/")
 WRITERS = 64
+LAPS = 3
 
 
 def run() -> None:
     """Measure and print a table; each row's last column is ours over raw LMDB."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory)
-        raw, beside = _raw(path / "raw"), {}
-        ours = asyncio.run(_ours(path / "store"))
+        raw: dict[str, float] = {}
+        ours: dict[str, float] = {}
+        beside: dict[str, float] = {}
+        for lap in range(LAPS):  # in turns, for machines drift; the best of each is compared
+            _keep_best(raw, _raw(path / f"raw{lap}"))
+            _keep_best(ours, asyncio.run(_ours(path / f"store{lap}")))
         ours |= asyncio.run(watching.figures(path / "watched"))
         ours |= _in_a_process(path / "held")
         if etcd.is_there():
@@ -37,6 +42,12 @@ def run() -> None:
     for name, figure in ours.items():
         columns = [_column(figure, yardsticks.get(name)) for yardsticks in (raw, beside)]
         print(f"{name:<50}{figure:>12,.1f}{''.join(columns)}".rstrip())
+
+
+def _keep_best(best: dict[str, float], figures: dict[str, float]) -> None:
+    for name, figure in figures.items():
+        choose = max if "/s" in name else min
+        best[name] = choose(best.get(name, figure), figure)
 
 
 def _column(figure: float, yardstick: float | None) -> str:
@@ -159,7 +170,7 @@ async def _ours(path: Path) -> dict[str, float]:
 
 async def _copies(store: Store, path: Path, figures: dict[str, float]) -> None:
     start = time.perf_counter()
-    await store.fork(path.with_name("fork"))
+    await store.fork(path.with_name(f"{path.name}-fork"))
     figures[FORK] = (time.perf_counter() - start) * 1e3
     for first in range(0, 10_000, 500):
         numbers = range(first, first + 500)
@@ -170,7 +181,7 @@ async def _copies(store: Store, path: Path, figures: dict[str, float]) -> None:
     figures[LARGE] = _microseconds(lambda: store.list(large), 1) / 1000
     figures[HEADERS] = _microseconds(lambda: store.list(large, parts="headers"), 1) / 1000
     start = time.perf_counter()
-    await store.snapshot(path.with_name("snapshot"))
+    await store.snapshot(path.with_name(f"{path.name}-snapshot"))
     figures[SNAPSHOT] = (time.perf_counter() - start) * 1e3
 
 
