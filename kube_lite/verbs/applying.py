@@ -9,8 +9,8 @@ from dataclasses import replace
 from kube_lite.api.errors import MODIFIED, AlreadyExists, BadRequest, conflict, not_found
 from kube_lite.api.identity import GroupVersionKind, Json, ObjectKey
 from kube_lite.api.meta import copy
-from kube_lite.api.patch import apply
-from kube_lite.api.patch.apply import Configuration
+from kube_lite.api.patch.apply import apply
+from kube_lite.api.patch.configuration import Configuration, check, parse
 from kube_lite.api.patch.ownership import Writer, after_update, manager_of
 from kube_lite.api.patch.scale import SCALE_VERSION, owners_after_scale, owners_of_scale
 from kube_lite.api.patch.typed import Type
@@ -75,8 +75,8 @@ class Applying:
     ) -> Json:
         parts, resource = self._parts, request.resource
         schema, type = parts.schema(resource), owning.type_of(parts, resource)
-        apply.check(configuration.value, resource.gvk, type)
-        applied = apply.apply(
+        check(configuration.value, resource.gvk, type)
+        applied = apply(
             type,
             old,
             configuration.value,
@@ -114,7 +114,7 @@ def read_configuration(request: Request) -> Configuration:
     body = request.body
     if isinstance(body, dict):
         return Configuration(body)
-    return apply.parse(body if isinstance(body, bytes) else b"")
+    return parse(body if isinstance(body, bytes) else b"")
 
 
 def warnings_of(configuration: Configuration, options: WriteOptions) -> tuple[str, ...]:
@@ -155,8 +155,8 @@ class Scaling:
 
     def applied(self, shown: Json, configuration: Configuration, gvk: GroupVersionKind) -> Json:
         """The Scale that comes of applying a configuration. Raises ``Conflict``."""
-        apply.check(configuration.value, gvk, self._type)
-        applied = apply.apply(
+        check(configuration.value, gvk, self._type)
+        applied = apply(
             self._type, shown, configuration.value, self._writer, owning.now(self._parts),
             empty=owning.empty(self._schema, gvk), force=self._options.force,
         )  # fmt: skip

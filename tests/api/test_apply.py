@@ -6,8 +6,10 @@ from hypothesis import strategies as st
 
 from kube_lite.api.errors import ApiError, BadRequest, Conflict
 from kube_lite.api.identity import GroupVersionKind, Json
-from kube_lite.api.patch.apply import LAST_APPLIED, apply, check, merge, merged_order, parse
+from kube_lite.api.patch.apply import LAST_APPLIED, apply
+from kube_lite.api.patch.configuration import check, parse
 from kube_lite.api.patch.fieldset import paths, spell
+from kube_lite.api.patch.merging import merge, merged_order
 from kube_lite.api.patch.ownership import Writer
 from kube_lite.api.patch.typed import ANYTHING, RootType
 from kube_lite.api.schema.load import OBJECT_META
