@@ -29,10 +29,10 @@ from .resources import PERSISTENT_VOLUME_CLAIMS, PODS, STATEFUL_SET, STATEFUL_SE
 KIND = OwnerKind(STATEFUL_SET, STATEFUL_SETS, "statefulset-controller")
 HASH_LABEL = "controller.kubernetes.io/hash"
 WORDS = EventWords(
-    created="create Pod {pod} in StatefulSet {owner} successful",
-    not_created="create Pod {pod} in StatefulSet {owner} failed error: {error}",
-    deleted="delete Pod {pod} in StatefulSet {owner} successful",
-    not_deleted="delete Pod {pod} in StatefulSet {owner} failed error: {error}",
+    created="Create Pod {pod} in StatefulSet {owner} successful",
+    not_created="Create Pod {pod} in StatefulSet {owner} failed error: {error}",
+    deleted="Delete Pod {pod} in StatefulSet {owner} successful",
+    not_deleted="Delete Pod {pod} in StatefulSet {owner} failed error: {error}",
 )
 
 
@@ -116,10 +116,10 @@ class StatefulSets(PodOwners):
             return
         except ApiError as error:
             if not pod_facts.is_namespace_ending(error):
-                words = f"create Claim {name} for Pod {pod_name} in StatefulSet {set_name} failed error: "
+                words = f"Create Claim {name} for Pod {pod_name} in StatefulSet {set_name} failed error: "
                 self.recorder.event(owner, "Warning", "FailedCreate", words + error.message)
             raise
-        words = f"create Claim {name} Pod {pod_name} in StatefulSet {set_name} success"
+        words = f"Create Claim {name} Pod {pod_name} in StatefulSet {set_name} success"
         self.recorder.event(owner, "Normal", "SuccessfulCreate", words)
 
     async def _keep_identity(self, owner: Json, pod: Json) -> None:
