@@ -19,7 +19,7 @@ from kube_lite.api.resource import Registry
 from kube_lite.auth.service_accounts import ALGORITHM, TokenIssuer
 
 from .call import Call
-from .negotiate import JSON, PLAIN, PROTOBUF, negotiate
+from .negotiate import JSON, PLAIN, PROTOBUF, Form, negotiate
 from .parse import UnknownPath, not_allowed, not_served
 from .represent import encode, with_pretty
 from .versions import git_version, version_document
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Parts = tuple[str, ...]
 
 TEXT = "text/plain; charset=utf-8"
-AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+AGGREGATED = "g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 PROTOBUF_V2 = (
     "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
     "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
@@ -127,8 +127,8 @@ class Documents:
         from kube_lite.api import discovery  # like the documents, when it is first needed
 
         if len(parts) == 1:
-            if wants_aggregated(call):
-                return self._aggregated(call, parts)
+            if media_type := aggregated_form(call.request.headers.get("Accept", "")):
+                return self._aggregated(call, parts, media_type)
             return self._written(call, parts, lambda: discovery.api_versions(self.address))
         return self._resources(call, parts, GroupVersion("", parts[1]), parts[2:])
 
@@ -136,8 +136,8 @@ class Documents:
         from kube_lite.api import discovery  # like the documents, when it is first needed
 
         if len(parts) == 1:
-            if wants_aggregated(call):
-                return self._aggregated(call, parts)
+            if media_type := aggregated_form(call.request.headers.get("Accept", "")):
+                return self._aggregated(call, parts, media_type)
             return self._written(call, parts, lambda: discovery.group_list(self._registry))
         if len(parts) == 2:
             group = discovery.group(self._registry, parts[1])
@@ -156,14 +156,15 @@ class Documents:
             raise not_served()
         return self._written(call, parts, lambda: discovery.resource_list(self._registry, wanted))
 
-    def _aggregated(self, call: Call, parts: Parts) -> Document:
+    def _aggregated(self, call: Call, parts: Parts, media_type: str) -> Document:
         from kube_lite.api import discovery  # like the documents, when it is first needed
 
         core = parts[0] == "api"
         body = self._bytes(
-            (*parts, "aggregated"), lambda: orjson.dumps(discovery.aggregated(self._registry, core))
+            (*parts, "aggregated", media_type),
+            lambda: encode(discovery.aggregated(self._registry, core), Form(media_type)),
         )
-        return _tagged(call, body, AGGREGATED)
+        return _tagged(call, body, f"{media_type};{AGGREGATED}")
 
     def _openapi(self, call: Call, parts: Parts) -> Document:
         from kube_lite.api import openapi
@@ -236,10 +237,10 @@ def group_version_of(parts: Parts) -> GroupVersion | None:
     return None
 
 
-def wants_aggregated(call: Call) -> bool:
-    """Whether the aggregated form is among what is accepted; who names it prefers it."""
-    for clause in call.request.headers.get("Accept", "").split(","):
-        words = {word.strip() for word in clause.split(";")}
-        if {"as=APIGroupDiscoveryList", "v=v2", "g=apidiscovery.k8s.io", JSON} <= words:
-            return True
-    return False
+def aggregated_form(accept: str) -> str:
+    """The media type in which the aggregated form is accepted, or nothing; who names it prefers it."""
+    for clause in accept.split(","):
+        media_type, *words = (word.strip() for word in clause.split(";"))
+        if media_type in (JSON, PROTOBUF) and set(AGGREGATED.split(";")) <= set(words):
+            return media_type
+    return ""

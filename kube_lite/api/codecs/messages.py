@@ -27,7 +27,8 @@ OF_NO_GROUP = ("Status", "APIVersions", "APIGroup", "APIGroupList", "APIResource
 GROUPS: Mapping[str, str] = {
     group: group.partition(".")[0] or "core"
     for group in (
-        "", "admissionregistration.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io", "apps",
+        "", "admissionregistration.k8s.io", "apidiscovery.k8s.io", "apiextensions.k8s.io",
+        "apiregistration.k8s.io", "apps",
         "authentication.k8s.io", "authorization.k8s.io", "autoscaling", "batch", "certificates.k8s.io",
         "coordination.k8s.io", "discovery.k8s.io", "events.k8s.io", "flowcontrol.apiserver.k8s.io",
         "meta.k8s.io", "networking.k8s.io", "node.k8s.io", "policy", "rbac.authorization.k8s.io",
