@@ -5,9 +5,11 @@ Source: ``pkg/registry/authentication``, ``pkg/registry/authorization``.
 
 from collections.abc import Awaitable, Callable, Iterator
 
+import orjson
+
 from kube_lite.api.errors import BadRequest, Cause, invalid
+from kube_lite.api.fielderrors import Shown, required
 from kube_lite.api.fielderrors import invalid as invalid_value
-from kube_lite.api.fielderrors import required
 from kube_lite.api.identity import Json
 from kube_lite.api.times import format_time
 from kube_lite.auth.authorize import Attributes, Decision
@@ -15,7 +17,8 @@ from kube_lite.auth.service_accounts import InvalidToken
 from kube_lite.auth.user import AUTHENTICATED, MASTERS, User
 
 from .decoding import read_body
-from .options import parse_write_options
+from .options import WriteOptions, parse_write_options
+from .owning import record
 from .parts import Parts
 from .request import Answer, Request
 
@@ -52,13 +55,27 @@ class Reviews:
         if resource.namespaced:
             review["metadata"].setdefault("namespace", request.namespace)
         spec = review.get("spec") or {}
-        review["status"] = answerer(request, spec)
+        status = answerer(request, spec)
+        if resource.kind.endswith("AccessReview"):
+            self._check_nameless(request, review, options)
+        review["status"] = status
         if answerer == self._who_am_i:
             review.pop("spec", None)
             review["metadata"]["creationTimestamp"] = format_time(parts.clock.now())
         elif answerer == self._what_may_i:
             review["spec"] = {}
         return Answer(201, object=review, warnings=body.warnings)
+
+    def _check_nameless(self, request: Request, review: Json, options: WriteOptions) -> None:
+        """A question about access has no name and no labels. Raises ``Invalid``, which shows what it has."""
+        given = {field: value for field, value in review["metadata"].items() if value}
+        if request.resource.namespaced:
+            given.pop("namespace", None)
+        if given:
+            owners = record(self._parts, request, review, None, options)
+            shown = Shown(orjson.dumps({**given, "managedFields": owners}).decode())
+            cause = invalid_value("metadata", shown, "must be empty")
+            raise invalid(request.resource.group, "", "", [cause])
 
     def _who_am_i(self, request: Request, spec: Json) -> Json:
         return {"userInfo": as_user_info(request.user)}

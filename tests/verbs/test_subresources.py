@@ -226,3 +226,11 @@ async def test_a_selector_in_a_review_is_a_text_or_requirements(api: Api, field:
         await ask(rawSelector="a=b", requirements=requirements)
     with pytest.raises(Invalid, match="requirements or rawSelector is required"):
         await ask()
+
+
+async def test_a_question_about_access_has_no_name(api: Api) -> None:
+    body = {"metadata": {"name": "x"}, "spec": {"user": "x", "resourceAttributes": {"verb": "get"}}}
+    with pytest.raises(Invalid) as caught:
+        await api.client.create(ACCESS_OF_OTHERS, body)
+    assert 'metadata: Invalid value: {"name":"x","managedFields":[{"manager":' in caught.value.message
+    assert caught.value.message.endswith("must be empty")
