@@ -43,8 +43,8 @@ class Jobs(PodOwners):
         self._released: dict[ObjectKey, set[str]] = {}
         """Uids of Pods whose finalizer was taken off, until the informer shows it."""
         self._versions = Versions()
-        self._failures: dict[str, Failures] = {}
-        """By uid of the Job."""
+        self._failures: dict[ObjectKey, tuple[str, Failures]] = {}
+        """With the uid of the Job, so that a namesake begins anew."""
 
     async def reconcile(self, key: ObjectKey) -> RequeueAfter | None:
         """Take the next step."""
@@ -54,21 +54,18 @@ class Jobs(PodOwners):
             self.expectations.forget(key)
             self._versions.forget(key)
             self._released.pop(key, None)
+            self._failures.pop(key, None)
             return None
         if not self._versions.is_current(key, job):
             return None  # what was written last will come, and be looked at then
         if not _is_ours(job) or tracking.is_over(job):
-            self._failures.pop(job["metadata"]["uid"], None)
+            self._failures.pop(key, None)
             return None
         may_act = self.expectations.are_met(key)
         pods = await self.owned_pods(job, lambda pod: True)
-        facts = plans.observe(
-            job,
-            pods,
-            self._released.get(key, ()),
-            self._failures.get(job["metadata"]["uid"]),
-            self.clock.now(),
-        )
+        uid, failures = self._failures.get(key, ("", None))
+        known = failures if uid == job["metadata"]["uid"] else None
+        facts = plans.observe(job, pods, self._released.get(key, ()), known, self.clock.now())
         failure, wait = await self._advance(key, facts, may_act=may_act)
         if failure is not None and not pod_facts.is_namespace_ending(failure):
             raise failure
@@ -121,7 +118,7 @@ class Jobs(PodOwners):
     ) -> None:
         plan = tracking.plan_tracking(facts, numbers, ending, suspended)
         job = await self._write(facts.job, plan.status)
-        self._failures[job["metadata"]["uid"]] = facts.failures
+        self._failures[key] = (job["metadata"]["uid"], facts.failures)
         if suspended is not None:
             reason = "Suspended" if suspended["status"] == "True" else "Resumed"
             self.recorder.event(job, "Normal", reason, suspended["message"])
@@ -188,7 +185,10 @@ class Jobs(PodOwners):
     async def _release_strangers(self, key: ObjectKey, job: Json | None) -> None:
         """Let Pods go that carry the finalizer but are nobody's to count."""
         strangers = []
+        released = self._released.get(key, ())
         for pod in self.pods.by_index(TRACKED, str(key)):
+            if pod["metadata"]["uid"] in released:
+                continue
             is_theirs = job is not None and meta.is_controlled_by(pod, job)
             if not is_theirs or (job is not None and _is_ours(job) and tracking.is_over(job)):
                 strangers.append(pod)
