@@ -1,6 +1,10 @@
 """Bodies as clients written in Go send them, put together here by the rules of the wire format."""
 
+import contextlib
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kube_lite.api.codecs import PROTOBUF, DecodeError, decode
 from kube_lite.api.codecs.messages import fields_of, message_of, table
@@ -108,6 +112,36 @@ def test_delete_options_have_one_shape_in_every_group() -> None:
 def test_what_is_no_object_is_refused(body: bytes) -> None:
     with pytest.raises(DecodeError):
         decode(body, PROTOBUF)
+
+
+VALID = enveloped(
+    "v1",
+    "Event",
+    entry(
+        1,
+        entry(1, "e")
+        + entry(8, entry(1, 1700000000) + entry(2, 0))
+        + entry(11, entry(1, "k") + entry(2, "v")),
+    ),
+    entry(2, entry(1, "Pod") + entry(2, "default")),
+    entry(6, entry(1, 1700000000)),
+    entry(8, 3),
+    entry(10, entry(1, 1700000000) + entry(2, 123456000)),
+    entry(11, entry(1, 2) + entry(2, entry(1, 1700000000))),
+)
+
+
+@settings(max_examples=300, deadline=None, database=None)
+@given(place=st.integers(0, len(VALID)), cut=st.integers(0, 6), put=st.binary(max_size=12))
+def test_damaged_bodies_are_read_or_refused_and_nothing_else(place: int, cut: int, put: bytes) -> None:
+    with contextlib.suppress(DecodeError):
+        assert isinstance(decode(VALID[:place] + put + VALID[place + cut :], PROTOBUF).value, dict)
+
+
+@pytest.mark.parametrize("seconds", [1 << 62, -(1 << 40)])
+def test_a_moment_beyond_the_calendar_is_refused(seconds: int) -> None:
+    with pytest.raises(DecodeError, match="out of range"):
+        decode(enveloped("v1", "Event", entry(6, entry(1, seconds))), PROTOBUF)
 
 
 def test_every_type_in_the_table_is_in_the_table() -> None:
