@@ -10,14 +10,22 @@ import uuid
 from collections.abc import Sequence
 
 from kube_lite.api.errors import ApiError, BadRequest, Cause
-from kube_lite.api.identity import Json, ObjectKey
+from kube_lite.api.identity import GroupResource, Json, ObjectKey
 from kube_lite.api.names import generate_name
 from kube_lite.api.resource import Resource
 from kube_lite.api.times import format_time
 
 KEPT = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 """What an update that leaves them out does not change."""
-STORAGE_PATHS = {"services": "services/specs", "endpoints": "services/endpoints"}
+STORAGE_PATHS = {
+    GroupResource("", "services"): "services/specs",
+    GroupResource("", "endpoints"): "services/endpoints",
+    GroupResource("", "nodes"): "minions",
+    GroupResource("", "replicationcontrollers"): "controllers",
+    GroupResource("networking.k8s.io", "ingresses"): "ingress",
+}
+"""Where the reference keeps objects whose place is not called as they are; error texts name it."""
+STORED_BY_GROUP = ("apiextensions.k8s.io", "apiregistration.k8s.io")
 UNCOUNTED = frozenset({"metadata", "status", "kind", "apiVersion"})
 SERVER_OWN = ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "managedFields", "generation")
 """What a creation cannot set."""
@@ -139,7 +147,9 @@ def check_update(obj: Json, old: Json) -> Sequence[Cause]:
 
 def wrong_uid(resource: Resource, key: ObjectKey, given: str, found: str) -> str:
     """Why an update of an object with another uid is refused, in the words of upstream's storage layer."""
-    plural = STORAGE_PATHS.get(resource.plural, resource.plural) if not resource.group else resource.plural
+    plural = STORAGE_PATHS.get(resource.group_resource, resource.plural)
+    if resource.group in STORED_BY_GROUP:
+        plural = f"{resource.group}/{plural}"
     return (
         f"StorageError: invalid object, Code: 4, Key: /registry/{plural}/{key}, ResourceVersion: 0, "
         f"AdditionalErrorMsg: Precondition failed: UID in precondition: {given}, UID in object meta: {found}"

@@ -4,9 +4,11 @@ from typing import Any
 import orjson
 import pytest
 
+from kube_lite import kinds
 from kube_lite.api.errors import AlreadyExists, ApiError, BadRequest, Conflict, Invalid
-from kube_lite.api.identity import GroupVersionResource, Json
+from kube_lite.api.identity import GroupVersionResource, Json, ObjectKey
 from kube_lite.client.protocol import PatchType
+from kube_lite.verbs.metadata import wrong_uid
 from kube_lite.verbs.request import Answer, Request
 from tests.serving import ADMIN, CONFIG_MAPS, DEPLOYMENTS, PODS, SERVICES, Api, config_map, pod
 
@@ -251,3 +253,22 @@ async def test_of_a_refused_strategic_patch_that_is_shown_which_could_not_be_mer
         await api.client.patch(DEPLOYMENTS, "a", patch, namespace="default")
     assert "containers" not in caught.value.message
     assert caught.value.message.endswith("unrecognized type: int32")
+
+
+@pytest.mark.parametrize(
+    ("group", "version", "plural", "path"),
+    [
+        ("", "v1", "pods", "/registry/pods/x/a"),
+        ("", "v1", "services", "/registry/services/specs/x/a"),
+        ("", "v1", "replicationcontrollers", "/registry/controllers/x/a"),
+        ("networking.k8s.io", "v1", "ingresses", "/registry/ingress/x/a"),
+        ("apps", "v1", "deployments", "/registry/deployments/x/a"),
+        ("apiregistration.k8s.io", "v1", "apiservices", "/registry/apiregistration.k8s.io/apiservices/x/a"),
+    ],
+)
+def test_a_wrong_uid_names_the_place_where_the_reference_keeps_the_object(
+    group: str, version: str, plural: str, path: str
+) -> None:
+    resource = kinds.builtin().by_gvr(GroupVersionResource(group, version, plural))
+    assert resource is not None
+    assert f"Key: {path}," in wrong_uid(resource, ObjectKey("x", "a"), "u1", "u2")
