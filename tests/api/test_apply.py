@@ -159,6 +159,14 @@ def test_kubectl_takes_over_what_it_applied_from_the_client_side() -> None:
         applied(live, config(a="2"), "another")
 
 
+def test_what_became_atomic_is_owned_as_a_whole() -> None:
+    live = applied(None, pod({"name": "a", "command": ["x"]}), "x", POD)
+    containers = live["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"]["f:containers"]
+    containers['k:{"name":"a"}']["f:command"] = {'v:"x"': {}}  # as if it had been a set before
+    with pytest.raises(Conflict, match=r"command$"):
+        applied(live, pod({"name": "a", "command": ["y"]}), "y", POD)
+
+
 @pytest.mark.parametrize(
     ("type", "sent", "why"),
     [

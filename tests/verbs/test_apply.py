@@ -175,3 +175,29 @@ async def test_what_admission_fills_in_nobody_owns(api: Api) -> None:
     spec = made["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"]
     assert "f:containers" in spec
     assert not {"f:serviceAccountName", "f:tolerations", "f:volumes", "f:priority"} & set(spec)
+
+
+async def test_owners_who_speak_another_version_lose_what_it_means_to_them(api: Api) -> None:
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "d"}
+
+    async def scaled(version: str, manager: str, **spec: Any) -> Json:
+        row = GroupVersionResource("autoscaling", version, "horizontalpodautoscalers")
+        body = {
+            "apiVersion": f"autoscaling/{version}",
+            "kind": "HorizontalPodAutoscaler",
+            "metadata": {"name": "a"},
+            "spec": {"maxReplicas": 3, "scaleTargetRef": target, **spec},
+        }
+        return (await send(api, row, body, fieldManager=manager, force="true")).as_object()
+
+    aim = {"type": "Utilization", "averageUtilization": 60}
+    metrics = [{"type": "Resource", "resource": {"name": "cpu", "target": aim}}]
+    await scaled("v1", "old", targetCPUUtilizationPercentage=50)
+    made = await scaled("v2", "new", metrics=metrics)
+    fields = {
+        entry["manager"]: set(entry["fieldsV1"]["f:spec"]) for entry in made["metadata"]["managedFields"]
+    }
+    assert fields == {
+        "old": {"f:maxReplicas", "f:scaleTargetRef"},
+        "new": {"f:maxReplicas", "f:scaleTargetRef", "f:metrics"},
+    }

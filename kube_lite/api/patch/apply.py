@@ -20,7 +20,7 @@ from .configuration import misfits
 from .fieldset import LEAF, FieldSet, Path, difference, has, intersection, paths, spell, without
 from .merging import merge, prune
 from .ownership import APPLY, UNOWNED, UPDATE, AtVersion, Entry, Losses, Writer
-from .typed import Type, members
+from .typed import Type, members, reconciled
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 BEFORE_FIRST_APPLY = "before-first-apply"
@@ -58,7 +58,12 @@ def apply(
         Conflict: others own what it would change.
     """
     there = {"metadata": {}, **empty} if live is None else live
-    entries = ownership.entries_before(there, there, trusts_new=False)
+    entries = [
+        entry._replace(fields=reconciled(entry.fields, type))
+        if entry.api_version == writer.api_version
+        else entry
+        for entry in ownership.entries_before(there, there, trusts_new=False)
+    ]
     if not entries:
         first = Writer(BEFORE_FIRST_APPLY, writer.api_version, writer.subresource)
         start = {"metadata": {}, **empty}

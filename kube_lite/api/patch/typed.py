@@ -305,3 +305,19 @@ def _members(value: Any, type: Type, *, is_claimed: bool) -> FieldSet | None:
     if not below:
         return LEAF if is_claimed else None
     return union({SELF: LEAF}, below) if is_claimed else below
+
+
+def reconciled(fields: FieldSet, type: Type) -> FieldSet:
+    """A set that was made when the schema may have been another: what is atomic now is owned as a whole.
+
+    The same object if nothing is atomic that was taken apart. Source: ``typed/reconcile_schema.go``.
+    """
+    found, is_same = {}, True
+    for label, node in fields.items():
+        if node:
+            below = type.of_field(label[2:]) if label[0] == "f" else type.element
+            kept = LEAF if below.atomic else reconciled(node, below)
+            is_same = is_same and kept is node
+            node = kept
+        found[label] = node
+    return fields if is_same else found
