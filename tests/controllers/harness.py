@@ -84,6 +84,14 @@ class World:
     async def messages(self, reason: str) -> Words:
         return [event["message"] for event in await self.list(EVENTS) if event["reason"] == reason]
 
+    async def until_told(self, reason: str, words: str) -> None:
+        """Wait for an Event: they are written after what they tell of."""
+
+        async def is_told() -> bool:
+            return words in await self.messages(reason)
+
+        await self.until(is_told)
+
     async def set_ready(self, pod: Json, *, ready: bool = True, node: str = "") -> None:
         """Do what a node does when a Pod has come up: bind, report that it runs, and whether it is ready."""
         name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]

@@ -108,7 +108,7 @@ async def test_jobs_start_on_time_and_history_is_kept_short(tmp_path: Path) -> N
         status = (await it.get(CRON_JOBS, "tick"))["status"]
         assert status["lastScheduleTime"] == format_time(START + 3 * MINUTE)
         assert status["lastSuccessfulTime"]
-        assert f"Created job tick-{int(START // 60) + 1}" in await it.messages("SuccessfulCreate")
+        await it.until_told("SuccessfulCreate", f"Created job tick-{int(START // 60) + 1}")
 
 
 @pytest.mark.parametrize(("policy", "jobs"), [("Allow", 2), ("Forbid", 1), ("Replace", 1)])

@@ -194,7 +194,11 @@ async def test_a_failed_pod_is_replaced_after_a_delay_that_grows(tmp_path: Path)
         await fail()
         await fail()
         assert clock.now() - began >= 2
-        assert len(await it.messages("FailedDaemonPod")) >= 1
+
+        async def is_told() -> bool:
+            return bool(await it.messages("FailedDaemonPod"))
+
+        await it.until(is_told)
 
 
 async def test_a_deleted_set_takes_its_pods_along(tmp_path: Path) -> None:

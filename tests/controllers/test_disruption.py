@@ -105,15 +105,11 @@ async def test_owners_without_a_scale_allow_nothing(tmp_path: Path) -> None:
         await it.until(is_told)
         words = "Failed to calculate the number of expected pods: "
         words += "jobs.batch does not implement the scale subresource"
-        assert words in await it.messages("CalculateExpectedPodCountFailed")
+        await it.until_told("CalculateExpectedPodCountFailed", words)
 
 
 async def test_a_budget_without_pods_says_so(tmp_path: Path) -> None:
     async with world(tmp_path, only=["disruption"]) as it:
         await it.create(POD_DISRUPTION_BUDGETS, budget(minAvailable=1))
-
-        async def is_told() -> bool:
-            return await it.messages("NoPods") == ["No matching pods found"]
-
-        await it.until(is_told)
+        await it.until_told("NoPods", "No matching pods found")
         await it.until(allows(it, 0, 0))

@@ -195,11 +195,7 @@ async def test_a_job_completes(tmp_path: Path) -> None:
         assert done["completionTime"]
         assert [entry["type"] for entry in done["conditions"]] == ["SuccessCriteriaMet", "Complete"]
         assert not any(meta.has_finalizer(found, FINALIZER) for found in await it.list(PODS))
-
-        async def is_told() -> bool:
-            return await it.messages("Completed") == ["Job completed"]
-
-        await it.until(is_told)
+        await it.until_told("Completed", "Job completed")
 
 
 async def test_a_failed_pod_is_replaced_after_a_delay_and_too_many_end_the_job(tmp_path: Path) -> None:

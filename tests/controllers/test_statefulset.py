@@ -179,7 +179,7 @@ async def test_pods_come_up_in_order_with_names_and_claims(tmp_path: Path) -> No
         async with it.node():
             await it.until(lambda: is_settled(it, availableReplicas=2, updatedReplicas=2))
         assert names(await it.list(PERSISTENT_VOLUME_CLAIMS)) == ["data-db-0", "data-db-1"]
-        assert "Create Pod db-1 in StatefulSet db successful" in await it.messages("SuccessfulCreate")
+        await it.until_told("SuccessfulCreate", "Create Pod db-1 in StatefulSet db successful")
 
 
 async def test_an_update_replaces_every_pod_and_going_back_is_the_old_revision_again(tmp_path: Path) -> None:
