@@ -76,7 +76,7 @@ def free(draw: Draw, schema: Schema, depth: int) -> Any:
 
 
 def record(draw: Draw, schema: Schema, depth: int) -> Any:
-    skipped = {"kind", "apiVersion"} if depth == 0 else set[str]()
+    skipped = {"kind", "apiVersion"} if schema.gvks else set[str]()  # not written within another object
     skipped |= {
         alpha.rpartition(".")[2] for alpha in ALPHA if alpha.startswith(f"{message_name(schema.name)}.")
     }

@@ -18,7 +18,7 @@ from kube_lite.api.times import format_duration, format_time
 from . import Decoded, DecodeError
 from .messages import FIXED32, FIXED64, LENGTH, MAGIC, VARINT, Field, fields_of, message_of, table
 
-MAX_DEPTH = 100  # messages within messages; real objects need a dozen, schemas of custom resources some dozens
+MAX_DEPTH = 100  # messages within messages; real objects need a dozen, schemas of custom resources more
 
 Wire = int | bytes
 
