@@ -65,7 +65,12 @@ def put(obj: Json, managed_fields: list[Json]) -> None:
 
 def now(parts: Parts) -> str:
     """The time as entries have it."""
-    return format_time(parts.clock.now())
+    return _stamp(int(parts.clock.now()))
+
+
+@lru_cache(maxsize=8)
+def _stamp(second: int) -> str:
+    return format_time(second)  # many writes share a second
 
 
 def writer_of(request: Request, options: WriteOptions) -> Writer:

@@ -161,8 +161,12 @@ def after_update(
     """
     live = {"metadata": {}, **empty} if old is None else old
     entries = entries_before(live, new, trusts_new=not writer.subresource)
-    if not entries and old is not None:
-        return []
+    if not entries:
+        if old is not None:
+            return []
+        taken = changes(type, live, new, ignored).taken  # nearly every creation: nobody else has a say
+        mine = Entry(writer.name, UPDATE, writer.api_version, writer.subresource, now, taken)
+        return [_entry_as_json(mine)] if taken else []
     entries = gain(type, live, new, entries, writer, now, ignored, at_version)
     return as_json(entries)
 
