@@ -14,7 +14,7 @@ from pathlib import Path
 from .payloads import Payload, VolumeFailed
 
 DATA = "..data"
-MEMORY = Path("/dev/shm")  # a tmpfs on every Linux host, also without root
+MEMORY = Path("/dev/shm")  # a tmpfs on every Linux host; on some only root may write there
 KINDS = {
     "Directory": (stat.S_ISDIR, "directory"),
     "File": (stat.S_ISREG, "file"),
@@ -33,7 +33,7 @@ def write_payload(
         group: owner group of the files, which may then read them.
         is_secret: keep them in memory, where the host has any, so that no disk ever holds them.
     """
-    if is_secret and MEMORY.is_dir() and not directory.exists():
+    if is_secret and has_memory() and not directory.exists():
         private = memory_directory(directory)
         private.mkdir(mode=0o700, exist_ok=True)
         if private.is_symlink() or private.stat().st_uid != os.geteuid():
@@ -103,7 +103,7 @@ def _give_to_group(path: Path, group: int) -> None:
 
 def make_empty_directory(directory: Path, source: dict[str, object], group: int | None = None) -> Path:
     """The directory of an ``emptyDir``; in memory if it asks for that and the host can."""
-    if source.get("medium") == "Memory" and MEMORY.is_dir() and not directory.exists():
+    if source.get("medium") == "Memory" and has_memory() and not directory.exists():
         in_memory = memory_directory(directory)
         in_memory.mkdir(exist_ok=True)
         _lead_to(directory, in_memory)
@@ -120,6 +120,11 @@ def _lead_to(directory: Path, in_memory: Path) -> None:
     directory.parent.mkdir(parents=True, exist_ok=True)
     directory.unlink(missing_ok=True)
     directory.symlink_to(in_memory)
+
+
+def has_memory() -> bool:
+    """Whether directories can be kept in memory on this host, by this user."""
+    return MEMORY.is_dir() and os.access(MEMORY, os.W_OK | os.X_OK)
 
 
 def memory_directory(directory: Path) -> Path:
