@@ -10,7 +10,7 @@ from tests.cluster.program import ROOT, Program, eventually
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root: containers that outlive the server"),
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(300),
 ]
 EXAMPLE = str(ROOT / "conformance" / "examples" / "web.yaml")
 
@@ -52,7 +52,7 @@ def test_a_rollout_cut_by_kill_9_completes(program: Program) -> None:
     underway = containers_of(kubectl)
     program.kill()
     program.up()
-    kubectl("rollout", "status", "deployment/web", "--timeout=30s")
+    kubectl("rollout", "status", "deployment/web", "--timeout=150s", timeout=160)
     eventually(lambda: len(containers_of(kubectl)) == 4)
     done = containers_of(kubectl)
     assert not set(done) & set(old)
