@@ -51,7 +51,7 @@ def plan_objects(
             SERVICE_CIDRS,
             _object("networking.k8s.io/v1", "ServiceCIDR", "kubernetes", spec={"cidrs": [service_cidr]}),
         ),
-        (SERVICES, api_service(str(ipaddress.ip_network(service_cidr)[1]), api_port)),
+        (SERVICES, _api_service(str(ipaddress.ip_network(service_cidr)[1]), api_port)),
         (ENDPOINTS, _api_endpoints(api_address, api_port)),
         (ENDPOINT_SLICES, _api_endpoint_slice(api_address, api_port)),
     ]
@@ -116,7 +116,7 @@ def _priority_class(name: str, value: int, description: str) -> Json:
     return _object("scheduling.k8s.io/v1", "PriorityClass", name, value=value, description=description)
 
 
-def api_service(address: str, target_port: int) -> Json:
+def _api_service(address: str, target_port: int) -> Json:
     """The Service ``default/kubernetes``."""
     return _object(
         "v1",

@@ -23,7 +23,6 @@ from kube_lite_storage import FormatUnknown, KeysUnusable, Store, StoreDamaged, 
 
 from kube_lite import __version__
 from kube_lite.admission.chain import default_chain
-from kube_lite.api.identity import GroupVersionResource
 from kube_lite.auth.authenticate import default_authenticator
 from kube_lite.auth.authorize import default_authorizer
 from kube_lite.auth.service_accounts import TokenIssuer
@@ -57,7 +56,6 @@ STORE_FAILURES = (StoreLocked, StoreDamaged, FormatUnknown, KeysUnusable)
 """What opening a data directory may run into that its owner should be told in one line."""
 LOOPBACK_GATEWAY = "127.64.0.1"
 """Where Pods on the host's network reach the API; those have loopback addresses from here on."""
-NODES = GroupVersionResource("", "v1", "nodes")
 
 
 class Cluster:

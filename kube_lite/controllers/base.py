@@ -10,6 +10,7 @@ nothing runs.
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Generic, NamedTuple, TypeVar
 
@@ -35,7 +36,7 @@ class RequeueAfter(NamedTuple):
     seconds: float
 
 
-class Reconciler(Generic[K]):
+class Reconciler(ABC, Generic[K]):
     """Works on keys from a queue. Subclasses implement ``reconcile``.
 
     Args:
@@ -49,9 +50,9 @@ class Reconciler(Generic[K]):
         self.queue: WorkQueue[K] = WorkQueue(clock)
         self._workers = workers
 
+    @abstractmethod
     async def reconcile(self, key: K) -> RequeueAfter | None:
         """Bring what is closer to what should be. Must be safe to call at any time and twice."""
-        raise NotImplementedError
 
     async def work(self) -> None:
         """Work on keys until cancelled; for use inside ``async with self.queue``."""
