@@ -19,6 +19,7 @@ from kube_lite_runtime.process.channel import connect
 from kube_lite_runtime.process.driver import ProcessDriver
 from kube_lite_runtime.process.files import SHARED_MEMORY
 from kube_lite_runtime.process.reaper import descendants
+from kube_lite_runtime.process.records import sandbox_record
 from kube_lite_runtime.process.wire import MESSAGE_BYTES
 from kube_lite_runtime.select import process_driver
 from kube_lite_runtime.types import ContainerState, State
@@ -99,6 +100,18 @@ async def test_a_container_outlives_the_server_that_was_killed_and_no_line_is_lo
         assert found.exit is not None
         assert found.exit.code == 7
         assert [line.split(" ")[3] for line in log.read_text().splitlines()] == ["before", "after"]
+        await driver.teardown()
+
+
+async def test_a_sandbox_whose_maker_was_killed_in_the_middle_is_not_taken_over(directory: Path) -> None:
+    async with ProcessDriver(directory) as killed:
+        whole = await killed.create_sandbox(POD)
+        record = sandbox_record("0" * 32, POD, hostname="half", now=0.0)
+        wanted = {"namespaces": 0, "hostname": "half", "sysctls": {}, "limits": {}}
+        await killed._link.ask("create_sandbox", sandbox=record, wanted=wanted)  # and no further
+    async with ProcessDriver(directory) as driver:
+        assert [sandbox.id for sandbox in await driver.list_sandboxes()] == [whole.id]
+        assert [record["id"] for record in (await driver._link.hello())["sandboxes"]] == [whole.id]
         await driver.teardown()
 
 

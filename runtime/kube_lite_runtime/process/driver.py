@@ -34,7 +34,14 @@ from .cgroups import Groups
 from .link import Link
 from .plain import as_plain, make_links, next_loopback, plan_abilities, plan_links
 from .plan import Host, Pod, plan_container, plan_namespaces
-from .records import container_record, container_state, plan_message, sandbox_record, sandbox_state
+from .records import (
+    container_record,
+    container_state,
+    is_complete,
+    plan_message,
+    sandbox_record,
+    sandbox_state,
+)
 from .sessions import Ends, PipeSession
 from .supervisor import instance_name
 from .syscalls import NEW_NETWORK
@@ -93,6 +100,9 @@ class ProcessDriver:
             reason = await self._start_network(hello["mode"])
             self._abilities = plan_abilities(hello, network_reason=reason)
             await self._run(lambda: self._settle(hello))
+            for record in hello["sandboxes"]:
+                if not is_complete(record):  # its maker was killed in the middle
+                    await self.remove_sandbox(record["id"])
         except BaseException:
             await self._let_go()
             raise
@@ -134,7 +144,8 @@ class ProcessDriver:
 
     async def list_sandboxes(self) -> Sequence[SandboxState]:
         """Every sandbox."""
-        return [sandbox_state(record) for record in (await self._link.hello())["sandboxes"]]
+        records = (await self._link.hello())["sandboxes"]
+        return [sandbox_state(record) for record in records if is_complete(record)]
 
     async def create_container(self, sandbox_id: str, spec: ContainerSpec) -> ContainerState:
         """Plan a container and make its directories."""
@@ -353,7 +364,7 @@ class ProcessDriver:
                 self._directory / "sandboxes" / sandbox_id, self._instance, spec, hostname, addresses
             )
         )
-        update = {"addresses": addresses, "shared_memory": str(memory or "")}
+        update = {"addresses": addresses, "shared_memory": str(memory or ""), "complete": True}
         return sandbox_state(await self._link.ask("update_sandbox", sandbox=sandbox_id, update=update))
 
     async def _remove_sandbox(self, sandbox_id: str) -> None:

@@ -9,7 +9,7 @@ from ..types import ContainerSpec, ContainerState, ExitStatus, SandboxSpec, Sand
 
 
 def sandbox_record(sandbox_id: str, spec: SandboxSpec, *, hostname: str, now: float) -> dict[str, Any]:
-    """A new sandbox."""
+    """A new sandbox; ``complete`` when it has its addresses and files as well as its namespaces."""
     return {
         "id": sandbox_id,
         "namespace": spec.namespace,
@@ -17,6 +17,7 @@ def sandbox_record(sandbox_id: str, spec: SandboxSpec, *, hostname: str, now: fl
         "uid": spec.uid,
         "attempt": spec.attempt,
         "ready": False,
+        "complete": False,
         "created_at": now,
         "addresses": [],
         "labels": dict(spec.labels),
@@ -26,6 +27,11 @@ def sandbox_record(sandbox_id: str, spec: SandboxSpec, *, hostname: str, now: fl
         "namespaces": 0,
         "shared_memory": "",
     }
+
+
+def is_complete(record: Mapping[str, Any]) -> bool:
+    """Whether a sandbox was made to the end; those of a maker that was killed meanwhile are of no use."""
+    return bool(record.get("complete", True))  # older records do not say
 
 
 def sandbox_state(record: Mapping[str, Any]) -> SandboxState:
