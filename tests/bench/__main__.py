@@ -9,7 +9,7 @@ import importlib
 import os
 import platform
 
-NAMES = ("startup", "store", "encryption", "http", "pods")
+NAMES = ("startup", "store", "encryption", "http", "layers", "pods")
 
 
 def main() -> None:

@@ -51,7 +51,7 @@ def run() -> None:
     with started("--parts", "api") as server:
         answers = asyncio.run(_prepare(server))
         with bare_http(server.directory / "pki", answers) as bare:
-            rows = list(_measure(server, bare, answers))
+            rows = list(_measure(server, bare.port))
     title = f"HTTP, {CONNECTIONS} connections, TLS"
     print(f"{title:<28}{'per s':>9}{'median':>10}{'p99':>10}{'bare/s':>10}{'ratio':>8}   real control plane")
     for name, ours, yardstick in rows:
@@ -64,7 +64,7 @@ def run() -> None:
             print(f"    {ours['failures']} of the answers were errors")
 
 
-def _measure(server: Server, bare: int, answers: dict[str, str]) -> Any:
+def _measure(server: Server, bare: int) -> Any:
     plans: list[tuple[str, dict[str, Any]]] = [
         ("get a ConfigMap", {"path": f"{MAPS}/read"}),
         ("list 1,000 ConfigMaps", {"path": MAPS, "connections": 2}),
@@ -80,20 +80,25 @@ def _measure(server: Server, bare: int, answers: dict[str, str]) -> Any:
 async def _prepare(server: Server) -> dict[str, str]:
     """Make what is read, and learn the bytes that the yardstick shall answer."""
     async with ClientSession(server.url, connector=TCPConnector(ssl=server.tls(), limit=32)) as http:
-        account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
-        await _post(http, "/api/v1/namespaces/default/serviceaccounts", account)
-        await _post(http, MAPS, _named(CONFIG_MAP, "read"))
-        async with asyncio.TaskGroup() as group:
-            for number in range(LISTED - 1):
-                group.create_task(_post(http, MAPS, _named(CONFIG_MAP, f"listed-{number}")))
-        created = await _post(http, PODS, _named(POD, "one"))
-        async with http.get(f"{MAPS}/read") as response:
-            read = await response.text()
-        async with http.get(MAPS) as response:
-            listed = await response.text()
+        return await answers_of(http, listed=LISTED)
+
+
+async def answers_of(http: ClientSession, listed: int) -> dict[str, str]:
+    """Make one object of each kind, ``listed`` ConfigMaps in all, and return what requests are answered."""
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
+    await _post(http, "/api/v1/namespaces/default/serviceaccounts", account)
+    await _post(http, MAPS, _named(CONFIG_MAP, "read"))
+    async with asyncio.TaskGroup() as group:
+        for number in range(listed - 1):
+            group.create_task(_post(http, MAPS, _named(CONFIG_MAP, f"listed-{number}")))
+    created = await _post(http, PODS, _named(POD, "one"))
+    async with http.get(f"{MAPS}/read") as response:
+        read = await response.text()
+    async with http.get(MAPS) as response:
+        whole_list = await response.text()
     return {
         f"GET {MAPS}/read": read,
-        f"GET {MAPS}": listed,
+        f"GET {MAPS}": whole_list,
         f"POST {MAPS}": read,
         f"POST {PODS}": created,
     }

@@ -117,6 +117,7 @@ async def run(load: Load) -> dict[str, Any]:
         await done
     waits = sorted(load.waits)
     return {
+        "answered": len(waits),
         "per_second": len(waits) / (time.perf_counter() - began),
         "failures": load.failures,
         "median_ms": waits[len(waits) // 2] * 1000,

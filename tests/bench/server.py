@@ -48,15 +48,20 @@ class Server:
         return load(self, self.port, **settings)
 
 
-def load(server: Server, port: int, **settings: Any) -> dict[str, Any]:
+def load_command(pki: Path, port: int, **settings: Any) -> list[str]:
+    """What to run for a load on a port, with the certificates of a directory; it prints what it found."""
     wanted = {
         "port": port,
-        "authority": str(server.authority),
-        "certificate": str(server.admin.certificate),
-        "key": str(server.admin.key),
+        "authority": str(pki / "ca.crt"),
+        "certificate": str(pki / "admin.crt"),
+        "key": str(pki / "admin.key"),
         **settings,
     }
-    command = [sys.executable, "-m", "tests.bench.load", json.dumps(wanted)]
+    return [sys.executable, "-m", "tests.bench.load", json.dumps(wanted)]
+
+
+def load(server: Server, port: int, **settings: Any) -> dict[str, Any]:
+    command = load_command(server.directory / "pki", port, **settings)
     found: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
     return found
 

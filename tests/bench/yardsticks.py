@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from aiohttp.web_request import BaseRequest
 from aiohttp.web_response import Response
@@ -20,10 +21,20 @@ from aiohttp.web_server import Server
 
 from kube_lite.kit.pki import Pair, server_context
 
+from .server import cpu_seconds
+
+
+class Bare(NamedTuple):
+    port: int
+    pid: int
+
+    def cpu_seconds(self) -> float:
+        return cpu_seconds(self.pid)
+
 
 @contextmanager
-def bare_http(directory: Path, answers: dict[str, str]) -> Iterator[int]:
-    """Serve ``answers`` by ``"METHOD path"``; gives the port. ``directory`` has the server's certificates."""
+def bare_http(directory: Path, answers: dict[str, str]) -> Iterator[Bare]:
+    """Serve ``answers`` by ``"METHOD path"``. ``directory`` has the server's certificates."""
     command = [sys.executable, "-m", "tests.bench.yardsticks", str(directory)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin is not None
@@ -31,7 +42,7 @@ def bare_http(directory: Path, answers: dict[str, str]) -> Iterator[int]:
     try:
         process.stdin.write(json.dumps(answers) + "\n")
         process.stdin.flush()
-        yield int(process.stdout.readline())
+        yield Bare(int(process.stdout.readline()), process.pid)
     finally:
         process.kill()
         process.communicate()
