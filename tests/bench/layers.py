@@ -1,7 +1,7 @@
 """Processor time of a request, layer by layer, in a server that serves real connections over TLS.
 
 The server runs in this process with the functions of every layer wrapped, rounds of it and of the bare
-handler in turns. What no layer claims is HTTP, TLS and the event loop; what other threads use is the writer's.
+handler in turns. What no layer claims is HTTP, TLS and the event loop; other threads are the writer's.
 """
 
 import asyncio
@@ -114,7 +114,7 @@ def _hooks() -> list[tuple[Any, str, str]]:
     return hooks
 
 
-def _subclasses(kind: type) -> list[type]:
+def _subclasses(kind: type[Any]) -> list[type]:
     found: list[type] = []
     for direct in kind.__subclasses__():
         found.append(direct)
