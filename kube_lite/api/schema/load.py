@@ -10,7 +10,7 @@ part of a ``Schema``; ``Definitions.descriptions`` reads them apart.
 """
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from kube_lite.api.identity import GroupVersionKind, Json
 
@@ -42,6 +42,9 @@ SLOTS = (
 )  # fmt: skip
 
 
+Made = TypeVar("Made")
+
+
 class Schema:
     """What one value may look like.
 
@@ -64,10 +67,11 @@ class Schema:
         preserve_unknown: unknown fields below are kept (``x-kubernetes-preserve-unknown-fields``).
         embedded_resource: an object with apiVersion, kind and metadata of its own.
         gvks: the kinds a top-level definition describes.
-        keywords: every other keyword as written (``minimum``, ``pattern``, ``x-kubernetes-validations`` …).
+        keywords: every other keyword as written (``minimum``, ``pattern``, ``x-kubernetes-validations`` …),
+            and ``additionalProperties`` where that is no schema.
     """
 
-    __slots__ = (*SLOTS, "_fill")
+    __slots__ = (*SLOTS, "_fill", "_made")
 
     if TYPE_CHECKING:
         name: str
@@ -102,6 +106,16 @@ class Schema:
     def __init__(self, name: str, fill: "Callable[[Schema], None]") -> None:
         self.name = name
         self._fill = fill
+        self._made: dict[Callable[[Schema], Any], Any] | None = None
+
+    def made(self, make: "Callable[[Schema], Made]") -> Made:
+        """What ``make`` makes of this schema: made once, and forgotten together with it."""
+        if self._made is None:
+            self._made = {}
+        if make not in self._made:
+            self._made[make] = make(self)
+        found: Made = self._made[make]
+        return found
 
     def __repr__(self) -> str:
         return f"Schema({self.name or self.type!r})"
@@ -151,35 +165,87 @@ class Source(Protocol):
         ...
 
 
-class Definitions:
-    """The definitions of one release, by name, each decoded on first use."""
+class CustomSchema(Schema):
+    """The root of a custom resource, whose metadata is everybody's ObjectMeta.
 
-    def __init__(self, source: Source) -> None:
+    ``structure`` is the schema as its definition has it, where metadata may be restricted further: what
+    pruning, defaulting and validation go by.
+    """
+
+    __slots__ = ("_metadata", "structure")
+
+    if TYPE_CHECKING:
+        structure: Schema
+        _metadata: Schema
+
+    def __init__(self, name: str, structure: Schema, metadata: Schema) -> None:
+        super().__init__(name, self._complete)
+        self.structure = structure
+        self._metadata = metadata
+
+    def _complete(self, schema: Schema) -> None:
+        for slot in SLOTS[1:]:
+            setattr(schema, slot, getattr(self.structure, slot))
+        text = in_place({"type": "string"}, _refers_to_nothing)
+        own = {"apiVersion": text, "kind": text, "metadata": self._metadata}
+        schema.properties = {**self.structure.properties, **own}
+        schema.embedded_resource = False
+
+
+class Definitions:
+    """The definitions of one release, by name, each decoded on first use; and those of custom resources."""
+
+    def __init__(self, source: Source, *, shared: dict[str, Schema] | None = None) -> None:
         self._source = source
-        self._schemas: dict[str, Schema] = {}
+        self._schemas: dict[str, Schema] = {} if shared is None else shared
+        self._added: dict[str, Callable[[], Json]] = {}
+        self._custom: dict[str, CustomSchema] = {}
+
+    def fork(self) -> "Definitions":
+        """The same definitions, for a cluster that adds its own; what was decoded is shared."""
+        return Definitions(self._source, shared=self._schemas)
+
+    def add(self, name: str, document: Callable[[], Json]) -> None:
+        """Know a custom resource by that name from now on; a definition of that name is replaced.
+
+        Args:
+            document: gives its ``openAPIV3Schema``, fresh each time; not called before somebody looks.
+        """
+        self.remove(name)
+        self._added[name] = document
+
+    def remove(self, name: str) -> None:
+        """Forget what was added; unknown names are no error."""
+        self._added.pop(name, None)
+        self._custom.pop(name, None)
 
     def __contains__(self, name: str) -> bool:
-        return name in self._source.names()
+        return name in self._source.names() or name in self._added
 
     def names(self) -> list[str]:
-        """Every definition, in the order of the published document."""
-        return list(self._source.names())
+        """Every definition, in the order of the published document; custom resources last."""
+        return [*self._source.names(), *self._added]
 
     def name_of(self, gvk: GroupVersionKind) -> str:
         """The definition that describes a kind, or an empty text."""
         return self._source.kinds().get(f"{gvk.group}/{gvk.version}/{gvk.kind}", "")
 
     def document(self, name: str) -> Json:
-        """One definition in OpenAPI words without descriptions; ``$ref`` holds the bare name of another."""
+        """One definition in OpenAPI words without descriptions; ``$ref`` holds the bare name of another.
+
+        That of a custom resource is as its author wrote it, descriptions included.
+        """
+        if name in self._added:
+            return self._added[name]()
         return self._source.document(name)
 
     def descriptions(self, name: str) -> dict[str, str]:
-        """Field → description; the definition's own under ``""``."""
-        return self._source.descriptions(name)
+        """Field → description; the definition's own under ``""``. Custom resources have them in place."""
+        return {} if name in self._added else self._source.descriptions(name)
 
     def enums(self, name: str) -> Mapping[str, Mapping[str, str]]:
         """Field → value → what it means; schemas do not know, as other rules decide what is accepted."""
-        return self._source.enums(name)
+        return {} if name in self._added else self._source.enums(name)
 
     def schema(self, name: str) -> Schema:
         """The schema of a definition; the same object each time.
@@ -189,9 +255,20 @@ class Definitions:
         """
         schema = self._schemas.get(name)
         if schema is None:
+            if name in self._added:
+                return self._custom_schema(name)
             if name not in self._source.names():
                 raise KeyError(name)
             schema = self._schemas[name] = Schema(name, self._fill_definition)
+        return schema
+
+    def _custom_schema(self, name: str) -> CustomSchema:
+        schema = self._custom.get(name)
+        if schema is None:
+            from kube_lite.api.custom.structure import custom_schema  # which is built upon this file
+
+            structure = custom_schema(self._added[name](), self)
+            schema = self._custom[name] = CustomSchema(name, structure, self.schema(OBJECT_META))
         return schema
 
     def _fill_definition(self, schema: Schema) -> None:
@@ -200,6 +277,10 @@ class Definitions:
     def parse(self, document: Json) -> Schema:
         """A schema written in place, such as a CustomResourceDefinition's; it may refer to definitions."""
         return in_place(document, self.schema)
+
+
+def _refers_to_nothing(name: str) -> Schema:
+    raise KeyError(name)
 
 
 def in_place(document: Json, resolve: Callable[[str], Schema]) -> Schema:
@@ -214,6 +295,7 @@ def in_place(document: Json, resolve: Callable[[str], Schema]) -> Schema:
     def refer(schema: Schema) -> None:
         for slot in SLOTS:
             setattr(schema, slot, getattr(target, slot))
+        schema.keywords = {**target.keywords, **_other_keywords(document)}
         _fill_extensions(schema, document, target)
 
     return Schema(reference, refer)
@@ -227,7 +309,10 @@ def fill(schema: Schema, document: Json, resolve: Callable[[str], Schema]) -> No
     schema.format = get("format", "")
     schema.properties = {name: in_place(below, resolve) for name, below in get("properties", {}).items()}
     items, additional = get("items"), get("additionalProperties")
-    schema.items = in_place(items, resolve) if items is not None else None
+    schema.items = in_place(items, resolve) if isinstance(items, dict) else None
+    keywords = _other_keywords(document)
+    if isinstance(additional, bool):
+        keywords["additionalProperties"] = additional
     if additional is True:
         additional = {}
     schema.additional = in_place(additional, resolve) if isinstance(additional, dict) else None
@@ -241,12 +326,36 @@ def fill(schema: Schema, document: Json, resolve: Callable[[str], Schema]) -> No
         GroupVersionKind(entry["group"], entry["version"], entry["kind"])
         for entry in get("x-kubernetes-group-version-kind", ())
     )
-    schema.keywords = {word: value for word, value in document.items() if word not in _KNOWN}
+    schema.keywords = keywords
     schema.default = None
     schema.patch_strategies = frozenset()
     schema.patch_merge_key = schema.list_type = schema.map_type = ""
     schema.list_map_keys = ()
     _fill_extensions(schema, document, schema)
+    if schema.embedded_resource:
+        for name, below in of_resource(document).items():
+            schema.properties[name] = in_place(below, resolve)
+
+
+def of_resource(document: Json) -> Json:
+    """The three properties that every resource has besides those of its document.
+
+    What a custom resource's own schema says of ``metadata`` restricts the common one: it is under ``allOf``.
+    """
+    own = document.get("properties", {})
+    text = {"type": "string"}
+    metadata: Json = {"$ref": OBJECT_META}
+    if own.get("metadata"):
+        metadata["allOf"] = [own["metadata"]]
+    return {
+        "apiVersion": own.get("apiVersion", text),
+        "kind": own.get("kind", text),
+        "metadata": metadata,
+    }
+
+
+def _other_keywords(document: Json) -> Json:
+    return {word: value for word, value in document.items() if word not in _KNOWN}
 
 
 def _fill_extensions(schema: Schema, document: Json, otherwise: Schema) -> None:

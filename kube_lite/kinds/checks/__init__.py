@@ -15,8 +15,7 @@ from typing import NamedTuple
 from kube_lite.api import names
 from kube_lite.api.errors import Cause
 from kube_lite.api.identity import GroupVersionKind, Json
-
-from .metadata import check_metadata, check_metadata_update, check_texts
+from kube_lite.api.metadata_rules import check_metadata, check_metadata_update, check_texts
 
 Rule = Callable[[Json], Iterator[Cause]]
 ChangeRule = Callable[[Json, Json], Iterator[Cause]]

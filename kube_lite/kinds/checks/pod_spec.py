@@ -15,10 +15,10 @@ from kube_lite.api.fielderrors import (
     required,
 )
 from kube_lite.api.identity import Json
+from kube_lite.api.metadata_rules import check_annotations, check_labels
 from kube_lite.api.names import check_label, check_qualified_name, check_subdomain
 
 from .containers import Around, check_container, check_containers, check_init_containers, check_resources
-from .metadata import check_annotations, check_labels
 from .placement import check_affinity, check_spread, check_tolerations
 from .security import check_pod_security, check_windows
 from .values import check_ip

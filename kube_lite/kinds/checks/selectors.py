@@ -6,10 +6,9 @@ from kube_lite.api.errors import ApiError, Cause
 from kube_lite.api.fielderrors import Shown, each, forbidden, invalid, required
 from kube_lite.api.gotext import go_json
 from kube_lite.api.identity import Json
+from kube_lite.api.metadata_rules import check_labels
 from kube_lite.api.names import check_label_value, check_qualified_name
 from kube_lite.api.selectors import LabelSelector, label_selector
-
-from .metadata import check_labels
 
 FIELD_OPERATORS = ("In", "NotIn")
 

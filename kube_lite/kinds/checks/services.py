@@ -6,10 +6,10 @@ from kube_lite.api.errors import Cause
 from kube_lite.api.fielderrors import Shown, duplicate, each, forbidden, invalid, one_of, required
 from kube_lite.api.gotext import go_quote
 from kube_lite.api.identity import Json
+from kube_lite.api.metadata_rules import check_labels
 from kube_lite.api.names import check_label, check_qualified_name, check_subdomain
 
 from .containers import PROTOCOLS
-from .metadata import check_labels
 from .values import (
     BAD_CIDR,
     BAD_IP,

@@ -5,11 +5,11 @@ Source: ``apimachinery/pkg/api/validation/objectmeta.go``, ``pkg/apis/core/valid
 
 from collections.abc import Iterator
 
-from kube_lite.api.errors import Cause
-from kube_lite.api.fielderrors import Shown, each, forbidden, immutable, invalid, required, too_long
-from kube_lite.api.gotext import go_json, go_quote
-from kube_lite.api.identity import Json, parse_api_version
-from kube_lite.api.names import Check, check_label_value, check_qualified_name, for_prefix
+from .errors import Cause
+from .fielderrors import Shown, each, forbidden, immutable, invalid, required, too_long
+from .gotext import go_json, go_quote
+from .identity import Json, parse_api_version
+from .names import Check, check_label_value, check_qualified_name, for_prefix
 
 ANNOTATIONS_MAX = 256 * 1024  # bytes of all keys and values together
 STANDARD_FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
