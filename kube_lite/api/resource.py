@@ -5,7 +5,7 @@ behave (strategy). The ``Registry`` finds rows by the three ways requests name t
 while the server runs, so whoever caches something derived from the table compares ``generation``.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from .identity import GroupResource, GroupVersion, GroupVersionKind, GroupVersionResource
@@ -46,12 +46,21 @@ class Resource:
     """Name of the OpenAPI definition, ``io.k8s.api.apps.v1.Deployment``."""
     storage_version: str = ""
     """The version in which objects are stored, where several are served; empty: this one."""
+    definition: str = ""
+    """Name of the CustomResourceDefinition that it comes from; empty for what is built in."""
+    list_kind: str = ""
+    """What lists of it are called; empty for ``<kind>List``."""
     strategy: Strategy = field(default_factory=Strategy, compare=False)
 
     @property
     def api_version(self) -> str:
         """The text of the ``apiVersion`` field."""
         return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def kind_of_list(self) -> str:
+        """What lists of it say they are."""
+        return self.list_kind or f"{self.kind}List"
 
     @property
     def gvr(self) -> GroupVersionResource:
@@ -80,6 +89,7 @@ class Registry:
         self._by_gvr: dict[GroupVersionResource, Resource] = {}
         self._by_gvk: dict[GroupVersionKind, Resource] = {}
         self.generation = 0
+        self._listeners: list[Callable[[], None]] = []
         for resource in resources:
             self.add(resource)
 
@@ -88,14 +98,24 @@ class Registry:
         self._by_gvr[resource.gvr] = resource
         if resource.verbs or resource.gvk not in self._by_gvk:
             self._by_gvk[resource.gvk] = resource
-        self.generation += 1
+        self._changed()
 
     def remove(self, gvr: GroupVersionResource) -> None:
         """Stop serving the row; unknown ones are no error."""
         resource = self._by_gvr.pop(gvr, None)
         if resource is not None and self._by_gvk.get(resource.gvk) is resource:
             del self._by_gvk[resource.gvk]
+        self._changed()
+
+    def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call ``listener`` after every change of the table, until what is returned here is called."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def _changed(self) -> None:
         self.generation += 1
+        for listener in self._listeners:
+            listener()
 
     def __iter__(self) -> Iterator[Resource]:
         """Every row, in order."""
