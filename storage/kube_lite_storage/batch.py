@@ -115,11 +115,13 @@ class Batch:
         # Few calls with many rows: each call lets the interpreter go, and must win it back from the loop.
         txn.cursor(environment.now).putmulti(puts)
         environment.reached("present written")
-        txn.cursor(environment.past).putmulti(self.past)
+        if self.past:
+            txn.cursor(environment.past).putmulti(self.past)
         environment.reached("past written")
         txn.cursor(environment.log).putmulti(self.log, append=True)
         environment.reached("log written")
-        txn.cursor(environment.leases).putmulti(self.leases)
+        if self.leases:
+            txn.cursor(environment.leases).putmulti(self.leases)
         environment.put_number(txn, layout.REVISION_ROW, self.revision)
         environment.reached("revision written")
 

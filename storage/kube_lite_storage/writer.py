@@ -25,6 +25,7 @@ from .environment import Environment
 from .errors import StoreClosed, StoreError, StoreFull
 from .housekeeping import Answer, Housekeeping
 from .leases import Leases
+from .mailbox import Mailbox
 from .types import Txn
 
 log = logging.getLogger(__name__)
@@ -94,6 +95,7 @@ class Writer:
         self._housekeeping = Housekeeping(environment, keep_seconds, keep_bytes, monotonic)
         self._leases = Leases(environment, now)
         self._looks_again = 0.0
+        self._mailbox = Mailbox()
         self._thread = threading.Thread(target=self._run, name="kube-lite-store-writer", daemon=True)
 
     def start(self) -> None:
@@ -134,6 +136,7 @@ class Writer:
             except asyncio.CancelledError as error:
                 cancelled = error
         self._thread.join()
+        self._mailbox.close()
         if cancelled is not None:
             raise cancelled
 
@@ -179,14 +182,14 @@ class Writer:
             reason = StoreClosed(f"the store's writer has failed: {error}")
             reason.__cause__ = error
         finally:
-            self._loop.call_soon_threadsafe(self._finish, reason)
+            self._mailbox.post(self._finish, reason)
 
     def _serve(self) -> None:
         while True:
             txns, others, is_last = self._take_group(self._timeout())
             if txns:
                 answers, commits = self._commit(txns)
-                self._loop.call_soon_threadsafe(self._deliver, answers, commits)
+                self._mailbox.post(self._deliver, answers, commits)
             for order in others:
                 self._do(order)
             try:
@@ -202,9 +205,9 @@ class Writer:
         answers = self._retry(self._housekeeping.step)
         if answers:
             self._environment.ballast.load()
-            self._loop.call_soon_threadsafe(self._deliver, answers, ())
+            self._mailbox.post(self._deliver, answers, ())
         while self._leases.is_due() and self._queue.empty():
-            self._loop.call_soon_threadsafe(self._deliver, (), self._retry(self._leases.sweep).commits)
+            self._mailbox.post(self._deliver, (), self._retry(self._leases.sweep).commits)
 
     def _wait_for_room(self, error: StoreFull) -> None:
         log.warning("nothing can be forgotten or expire", exc_info=error)
@@ -291,7 +294,7 @@ class Writer:
             self._retry(order.work)
         except (StoreError, OSError, lmdb.Error) as error:
             outcome = error
-        self._loop.call_soon_threadsafe(self._deliver, [(order.answer, outcome)], ())
+        self._mailbox.post(self._deliver, [(order.answer, outcome)], ())
 
     def _retry(self, work: Callable[[], Result]) -> Result:
         while True:
@@ -310,7 +313,7 @@ class Writer:
         """Have the loop's thread enlarge the map while this one holds no transaction."""
         answer: ThreadFuture[bool] = ThreadFuture()
         with self._environment.copying:  # whoever reads the map elsewhere would lose it under his feet
-            self._loop.call_soon_threadsafe(self._grow_in_loop, into_reserve, answer)
+            self._mailbox.post(self._grow_in_loop, into_reserve, answer)
             return answer.result()
 
     def _grow_in_loop(self, into_reserve: bool, answer: "ThreadFuture[bool]") -> None:
