@@ -75,11 +75,11 @@ class Kubectl:
 
 
 def eventually(check: Callable[[], object], within: float = 30) -> None:
-    """Wait until ``check`` no longer fails an assertion, at most ``within`` seconds."""
+    """Wait until ``check`` neither fails an assertion nor says False, at most ``within`` seconds."""
     deadline = time.monotonic() + within
     while True:
         try:
-            check()
+            assert check() is not False, check
             return
         except AssertionError:
             if time.monotonic() > deadline:

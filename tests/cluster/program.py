@@ -5,8 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -81,11 +79,3 @@ class Program:
         """What the running cluster says of itself."""
         note: dict[str, object] = json.loads((self.directory / "running.json").read_text())
         return note
-
-
-def eventually(check: Callable[[], bool], within: float = 20) -> None:
-    """Wait until ``check`` is true."""
-    deadline = time.monotonic() + within
-    while not check():
-        assert time.monotonic() < deadline, f"not within {within} s: {check}"
-        time.sleep(0.02)

@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from conformance.kubectl import Kubectl
-from tests.cluster.program import ROOT, Program, eventually
+from conformance.kubectl import Kubectl, eventually
+from tests.cluster.program import ROOT, Program
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root: containers that outlive the server"),
@@ -52,7 +52,7 @@ def test_a_rollout_cut_by_kill_9_completes(program: Program) -> None:
     underway = containers_of(kubectl)
     program.kill()
     program.up()
-    kubectl("rollout", "status", "deployment/web", "--timeout=150s", timeout=160)
+    kubectl("rollout", "status", "deployment/web", "--timeout=60s")
     eventually(lambda: len(containers_of(kubectl)) == 4)
     done = containers_of(kubectl)
     assert not set(done) & set(old)

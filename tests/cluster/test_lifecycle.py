@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.program import Program, eventually
+from conformance.kubectl import eventually
+from tests.cluster.program import Program
 
 POD = json.dumps(
     {

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.program import ROOT, Program, eventually
+from conformance.kubectl import eventually
+from tests.cluster.program import ROOT, Program
 
 NOBODY = 65534
 pytestmark = pytest.mark.timeout(120)
