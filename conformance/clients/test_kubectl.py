@@ -92,4 +92,3 @@ def test_an_object_is_applied_compared_edited_replaced_patched_and_waited_for(
     client("wait", "deployment/web", "--for=condition=Available", "--timeout=30s")
     assert re.search(r"^Labels:\s+a=b$", client("describe", "deployment/web"), re.MULTILINE)
     assert client("delete", "-f", str(file)).startswith('deployment.apps "web" deleted')
-
