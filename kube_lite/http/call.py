@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from aiohttp.web_request import BaseRequest
 from aiohttp.web_response import StreamResponse
@@ -50,8 +51,18 @@ class Call:
         return several
 
 
+class Wish(NamedTuple):
+    """What the headers of a request say; ``raw`` are those very headers. Kept with a connection."""
+
+    raw: tuple[tuple[bytes, bytes], ...]
+    is_usual: bool
+    accept: str
+    user_agent: str
+    token: str | None
+
+
 Handler = Callable[[Call], Awaitable[StreamResponse]]
-"""Answers a call; middleware makes one of another."""
+"""Answers a call."""
 
 
 def warning(text: str) -> str:

@@ -10,14 +10,11 @@ Source: names and labels of ``apiserver/pkg/endpoints/metrics/metrics.go``.
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from time import perf_counter
 from typing import TYPE_CHECKING
-
-from aiohttp.web_response import StreamResponse
 
 from kube_lite.kit.metrics import Labels, Metrics
 
-from .call import Call, Handler
+from .call import Call
 from .parse import STREAMS, Asked
 
 if TYPE_CHECKING:
@@ -38,16 +35,15 @@ APPLY = "application/apply-patch+yaml"
 CLUSTER = "kube-lite"  # which storage it is, where upstream has several
 
 
-def route_of(asked: Asked, call: Call) -> Labels:
-    """The labels of a request that leads somewhere, all but the code."""
+def route_of(asked: Asked, query: Mapping[str, str], content_type: str = "") -> Labels:
+    """The labels of a request that leads somewhere, all but the code; the body's type counts for patches."""
     verb, group, version, resource, namespace, name, subresource, _ = asked
     scope = "resource" if name or verb == "create" else "namespace" if namespace else "cluster"
     shown = VERBS.get(verb, "other")
     if subresource in STREAMS:
         shown = "CONNECT"
-    elif verb == "patch" and call.request.headers.get("Content-Type", "").startswith(APPLY):
+    elif verb == "patch" and content_type.startswith(APPLY):
         shown = "APPLY"
-    query = call.address.query
     dry_run = "All" if query and query.get("dryRun") == "All" else ""
     return (shown, dry_run, group, version, resource, subresource, scope, COMPONENT)
 
@@ -57,6 +53,7 @@ class Counting:
 
     def __init__(self, metrics: Metrics) -> None:
         self._streams: dict[Labels, float] = {}
+        self._known: dict[tuple[Labels, int], tuple[list[float], list[float]]] = {}
         self._total = metrics.counter(
             "apiserver_request_total", "Requests answered.", (*REQUEST_LABELS, "code")
         )
@@ -70,30 +67,16 @@ class Counting:
             self._streams.copy,
         )
 
-    def counted(self, handler: Handler) -> Handler:
-        """Count requests and the time they take, by what they were for."""
-        known: dict[tuple[Labels, int], tuple[list[float], list[float]]] = {}
-        bounds = self._duration.bounds
-
-        async def handle(call: Call) -> StreamResponse:
-            began = perf_counter()
-            response = await handler(call)
-            route = call.route or (READ if call.request.method == "GET" else OTHER)
-            key = route, response.status
-            cells = known.get(key)
-            if cells is None:
-                cells = known[key] = self._cells(*key)
-            total, duration = cells
-            seconds = perf_counter() - began
-            total[0] += 1
-            duration[bisect_left(bounds, seconds)] += 1
-            duration[-1] += seconds
-            return response
-
-        return handle
-
-    def _cells(self, route: Labels, code: int) -> tuple[list[float], list[float]]:
-        return self._total.cell((*route, str(code))), self._duration.cell(route)
+    def count(self, route: Labels, code: int, seconds: float) -> None:
+        """Count a request that was answered, and the time it took, by what it was for."""
+        cells = self._known.get((route, code))
+        if cells is None:
+            cells = self._total.cell((*route, str(code))), self._duration.cell(route)
+            self._known[route, code] = cells
+        total, duration = cells
+        total[0] += 1
+        duration[bisect_left(self._duration.bounds, seconds)] += 1
+        duration[-1] += seconds
 
     @contextmanager
     def streaming(self, call: Call) -> Iterator[None]:

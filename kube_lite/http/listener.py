@@ -12,14 +12,19 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 from aiohttp.http_exceptions import LineTooLong
-from aiohttp.web_protocol import RequestHandler
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.web_protocol import RequestHandler, _ErrInfo
 from aiohttp.web_request import BaseRequest
 from aiohttp.web_response import Response, StreamResponse
 from aiohttp.web_server import Server
 
 from kube_lite.auth.user import User
+
+from .call import Wish
 
 log = logging.getLogger(__name__)
 
@@ -35,19 +40,66 @@ class CannotListen(Exception):
     """The address cannot be had; the message says why."""
 
 
+Quick = Callable[["Connection", RawRequestMessage], bytes | None]
+"""Answers a GET at once, or leaves it."""
+
+
 class Connection(RequestHandler):
     """One client's connection."""
 
-    __slots__ = ("_stalled", "certificate", "deadlines", "user")
+    __slots__ = ("_quick", "_stalled", "certificate", "deadlines", "user", "wish")
+
+    def __init__(self, manager: "Connections", quick: Quick, **settings: Any) -> None:
+        super().__init__(manager, **settings)
+        self._quick = quick
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Note the certificate: it is the same for every request on the connection."""
         tls = transport.get_extra_info("ssl_object")
         self.certificate: bytes | None = tls.getpeercert(binary_form=True) if tls is not None else None
         self.user: User | None = None
+        self.wish: Wish | None = None
         self.deadlines: set[asyncio.Timeout] = set()
         self._stalled: asyncio.TimerHandle | None = None
         super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Answer what needs no waiting at once; the task that aiohttp has for the connection does the rest.
+
+        While that task is at work, or was woken already, it has everything that comes after, so that answers
+        keep the order of their requests.
+        """
+        waiter = self._waiter
+        if waiter is None or waiter.done() or self._messages:
+            super().data_received(data)
+            return
+        self._waiter = None  # do not wake it yet
+        try:
+            super().data_received(data)
+        finally:
+            self._waiter = waiter
+        while self._messages and not waiter.done() and self._answer_quickly():
+            pass
+        if self._messages and not waiter.done():
+            waiter.set_result(None)
+
+    def _answer_quickly(self) -> bool:
+        message, payload = self._messages[0]
+        if isinstance(message, _ErrInfo) or payload is not EMPTY_PAYLOAD or message.method != "GET":
+            return False
+        if message.should_close or message.upgrade or self.writing_paused or self.transport is None:
+            return False
+        answer = self._quick(self, message)
+        if answer is None:
+            return False
+        self.transport.write(answer)
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        self._messages.popleft()
+        if self._parser is not None:
+            self._parser.message_consumed()
+        if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
+            self._resume_reading_if_drained()
+        return True
 
     def pause_writing(self) -> None:
         """The client has not taken what was sent: it has a while to go on, then the connection is cut.
@@ -112,9 +164,15 @@ class Connection(RequestHandler):
 class Connections(Server):
     """All connections of one server."""
 
+    def __init__(
+        self, handler: Callable[[BaseRequest], Awaitable[StreamResponse]], quick: Quick, **settings: Any
+    ) -> None:
+        super().__init__(handler, **settings)
+        self._quick = quick
+
     def __call__(self) -> Connection:
         """A new connection, for the event loop."""
-        return Connection(self, loop=self._loop, **self._kwargs)
+        return Connection(self, self._quick, loop=self._loop, **self._kwargs)
 
     def all(self) -> list[Connection]:
         """Every connection that is open."""
@@ -162,11 +220,14 @@ class Listener:
 @asynccontextmanager
 async def listening(
     handler: Callable[[BaseRequest], Awaitable[StreamResponse]],
+    quick: Quick,
     hosts: Sequence[str],
     port: int,
     tls: ssl.SSLContext | None,
 ) -> AsyncIterator[Listener]:
     """Serve ``handler`` on every host, for the length of the block; port 0 picks one, the same for all.
+
+    ``quick`` is asked first; what it leaves is for ``handler``.
 
     All but the first may be addresses that the host gets later, such as that of the pods' bridge.
 
@@ -180,6 +241,7 @@ async def listening(
 
     connections = Connections(
         handler,
+        quick,
         request_factory=make_request,
         access_log=None,
         max_line_size=MAX_LINE_BYTES,

@@ -11,13 +11,14 @@ from asyncio import get_running_loop
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from aiohttp.web_response import Response, StreamResponse
+from aiohttp.web_response import StreamResponse
 from multidict import CIMultiDict
 
 from kube_lite.api.errors import ApiError, NotAcceptable
 
 from .call import Call
 from .negotiate import PLAIN, negotiate
+from .reply import Reply
 from .represent import encode, with_pretty
 
 PIECE_BYTES = 128 * 1024
@@ -55,7 +56,7 @@ class Responder:
             headers = CIMultiDict(headers)
             headers.update(extra)
         if isinstance(body, bytes) and len(body) < COMPRESSED_FROM:
-            return Response(body=body, status=code, headers=headers)
+            return Reply(body, code, headers)
         pieces = [body] if isinstance(body, bytes) else body
         return await self._send_large(call, code, pieces, CIMultiDict(headers))
 
@@ -69,7 +70,7 @@ class Responder:
             pieces = await get_running_loop().run_in_executor(self._compressor, compress, pieces)
             size = sum(map(len, pieces))
         if size < PIECE_BYTES:
-            return Response(body=b"".join(pieces), status=code, headers=headers)
+            return Reply(b"".join(pieces), code, headers)
         response = StreamResponse(status=code, headers=headers)
         response.content_length = size
         await response.prepare(call.request)
@@ -119,14 +120,14 @@ def accepts_gzip(accept_encoding: str) -> bool:
     return False
 
 
-def text_response(call: Call, code: int, text: str) -> Response:
+def text_response(call: Call, code: int, text: str) -> Reply:
     """An answer in plain text, for paths that are no API."""
-    response = Response(body=text.encode(), status=code, headers=call.headers(TEXT))
+    response = Reply(text.encode(), code, call.headers(TEXT))
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 
 
-def status_response(call: Call, error: ApiError) -> Response:
+def status_response(call: Call, error: ApiError) -> Reply:
     """What a failed request is told: a ``metav1.Status``, in JSON where the client's wish cannot be met."""
     headers = call.request.headers
     try:
@@ -135,7 +136,7 @@ def status_response(call: Call, error: ApiError) -> Response:
         form = PLAIN
     form = with_pretty(form, call.address.query, headers.get("User-Agent", ""))
     body = encode(error.status(), form)
-    response = Response(body=body, status=error.code, headers=call.headers(form.media_type, error.warnings))
+    response = Reply(body, error.code, call.headers(form.media_type, error.warnings))
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
     if error.code == 401:

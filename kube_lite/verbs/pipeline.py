@@ -117,6 +117,16 @@ class Pipeline:
             log.exception("request failed", extra={"verb": request.verb, "resource": request.resource.plural})
             raise InternalError(f"Internal error occurred: {error}") from error
 
+    def get(self, request: Request) -> Answer:
+        """Do a plain ``get`` at once, for callers that cannot wait.
+
+        Raises:
+            ApiError: every failure that has to do with the request.
+        """
+        self.authorize(request)
+        self._check_verb(request)
+        return self._reading.get(request)
+
     def watch(self, request: Request) -> AbstractAsyncContextManager[AsyncIterator[Change]]:
         """Changes of a collection, for the length of the block; see ``registry.watching``.
 

@@ -27,7 +27,7 @@ from .yardsticks import Bare, bare_http
 SECONDS = 1.0
 ROUNDS = 6
 LAYERS = (
-    ("authentication", "kube_lite.http.middleware:_known"),
+    ("authentication", "kube_lite.http.entrance:Entrance.user_of"),
     ("authorization", "kube_lite.verbs.pipeline:Pipeline.authorize"),
     ("verbs", "kube_lite.verbs.pipeline:Pipeline.handle"),
     ("decode", "kube_lite.verbs.writing:Writing.read"),

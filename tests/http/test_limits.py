@@ -11,7 +11,7 @@ from io import BytesIO
 import pytest
 
 from kube_lite.api.identity import GroupVersionResource
-from kube_lite.http.middleware import Limited
+from kube_lite.http.entrance import Limits
 
 from .site import Site, config_map
 
@@ -117,8 +117,8 @@ async def test_what_is_too_long_or_no_http_ends_the_connection_and_is_not_logged
 async def test_reading_and_writing_have_limits_of_their_own(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kube_lite.http.middleware.MOST_WRITING", 0)
-    limited: Limited = site.server._limited
+    monkeypatch.setattr("kube_lite.http.entrance.MOST_WRITING", 0)
+    limits: Limits = site.server._limits
     http = await site.session(headers={"Impersonate-User": "jane"})
     async with http.post(PATH, json=config_map("a")) as response:
         assert (response.status, response.headers["Retry-After"]) == (429, "1")
@@ -128,7 +128,7 @@ async def test_reading_and_writing_have_limits_of_their_own(
     administrator = await site.session()
     async with administrator.post(PATH, json=config_map("a")) as response:
         assert response.status == 201  # who may do everything can clear up
-    assert limited.in_flight == {"readOnly": 0, "mutating": 0}
+    assert limits.in_flight == {"readOnly": 0, "mutating": 0}
 
 
 async def test_a_client_that_stops_reading_is_cut_off(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,135 @@
+"""GETs of one object, answered while their bytes are being read: most of what clients and controllers ask.
+
+What is stored is what is sent, so such a request needs nothing that could wait. It is answered without a
+task, a request object and a response object, which would cost more than the answer. What a path leads to is
+kept, and so is, with each connection, what its headers say, for clients send the same ones again and again.
+
+Whatever is unusual (an error, a table, somebody who acts as another) is left to the long way, which starts
+from the beginning: an answer given here must be the very answer that would be given there.
+"""
+
+from collections.abc import Callable, Mapping
+from time import perf_counter
+from typing import NamedTuple
+
+from aiohttp.http_parser import RawRequestMessage
+
+from kube_lite.api.errors import ApiError
+from kube_lite.api.resource import Registry, Resource
+from kube_lite.kit.metrics import Labels
+from kube_lite.verbs.pipeline import Pipeline
+from kube_lite.verbs.request import Request
+
+from .call import Wish
+from .counting import Counting, route_of
+from .entrance import Entrance, Limits, acts_as_another, bearer_token
+from .listener import Connection
+from .negotiate import negotiate
+from .parse import KEPT_LENGTH, UnknownPath, find_target, parse_request
+from .reply import head_of
+from .represent import object_bytes, with_pretty
+from .respond import COMPRESSED_FROM
+
+KEPT_PATHS = 1024
+UNUSUAL = ("Audit-Id", "Expect")
+
+
+class Path(NamedTuple):
+    """What the target of a request line leads to."""
+
+    resource: Resource
+    namespace: str
+    name: str
+    query: Mapping[str, str]
+    route: Labels
+
+
+class QuickReads:
+    """Answers reads of one object, or leaves them."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        registry: Registry,
+        entrance: Entrance,
+        limits: Limits,
+        counting: Counting,
+        now: Callable[[], float],
+    ) -> None:
+        self._pipeline = pipeline
+        self._registry = registry
+        self._entrance = entrance
+        self._limits = limits
+        self._counting = counting
+        self._now = now
+        self._paths: dict[str, Path | None] = {}
+        self._generation = registry.generation
+
+    def answer(self, connection: Connection, message: RawRequestMessage) -> bytes | None:
+        """The whole answer to a GET without a body, or None where it takes the long way."""
+        began = perf_counter()
+        path = self._path(message.path)
+        wish = connection.wish
+        if wish is None or wish.raw != message.raw_headers:
+            wish = connection.wish = _wish_of(message)
+        if path is None or not wish.is_usual or self._limits.is_full("readOnly"):
+            return None
+        row, query = path.resource, path.query
+        try:
+            form = with_pretty(negotiate(wish.accept, row), query, wish.user_agent)
+            if form.kind:
+                return None
+            user = self._entrance.user_of(connection, wish.token)
+            request = Request("get", row, user, path.namespace, path.name, query=query)
+            body = object_bytes(self._pipeline.get(request), form, row, query, self._now())
+        except ApiError:
+            return None
+        if len(body) >= COMPRESSED_FROM:
+            return None
+        headers = (
+            f"Audit-Id: {self._entrance.next_id()}\r\nCache-Control: no-cache, private\r\n"
+            f"Content-Type: {form.media_type}\r\n"
+        )
+        answer = head_of(200, headers, 3, len(body)) + body
+        self._counting.count(path.route, 200, perf_counter() - began)
+        return answer
+
+    def _path(self, raw: str) -> Path | None:
+        paths = self._paths
+        if self._generation != self._registry.generation:
+            paths.clear()
+            self._generation = self._registry.generation
+        try:
+            return paths[raw]
+        except KeyError:
+            found = self._find(raw)
+        if len(raw) <= KEPT_LENGTH:
+            paths[raw] = found
+            if len(paths) > KEPT_PATHS:
+                del paths[next(iter(paths))]
+        return found
+
+    def _find(self, raw: str) -> Path | None:
+        address, asked = parse_request("GET", raw)
+        if asked is None or asked.verb != "get" or asked.subresource or "timeout" in address.query:
+            return None
+        try:
+            target = find_target(asked, "GET", self._registry)
+        except (ApiError, UnknownPath):
+            return None
+        if target.resource.strategy.deprecation():  # of which the answer warns
+            return None
+        route = route_of(asked, address.query)
+        return Path(target.resource, target.namespace, target.name, address.query, route)
+
+
+def _wish_of(message: RawRequestMessage) -> Wish:
+    headers = message.headers
+    authorization = headers.get("Authorization")
+    return Wish(
+        message.raw_headers,
+        not any(name in headers for name in UNUSUAL) and not acts_as_another(headers),
+        headers.get("Accept", ""),
+        headers.get("User-Agent", ""),
+        bearer_token(authorization) if authorization else None,
+    )
