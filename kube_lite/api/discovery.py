@@ -120,7 +120,7 @@ def storage_version_hash(row: Resource) -> str:
 
     Source: ``StorageVersionHash`` in apiserver's ``endpoints/discovery``.
     """
-    own = (row.group, row.storage_version or row.version)
+    own = (row.alias_of.group if row.alias_of else row.group, row.storage_version or row.version)
     stored = "/".join((*STORED_AS.get(row.group_resource, own), row.kind))
     return base64.b64encode(hashlib.sha256(stored.encode()).digest()[:8]).decode()
 

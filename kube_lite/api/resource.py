@@ -46,6 +46,8 @@ class Resource:
     """Name of the OpenAPI definition, ``io.k8s.api.apps.v1.Deployment``."""
     storage_version: str = ""
     """The version in which objects are stored, where several are served; empty: this one."""
+    alias_of: GroupResource | None = None
+    """The resource of another group whose objects these are, under another name."""
     definition: str = ""
     """Name of the CustomResourceDefinition that it comes from; empty for what is built in."""
     list_kind: str = ""

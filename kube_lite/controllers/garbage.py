@@ -35,7 +35,7 @@ def collectable(resources: Iterable[Resource]) -> list[Resource]:
     """The rows whose objects are followed: each resource once, in the first version that is served."""
     found: dict[GroupResource, Resource] = {}
     for row in resources:
-        if set(row.verbs) >= NEEDED_VERBS and row.plural not in IGNORED:
+        if set(row.verbs) >= NEEDED_VERBS and row.plural not in IGNORED and row.alias_of is None:
             found.setdefault(row.group_resource, row)
     return list(found.values())
 

@@ -106,7 +106,7 @@ def emptied(resources: Iterable[Resource]) -> list[Resource]:
     """The rows whose objects have to go, each resource once, Pods first."""
     found: dict[GroupResource, Resource] = {}
     for row in resources:
-        if row.namespaced and {"delete", "list"} <= set(row.verbs):
+        if row.namespaced and {"delete", "list"} <= set(row.verbs) and row.alias_of is None:
             found.setdefault(row.group_resource, row)
     return sorted(found.values(), key=lambda row: row.group_resource != PODS)
 

@@ -43,7 +43,7 @@ def rows() -> dict[GroupVersion, tuple[Row, ...]]:
         GroupVersion("", "v1"): _core(),
         GroupVersion("apiregistration.k8s.io", "v1"): aggregation.AGGREGATION,
         GroupVersion("apps", "v1"): apps.APPS,
-        GroupVersion("events.k8s.io", "v1"): (events.EVENT,),
+        GroupVersion("events.k8s.io", "v1"): (events.NEWER_EVENT,),
         GroupVersion("authentication.k8s.io", "v1"): reviews.AUTHENTICATION,
         GroupVersion("authorization.k8s.io", "v1"): reviews.AUTHORIZATION,
         GroupVersion("autoscaling", "v2"): autoscaling.AUTOSCALING_V2,

@@ -11,7 +11,7 @@ from typing import ClassVar, NamedTuple
 import orjson
 
 from kube_lite.api.errors import Cause
-from kube_lite.api.identity import GroupVersionKind, Json
+from kube_lite.api.identity import GroupResource, GroupVersionKind, Json
 from kube_lite.api.resource import ALL_VERBS, Resource, Subresource
 from kube_lite.api.strategy import AGE, DEFAULT_COLUMNS, NAME, Column, Strategy
 from kube_lite.api.table import age
@@ -134,6 +134,7 @@ class Row(NamedTuple):
     verbs: tuple[str, ...] = ALL_VERBS
     subresources: tuple[Subresource, ...] = ()
     storage_version: str = ""
+    alias_of: GroupResource | None = None
     status: bool = False
     """There is a ``status`` subresource, besides ``subresources``."""
 
@@ -156,6 +157,7 @@ class Row(NamedTuple):
             subresources=tuple(sorted(subresources, key=lambda sub: sub.name)),
             schema=schema_name(gvk),
             storage_version=self.storage_version,
+            alias_of=self.alias_of,
             strategy=self.strategy(gvk, release),
         )
 

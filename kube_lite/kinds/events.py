@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from kube_lite.api.identity import Json
+from kube_lite.api.identity import GroupResource, Json
 from kube_lite.api.strategy import NAME, Column
 from kube_lite.api.table import UNKNOWN, age
 
@@ -108,3 +108,4 @@ def _told_by(event: Json) -> str:
 
 
 EVENT = Row("Event", "events", EventStrategy, short_names=("ev",))
+NEWER_EVENT = EVENT._replace(alias_of=GroupResource("", "events"))

@@ -21,6 +21,7 @@ from kube_lite.api.identity import GroupVersion, GroupVersionKind, Json
 
 from .autoscaling import AutoscalerStrategy, autoscalers
 from .base import Kind, Row
+from .conversions import Way
 from .flowcontrol import FlowSchemaStrategy, PriorityLevelStrategy
 from .volumes import CSIStorageCapacityStrategy
 
@@ -116,15 +117,8 @@ def _level(version: str) -> GroupVersionKind:
     return GroupVersionKind(FLOW_CONTROL, version, "PriorityLevelConfiguration")
 
 
-CONVERSIONS = {
-    pair: conversion
-    for version in WITH_ASSURED
-    for pair, conversion in (
-        ((_level(version), _level("v1")), _newer_level),
-        ((_level("v1"), _level(version)), _older_level),
-    )
-}
-"""How objects get from one version to the other, where more than ``apiVersion`` differs."""
+WAYS = {_level(version): Way(_newer_level, _older_level) for version in WITH_ASSURED}
+"""How objects get to the stored version and back, where more than ``apiVersion`` differs."""
 
 
 def flow_control() -> tuple[Row, ...]:

@@ -11,14 +11,13 @@ from kube_lite.api.identity import GroupVersionKind, Json
 from kube_lite.api.resource import Resource
 from kube_lite.kinds import conversions
 
-from .keys import ALIASES
 from .stored import Stored, in_order
 
 
 def foreign(resource: Resource) -> GroupVersionKind | None:
     """What the objects of a row have to be converted to when they are read; None for nearly all rows."""
     stored = resource.storage_version
-    if (not stored or stored == resource.version) and resource.group_resource not in ALIASES:
+    if (not stored or stored == resource.version) and resource.alias_of is None:
         return None
     return resource.gvk
 

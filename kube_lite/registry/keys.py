@@ -15,8 +15,19 @@ from kube_lite_storage.types import Range
 
 from kube_lite.api.identity import GroupResource, ObjectKey
 
-ALIASES = {GroupResource("events.k8s.io", "events"): GroupResource("", "events")}
-"""Resources of two groups that are one thing."""
+ALIASES = {
+    GroupResource(group, plural): GroupResource(stored_in, plural)
+    for group, plural, stored_in in (
+        ("events.k8s.io", "events", ""),
+        ("extensions", "daemonsets", "apps"),
+        ("extensions", "deployments", "apps"),
+        ("extensions", "ingresses", "networking.k8s.io"),
+        ("extensions", "networkpolicies", "networking.k8s.io"),
+        ("extensions", "podsecuritypolicies", "policy"),
+        ("extensions", "replicasets", "apps"),
+    )
+}
+"""Resources of two groups that are one thing: ``Resource.alias_of`` of their rows."""
 
 
 def resource_prefix(resource: GroupResource) -> bytes:
