@@ -8,7 +8,7 @@ import random
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from kube_lite.api.errors import Cause, Forbidden, details_of, forbidden
 from kube_lite.api.identity import GroupResource, Json
@@ -91,28 +91,39 @@ class Chain:
 
     def __init__(self, plugins: Sequence[Plugin] = ()) -> None:
         self._plugins = tuple(plugins)
-        self._concerned: dict[tuple[str, GroupResource, str], tuple[Plugin, ...]] = {}
+        self._concerned: dict[tuple[str, GroupResource, str], Concerned] = {}
 
-    def concerned(self, operation: str, resource: GroupResource, subresource: str = "") -> tuple[Plugin, ...]:
+    def concerned(self, operation: str, resource: GroupResource, subresource: str = "") -> "Concerned":
         """The plugins that handle requests of this sort."""
         key = (operation, resource, subresource)
-        plugins = self._concerned.get(key)
-        if plugins is None:
-            plugins = self._concerned[key] = tuple(p for p in self._plugins if p.handles(*key))
-        return plugins
+        found = self._concerned.get(key)
+        if found is None:
+            plugins = [plugin for plugin in self._plugins if plugin.handles(*key)]
+            found = self._concerned[key] = Concerned(
+                tuple(plugin for plugin in plugins if type(plugin).mutate is not Rule.mutate),
+                tuple(plugin for plugin in plugins if type(plugin).validate is not Rule.validate),
+            )
+        return found
 
     async def mutate(self, attempt: Attempt) -> None:
         """Let every concerned plugin change what is to be written."""
-        for plugin in self._of(attempt):
+        for plugin in self._of(attempt).mutating:
             await plugin.mutate(attempt)
 
     async def validate(self, attempt: Attempt) -> None:
         """Let every concerned plugin refuse it."""
-        for plugin in self._of(attempt):
+        for plugin in self._of(attempt).validating:
             await plugin.validate(attempt)
 
-    def _of(self, attempt: Attempt) -> tuple[Plugin, ...]:
+    def _of(self, attempt: Attempt) -> "Concerned":
         return self.concerned(attempt.operation, attempt.resource.group_resource, attempt.subresource)
+
+
+class Concerned(NamedTuple):
+    """The plugins that requests of one sort meet, without those that do nothing in that turn."""
+
+    mutating: tuple[Plugin, ...]
+    validating: tuple[Plugin, ...]
 
 
 def default_chain() -> Chain:

@@ -20,7 +20,14 @@ FILE_MODE = 0o644
 
 
 class ServiceAccounts(Rule):
-    """Gives Pods their account and its token."""
+    """Gives Pods their account and its token.
+
+    The volume's name need only be one that nothing else in the Pod has. So it is chosen once, and Pods of one
+    template remain alike, of which what remembers specs by their content makes use.
+    """
+
+    def __init__(self) -> None:
+        self._volume_name = ""
 
     def handles(self, operation: str, resource: GroupResource, subresource: str) -> bool:
         """New Pods."""
@@ -43,7 +50,9 @@ class ServiceAccounts(Rule):
         if (account["metadata"].get("annotations") or {}).get(ENFORCE_SECRETS) == "true":
             _check_secrets(attempt, spec, account)
         if wants_token(spec, account):
-            mount_token(spec, VOLUME_PREFIX + random_suffix(attempt.source))
+            if not self._volume_name:
+                self._volume_name = VOLUME_PREFIX + random_suffix(attempt.source)
+            mount_token(spec, self._volume_name)
         if not spec.get("imagePullSecrets") and account.get("imagePullSecrets"):
             spec["imagePullSecrets"] = [dict(entry) for entry in account["imagePullSecrets"]]
 

@@ -14,6 +14,9 @@ from .names import Check, check_label_value, check_qualified_name, for_prefix
 ANNOTATIONS_MAX = 256 * 1024  # bytes of all keys and values together
 STANDARD_FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
 OWNER_FIELDS = ("apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion")
+FIXED_FIELDS = (
+    "name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds",
+)  # fmt: skip
 NEW_NAME = "name or generateName is required"
 
 
@@ -27,8 +30,10 @@ def check_metadata(metadata: Json, check_name: Check) -> Iterator[Cause]:
     else:
         yield required("metadata.name", NEW_NAME)
     yield from check_texts(metadata)
+    if not metadata.get("finalizers"):
+        return
     yield from check_finalizers(metadata)
-    for position, finalizer in enumerate(metadata.get("finalizers") or ()):
+    for position, finalizer in enumerate(metadata["finalizers"]):
         path = f"metadata.finalizers[{position}]"
         if "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
             yield invalid(
@@ -50,15 +55,19 @@ def check_texts(metadata: Json) -> Iterator[Cause]:
 def check_labels(labels: Json, path: str) -> Iterator[Cause]:
     """Labels, and selectors that are plain maps."""
     for key, value in labels.items():
-        yield from each(path, key, check_qualified_name(key))
-        yield from each(path, value, check_label_value(value))
+        wrong_key, wrong_value = check_qualified_name(key), check_label_value(value)
+        if wrong_key or wrong_value:
+            yield from each(path, key, wrong_key)
+            yield from each(path, value, wrong_value)
 
 
 def check_annotations(annotations: Json, path: str) -> Iterator[Cause]:
     """Keys are qualified names in any case; values are anything, but not too much of it."""
     size = 0
     for key, value in annotations.items():
-        yield from each(path, key, check_qualified_name(key.lower()))
+        wrong = check_qualified_name(key.lower())
+        if wrong:
+            yield from each(path, key, wrong)
         size += len(key.encode()) + len(value.encode())
     if size > ANNOTATIONS_MAX:
         yield too_long(path, ANNOTATIONS_MAX)
@@ -105,15 +114,9 @@ def check_finalizers(metadata: Json) -> Iterator[Cause]:
 
 def check_metadata_update(new: Json, old: Json) -> Iterator[Cause]:
     """What may not change between two versions of an object."""
-    for field in (
-        "name",
-        "namespace",
-        "uid",
-        "creationTimestamp",
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-    ):
-        yield from immutable(f"metadata.{field}", new.get(field), old.get(field))
+    for field in FIXED_FIELDS:
+        if new.get(field) != old.get(field):
+            yield from immutable(f"metadata.{field}", new.get(field), old.get(field))
     if new.get("generation", 0) < old.get("generation", 0):
         yield invalid("metadata.generation", new.get("generation", 0), "must not be decremented")
     if old.get("deletionTimestamp"):

@@ -20,6 +20,7 @@ _LABEL = re.compile(LABEL)
 _SUBDOMAIN = re.compile(SUBDOMAIN)
 _LABEL_1035 = re.compile(LABEL_1035)
 _QUALIFIED = re.compile(QUALIFIED)
+_PREFIXED = re.compile(f"{SUBDOMAIN}/{QUALIFIED}")
 _LABEL_VALUE = re.compile(LABEL_VALUE)
 _CONFIG_KEY = re.compile(CONFIG_KEY)
 _WILDCARD = re.compile(WILDCARD)
@@ -55,6 +56,8 @@ def regex_error(text: str, pattern: str, *examples: str) -> str:
 
 def check_label(value: str) -> list[str]:
     """A DNS-1123 label: names of Namespaces, containers, volumes and ports."""
+    if len(value) <= LABEL_MAX and _LABEL.fullmatch(value):
+        return []
     found = _too_long(value, LABEL_MAX)
     if not _LABEL.fullmatch(value):
         if _SUBDOMAIN.fullmatch(value):
@@ -69,6 +72,8 @@ def check_label(value: str) -> list[str]:
 
 def check_subdomain(value: str) -> list[str]:
     """A DNS-1123 subdomain: names of most objects."""
+    if len(value) <= SUBDOMAIN_MAX and _SUBDOMAIN.fullmatch(value):
+        return []
     found = _too_long(value, SUBDOMAIN_MAX)
     if not _SUBDOMAIN.fullmatch(value):
         found.append(regex_error(
@@ -111,7 +116,7 @@ def check_path_segment(value: str) -> list[str]:
 
 def check_qualified_name(value: str) -> list[str]:
     """``prefix/name`` or ``name``: label keys, annotation keys, finalizers, resource names."""
-    if len(value) <= LABEL_MAX and _QUALIFIED.fullmatch(value):
+    if len(value) <= LABEL_MAX and (_QUALIFIED.fullmatch(value) or _PREFIXED.fullmatch(value)):
         return []
     parts = value.split("/")
     if len(parts) > 2:

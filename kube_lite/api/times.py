@@ -5,8 +5,10 @@ Reading takes every RFC 3339 form. Durations are Go's (``1h30m``). In between, m
 the epoch as ``float``, which is what ``Clock`` speaks.
 """
 
+import math
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 
 MOMENT = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:([Zz])|([+-])(\d\d):(\d\d))", re.ASCII
@@ -17,7 +19,12 @@ UNIT_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s
 
 def format_time(moment: float) -> str:
     """Seconds since the epoch → ``2024-05-01T12:00:00Z``; fractions are cut off."""
-    return _utc(moment).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _second(math.floor(moment))
+
+
+@lru_cache(maxsize=64)
+def _second(second: int) -> str:
+    return _utc(second).strftime("%Y-%m-%dT%H:%M:%SZ")  # much is written within the same second
 
 
 def format_micro_time(moment: float) -> str:

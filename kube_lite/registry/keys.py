@@ -11,6 +11,8 @@ a list shows them. Versions of a kind share their objects, hence no version in t
 such as a node port that is taken, lies under ``!`` and so is in nobody's range.
 """
 
+from functools import lru_cache
+
 from kube_lite_storage.types import Range
 
 from kube_lite.api.identity import GroupResource, ObjectKey
@@ -30,6 +32,7 @@ ALIASES = {
 """Resources of two groups that are one thing: ``Resource.alias_of`` of their rows."""
 
 
+@lru_cache(maxsize=1024)
 def resource_prefix(resource: GroupResource) -> bytes:
     """``/deployments.apps/``."""
     return f"/{ALIASES.get(resource, resource)}/".encode()
@@ -37,9 +40,10 @@ def resource_prefix(resource: GroupResource) -> bytes:
 
 def storage_key(resource: GroupResource, key: ObjectKey) -> bytes:
     """``/deployments.apps/default/web``."""
-    return resource_prefix(resource) + str(key).encode()
+    return resource_prefix(resource) + (f"{key[0]}/{key[1]}" if key[0] else key[1]).encode()
 
 
+@lru_cache(maxsize=1024)
 def storage_range(resource: GroupResource, namespace: str = "") -> Range:
     """The objects of one namespace, or of all."""
     prefix = resource_prefix(resource)

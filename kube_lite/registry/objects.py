@@ -171,7 +171,7 @@ class Objects:
                 raise Taken(error.key) from error
             raise as_api_error(error, resource.group_resource, obj["metadata"]["name"]) from error
         self._forget(key)
-        stored = as_stored(encoded, revision, obj)
+        stored = as_stored(encoded, revision)
         told = self._recent.get((key, revision))
         if told is not None:  # watchers heard of it first: one object for all
             told.__dict__.setdefault("object", stored.object)

@@ -30,6 +30,8 @@ METADATA_ORDER = (
 )  # fmt: skip
 """The order in which a real server prints them; everything before resourceVersion is a plain text."""
 SORTED_MAPS = ("labels", "annotations")
+EMPTY = (str, list, dict)
+HEADER_BYTES = 512  # what most headers fit into; the buffer grows where one does not
 
 
 class Facts(NamedTuple):
@@ -43,11 +45,15 @@ class Facts(NamedTuple):
 
 
 class Encoded(NamedTuple):
-    """An object as it goes to the store; ``splice`` is where its resourceVersion belongs in ``value``."""
+    """An object as it goes to the store.
+
+    ``splice`` is where its resourceVersion belongs in ``value``, of which ``object`` is the decoded form.
+    """
 
     value: bytes
     header: bytes
     splice: int
+    object: Json
 
 
 class Stored:
@@ -113,23 +119,20 @@ def encode(obj: Json, fields: Mapping[str, str]) -> Encoded:
         fields: what the kind's field selectors see.
     """
     metadata = canonical_metadata(obj["metadata"])
-    value = orjson.dumps(in_order(obj, metadata))
+    ordered = in_order(obj, metadata)
+    value = orjson.dumps(ordered)
     splice = value.index(VERSION_HOLE) + len(VERSION_HOLE) - 1
-    header: bytes = msgpack.packb(
-        [splice, metadata.get("namespace", ""), metadata["name"], metadata.get("labels", {}), fields]
-    )
-    return Encoded(value, header, splice)
+    facts = (splice, metadata.get("namespace", ""), metadata["name"], metadata.get("labels", {}), fields)
+    header: bytes = msgpack.Packer(buf_size=HEADER_BYTES).pack(facts)
+    return Encoded(value, header, splice, ordered)
 
 
-def as_stored(encoded: Encoded, revision: int, obj: Json) -> Stored:
-    """What the store holds after ``encoded`` of ``obj`` was committed at ``revision``, without reading it."""
-    value, header, splice = encoded
-    stored = Stored(value[:splice] + b"%d" % revision + value[splice:], revision, header)
-    metadata = canonical_metadata(obj["metadata"])
-    metadata["resourceVersion"] = str(revision)
-    stored.__dict__["object"] = in_order(
-        obj, metadata
-    )  # fills the cached property: no need to decode it again
+def as_stored(encoded: Encoded, revision: int) -> Stored:
+    """What the store holds after ``encoded`` was committed at ``revision``, without reading it."""
+    value, header, splice, obj = encoded
+    stored = Stored(b"%b%d%b" % (value[:splice], revision, value[splice:]), revision, header)
+    obj["metadata"]["resourceVersion"] = str(revision)
+    stored.__dict__["object"] = obj  # fills the cached property: no need to decode it again
     return stored
 
 
@@ -141,7 +144,7 @@ def canonical_metadata(metadata: Json) -> Json:
             ordered[field] = ""
             continue
         value = metadata.get(field)
-        if value is None or value == "" or value == [] or value == {}:
+        if value is None or (not value and value.__class__ in EMPTY):
             continue
         ordered[field] = dict(sorted(value.items())) if field in SORTED_MAPS else value
     for field, value in metadata.items():

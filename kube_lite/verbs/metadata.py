@@ -6,11 +6,11 @@ Source: ``apiserver/pkg/registry/rest`` (``create.go``, ``update.go``, ``meta.go
 """
 
 import random
-import uuid
 from collections.abc import Sequence
 
 from kube_lite.api.errors import ApiError, BadRequest, Cause
 from kube_lite.api.identity import GroupResource, Json, ObjectKey
+from kube_lite.api.metadata_rules import FIXED_FIELDS
 from kube_lite.api.names import generate_name
 from kube_lite.api.resource import Resource
 from kube_lite.api.times import format_time
@@ -70,13 +70,20 @@ def begin(obj: Json, now: float, source: random.Random, *, counts_generations: b
         raise ApiError("resourceVersion should not be set on objects to be created")
     for field in SERVER_OWN:
         metadata.pop(field, None)
-    metadata["uid"] = str(uuid.UUID(int=source.getrandbits(128), version=4))
+    metadata["uid"] = _random_uid(source)
     metadata["creationTimestamp"] = format_time(now)
     if counts_generations:
         metadata["generation"] = 1
     if metadata.get("generateName") and not metadata.get("name"):
         metadata["name"] = generate_name(metadata["generateName"], source)
     metadata.setdefault("name", "")  # whether it may be empty is for validation to say
+
+
+def _random_uid(source: random.Random) -> str:
+    """A UUID of version 4."""
+    digits = f"{source.getrandbits(124):031x}"
+    variant = "89ab"[int(digits[15], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[12:15]}-{variant}{digits[16:19]}-{digits[19:]}"
 
 
 def parse_version(text: str) -> int:
@@ -122,21 +129,15 @@ def check_update(obj: Json, old: Json) -> Sequence[Cause]:
     """What is wrong with a change of metadata."""
     metadata, before = obj["metadata"], old["metadata"]
     causes: list[Cause] = []
-    new_finalizers = set(metadata.get("finalizers") or ()) - set(before.get("finalizers") or ())
-    if before.get("deletionTimestamp") and new_finalizers:
+    is_going = before.get("deletionTimestamp")
+    new_finalizers = is_going and set(metadata.get("finalizers") or ()) - set(before.get("finalizers") or ())
+    if new_finalizers:
         told = ", ".join(f'"{name}"' for name in sorted(new_finalizers))
         why = (
             "Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers "
         )
         causes.append(Cause("FieldValueForbidden", f"{why}[]string{{{told}}}", "metadata.finalizers"))
-    for field in (
-        "name",
-        "namespace",
-        "uid",
-        "creationTimestamp",
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-    ):
+    for field in FIXED_FIELDS:
         value = metadata.get(field)
         if value != before.get(field):
             shown = f'"{value}"' if isinstance(value, str) else value

@@ -10,10 +10,10 @@ from functools import lru_cache
 from kube_lite.api.codecs import media_type
 from kube_lite.api.identity import GroupVersionKind, Json, parse_api_version
 from kube_lite.api.patch.fieldset import LEAF, FieldSet
-from kube_lite.api.patch.ownership import AtVersion, Writer, after_update, manager_of
+from kube_lite.api.patch.ownership import AtVersion, Writer, after_create, after_update, manager_of
 from kube_lite.api.patch.typed import RootType, Type
 from kube_lite.api.resource import Resource
-from kube_lite.api.schema.load import OBJECT_META, Schema
+from kube_lite.api.schema.load import Schema
 from kube_lite.api.schema.prune import read_object
 from kube_lite.api.times import format_time
 from kube_lite.kinds.conversions import convert
@@ -43,16 +43,15 @@ def record(parts: Parts, request: Request, obj: Json, old: Json | None, options:
         told: list[Json] = obj["metadata"].get("managedFields") or []
         return told
     resource = request.resource
+    schema = parts.schema(resource)
+    type, writer = root_type(schema, parts.metadata), writer_of(request, options)
+    nothing, fixed = empty(schema, resource.gvk), ignored(parts, request)
+    if old is None and "managedFields" not in obj["metadata"]:
+        return after_create(type, obj, writer, now(parts), empty=nothing, ignored=fixed)
     return after_update(
-        type_of(parts, resource),
-        old,
-        obj,
-        writer_of(request, options),
-        now(parts),
-        empty=empty(parts.schema(resource), resource.gvk),
-        ignored=ignored(parts, request),
-        at_version=at_version(parts, resource),
-    )
+        type, old, obj, writer, now(parts),
+        empty=nothing, ignored=fixed, at_version=at_version(parts, resource),
+    )  # fmt: skip
 
 
 def put(obj: Json, managed_fields: list[Json]) -> None:
@@ -65,12 +64,7 @@ def put(obj: Json, managed_fields: list[Json]) -> None:
 
 def now(parts: Parts) -> str:
     """The time as entries have it."""
-    return _stamp(int(parts.clock.now()))
-
-
-@lru_cache(maxsize=8)
-def _stamp(second: int) -> str:
-    return format_time(second)  # many writes share a second
+    return format_time(parts.clock.now())
 
 
 def writer_of(request: Request, options: WriteOptions) -> Writer:
@@ -80,7 +74,7 @@ def writer_of(request: Request, options: WriteOptions) -> Writer:
 
 def type_of(parts: Parts, resource: Resource) -> Type:
     """How the objects of a resource are taken apart."""
-    return root_type(parts.schema(resource), parts.definitions.schema(OBJECT_META))
+    return root_type(parts.schema(resource), parts.metadata)
 
 
 @lru_cache(maxsize=1024)
@@ -89,14 +83,11 @@ def root_type(schema: Schema | None, metadata: Schema) -> RootType:
     return RootType(schema, metadata)
 
 
-def empty(schema: Schema | None, gvk: GroupVersionKind) -> Json:
-    """An object to which nobody has given a value, as the reference would write it; parts are shared."""
-    return {"kind": gvk.kind, "apiVersion": gvk.api_version, **_empty(schema)}
-
-
 @lru_cache(maxsize=1024)
-def _empty(schema: Schema | None) -> Json:
-    return {"metadata": {}} if schema is None else {"metadata": {}, **read_object({}, schema).value}
+def empty(schema: Schema | None, gvk: GroupVersionKind) -> Json:
+    """An object to which nobody has given a value, as the reference would write it; shared."""
+    blank: Json = {"kind": gvk.kind, "apiVersion": gvk.api_version, "metadata": {}}
+    return blank if schema is None else {**blank, **read_object({}, schema).value}
 
 
 def ignored(parts: Parts, request: Request) -> FieldSet:

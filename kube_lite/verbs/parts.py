@@ -2,11 +2,12 @@
 
 import random
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from kube_lite.admission.chain import Attempt, Chain
 from kube_lite.api.identity import GroupResource, Json, ObjectKey
 from kube_lite.api.resource import Registry, Resource
-from kube_lite.api.schema.load import Definitions, Schema
+from kube_lite.api.schema.load import OBJECT_META, Definitions, Schema
 from kube_lite.auth.authorize import Authorizer
 from kube_lite.auth.service_accounts import TokenIssuer
 from kube_lite.auth.user import User
@@ -32,6 +33,11 @@ class Parts:
     addresses: ServiceAddresses
     tokens: TokenIssuer | None
     source: random.Random = field(default_factory=random.Random)
+
+    @cached_property
+    def metadata(self) -> Schema:
+        """What the metadata of every object looks like."""
+        return self.definitions.schema(OBJECT_META)
 
     def schema(self, resource: Resource) -> Schema | None:
         """What objects of the resource look like; None where nobody has said."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kube_lite.admission.chain import CREATE, Chain, Rule, default_chain
+from kube_lite.admission.chain import CREATE, Attempt, Chain, Rule, default_chain
 from kube_lite.admission.service_accounts import MOUNT_PATH, mount_token
 from kube_lite.api.errors import Forbidden, NotFound
 from kube_lite.api.identity import GroupResource, GroupVersionResource, Json
@@ -251,8 +251,11 @@ def test_a_request_meets_only_the_plugins_that_concern_it() -> None:
         def handles(self, operation: str, resource: GroupResource, subresource: str) -> bool:
             return (operation, resource.resource, subresource) == (CREATE, "pods", "")
 
+        async def validate(self, attempt: Attempt) -> None:
+            attempt.warnings.append("seen")
+
     narrow = Narrow()
     chain = Chain([narrow])
-    assert chain.concerned(CREATE, GroupResource("", "pods")) == (narrow,)
-    assert chain.concerned(CREATE, GroupResource("", "secrets")) == ()
-    assert len(default_chain().concerned(CREATE, GroupResource("", "configmaps"))) == 1
+    assert chain.concerned(CREATE, GroupResource("", "pods")) == ((), (narrow,))
+    assert chain.concerned(CREATE, GroupResource("", "secrets")) == ((), ())
+    assert len(default_chain().concerned(CREATE, GroupResource("", "configmaps")).mutating) == 1

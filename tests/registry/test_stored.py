@@ -11,7 +11,7 @@ from .things import config_map, row
 def test_metadata_comes_in_a_real_servers_order_without_what_is_empty() -> None:
     obj = config_map("a", b="2", a="1")
     obj["metadata"] |= {"finalizers": [], "annotations": None, "creationTimestamp": "2024-01-01T00:00:00Z"}
-    stored = as_stored(encode(obj, {}), 7, obj)
+    stored = as_stored(encode(obj, {}), 7)
     assert list(stored.object["metadata"]) == [
         "name", "namespace", "uid", "resourceVersion", "creationTimestamp", "labels",
     ]  # fmt: skip
@@ -20,7 +20,7 @@ def test_metadata_comes_in_a_real_servers_order_without_what_is_empty() -> None:
 
 def test_the_decoded_form_is_what_the_bytes_say() -> None:
     obj = config_map("a", x="1")
-    stored = as_stored(encode(obj, {}), 1234, obj)
+    stored = as_stored(encode(obj, {}), 1234)
     assert orjson.loads(stored.raw) == stored.object
     assert stored.object["metadata"]["resourceVersion"] == "1234"
 
@@ -28,14 +28,14 @@ def test_the_decoded_form_is_what_the_bytes_say() -> None:
 def test_texts_that_look_like_a_resource_version_do_not_confuse() -> None:
     obj = config_map('"resourceVersion":""')
     obj["metadata"]["annotations"] = {"x": '"resourceVersion":""', "resourceVersion": ""}
-    stored = as_stored(encode(obj, {}), 5, obj)
+    stored = as_stored(encode(obj, {}), 5)
     assert orjson.loads(stored.raw)["metadata"]["resourceVersion"] == "5"
     assert orjson.loads(stored.raw)["metadata"]["annotations"] == obj["metadata"]["annotations"]
 
 
 def test_the_last_state_can_be_shown_under_another_version() -> None:
     obj = config_map("a")
-    stored = as_stored(encode(obj, {}), 99, obj)
+    stored = as_stored(encode(obj, {}), 99)
     later = stored.at_revision(1000)
     assert later.object == {
         **stored.object,
@@ -45,7 +45,7 @@ def test_the_last_state_can_be_shown_under_another_version() -> None:
 
 def test_an_item_of_a_list_names_no_kind() -> None:
     obj = config_map("a")
-    item = orjson.loads(as_stored(encode(obj, {}), 1, obj).item)
+    item = orjson.loads(as_stored(encode(obj, {}), 1).item)
     assert set(item) == {"metadata", "data"}
 
 

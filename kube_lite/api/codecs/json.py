@@ -20,6 +20,9 @@ TOO_DEEP = "exceeded max depth"
 END = "unexpected end of JSON input"
 
 _SPACE = re.compile(r"[ \t\r\n]*")
+_SURROGATE = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\."
+)
 _STRING = re.compile(r'"(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*')
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _NUMBER_START = re.compile(r"-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?(?:[eE][+-]?[0-9]*)?)?")
@@ -31,8 +34,9 @@ def decode(body: bytes) -> Decoded:
     Raises:
         DecodeError: with the message of Go's ``encoding/json``.
     """
-    value = loads(body)
-    if type(value) is not dict or not _may_repeat(body, value):
+    value = _read(body)
+    written = _write(value)
+    if written == body or type(value) is not dict or not _may_repeat(body, written):
         return Decoded(value)
     texts = tuple(f'duplicate field "{path}"' for path in repeated_keys(body))
     return Decoded(value, texts, texts)
@@ -44,20 +48,34 @@ def loads(body: bytes) -> Any:
     Raises:
         DecodeError: with the message of Go's ``encoding/json``.
     """
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        text = body.decode("utf-8", "replace")
-        wrong = Scanner(text).error()
-        if wrong is not None:
-            raise DecodeError(wrong) from error
-        try:  # Go replaces broken UTF-8
-            value = json.loads(text)
-        except (ValueError, RecursionError) as failure:
-            raise DecodeError(TOO_DEEP) from failure
+    value = _read(body)
     if body.count(b"[") + body.count(b"{") > WRITABLE_DEPTH:
         refuse_depth(value)
     return value
+
+
+def _read(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        text = _text(body)
+        wrong = Scanner(text).error()
+        if wrong is not None:
+            raise DecodeError(wrong) from error
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError) as failure:
+            raise DecodeError(TOO_DEEP) from failure
+
+
+def _text(body: bytes) -> str:
+    """The text as Go reads it, which replaces broken UTF-8 and halves of surrogate pairs."""
+    return _SURROGATE.sub(_whole, body.decode("utf-8", "replace"))
+
+
+def _whole(escape: re.Match[str]) -> str:
+    """A pair of surrogates, or an escape that is none, as it stands; half a pair as what Go makes of it."""
+    return r"\ufffd" if escape["half"] else escape[0]
 
 
 def refuse_depth(value: Any) -> None:
@@ -66,8 +84,12 @@ def refuse_depth(value: Any) -> None:
     Raises:
         DecodeError: ``value`` is nested deeper.
     """
+    _write(value)
+
+
+def _write(value: Any) -> bytes:
     try:
-        orjson.dumps(value)
+        return orjson.dumps(value)
     except orjson.JSONEncodeError as error:
         raise DecodeError(TOO_DEEP) from error
 
@@ -77,8 +99,8 @@ def encode(value: Any) -> bytes:
     return orjson.dumps(value)
 
 
-def _may_repeat(body: bytes, value: Any) -> bool:
-    return body.count(b":") != orjson.dumps(value).count(b":") or b"\\u003" in body
+def _may_repeat(body: bytes, written: bytes) -> bool:
+    return body.count(b":") != written.count(b":") or b"\\u003" in body
 
 
 class _Object(dict[str, Any]):
@@ -100,7 +122,7 @@ class _Object(dict[str, Any]):
 def repeated_keys(body: bytes) -> list[str]:
     """The paths of keys that occur twice in one object, in the order of the document."""
     paths: list[str] = []
-    _collect(json.loads(body, object_pairs_hook=_Object), "", paths)
+    _collect(json.loads(_text(body), object_pairs_hook=_Object), "", paths)
     return paths
 
 

@@ -18,7 +18,7 @@ from kube_lite.api.identity import Json
 from kube_lite.api.times import parse_time
 
 from .fieldset import LEAF, SELF, FieldSet, difference, parse, union, without
-from .typed import Comparison, Type, compare
+from .typed import Comparison, Type, compare, everything_given, gained_over
 
 APPLY, UPDATE = "Apply", "Update"
 FIELDS_V1 = "FieldsV1"
@@ -42,6 +42,7 @@ UNOWNED: FieldSet = {
     },
 }  # fmt: skip
 """What belongs to the server, or says which object it is. Source: ``internal/stripmeta.go``."""
+UNOWNED_FIELDS = frozenset(("apiVersion", "kind"))
 UNOWNED_METADATA = frozenset(label[2:] for label in UNOWNED["f:metadata"] if label != SELF)
 
 AtVersion = Callable[[str], "tuple[Type, Callable[[Json], Json]] | None"]
@@ -162,13 +163,36 @@ def after_update(
     live = {"metadata": {}, **empty} if old is None else old
     entries = entries_before(live, new, trusts_new=not writer.subresource)
     if not entries:
-        if old is not None:
-            return []
-        taken = changes(type, live, new, ignored).taken  # nearly every creation: nobody else has a say
-        mine = Entry(writer.name, UPDATE, writer.api_version, writer.subresource, now, taken)
-        return [_entry_as_json(mine)] if taken else []
+        return [] if old is not None else after_create(type, new, writer, now, empty=empty, ignored=ignored)
     entries = gain(type, live, new, entries, writer, now, ignored, at_version)
     return as_json(entries)
+
+
+def after_create(
+    type: Type, new: Json, writer: Writer, now: str, *, empty: Json, ignored: FieldSet = LEAF
+) -> list[Json]:
+    """The ``managedFields`` of a new object in which nobody else has a say; arguments as ``after_update``."""
+    taken: FieldSet = {}
+    fields = type.fields
+    for name in sorted(new):
+        if name in UNOWNED_FIELDS:
+            continue
+        value, known = new[name], fields.get(name)
+        label, below = known if known is not None else (f"f:{name}", type.of_field(name))
+        if name == "metadata":
+            given = {field: value[field] for field in value if field not in UNOWNED_METADATA}
+            gained = compare({}, given, below).taken if given else None
+        elif name not in empty:
+            gained = everything_given(value, below)
+        else:
+            gained = gained_over(empty[name], value, below) if empty[name] != value else None
+        if gained is not None:
+            taken[label] = gained
+    if ignored:
+        taken = without(taken, ignored)
+    if not taken:
+        return []
+    return [_entry_as_json(Entry(writer.name, UPDATE, writer.api_version, writer.subresource, now, taken))]
 
 
 def gain(
@@ -207,7 +231,7 @@ def changes(type: Type, old: Json, new: Json, ignored: FieldSet = LEAF) -> Compa
 
 
 def _ownable(obj: Json) -> Json:
-    ownable = {name: value for name, value in obj.items() if name not in ("kind", "apiVersion")}
+    ownable = {name: value for name, value in obj.items() if name not in UNOWNED_FIELDS}
     metadata = obj.get("metadata") or {}
     ownable["metadata"] = {name: metadata[name] for name in metadata if name not in UNOWNED_METADATA}
     return ownable

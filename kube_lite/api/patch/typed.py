@@ -21,6 +21,8 @@ from .fieldset import LEAF, SELF, FieldSet, in_order, union
 
 _ZEROS = {"string": "", "integer": 0, "number": 0, "boolean": False}
 MAP, LIST, SCALAR, ANY = "map", "list", "scalar", "any"
+REMEMBERED_STRUCTS = 128
+REMEMBERED_BYTES = 8 * 1024  # larger structs are walked each time
 
 
 class NoLabel(ValueError):
@@ -200,6 +202,36 @@ def everything(value: Any, type: Type) -> FieldSet:
             owned[label] = everything(same[0], type.element) if len(same) == 1 else LEAF
         return in_order(owned) if len(owned) > 2 else owned
     return LEAF
+
+
+def everything_given(value: Any, type: Type) -> FieldSet:
+    """As ``everything``; for structs, of which there are many alike, remembered by content."""
+    if type.fields and value.__class__ is dict:
+        content = orjson.dumps(value)
+        if len(content) <= REMEMBERED_BYTES:
+            return _everything_of(content, type)
+    return everything(value, type)
+
+
+@lru_cache(maxsize=REMEMBERED_STRUCTS)
+def _everything_of(content: bytes, type: Type) -> FieldSet:
+    return everything(orjson.loads(content), type)
+
+
+def gained_over(old: Any, new: Any, type: Type) -> FieldSet | None:
+    """What a new value takes that is not equal to the old; None if nothing. Remembers as above."""
+    if type.fields and new.__class__ is old.__class__ is dict:
+        before, after = orjson.dumps(old), orjson.dumps(new)
+        if len(after) <= REMEMBERED_BYTES:
+            return _gained(before, after, type)
+    found = _differences(old, new, type)
+    return LEAF if found is None else found.taken or None
+
+
+@lru_cache(maxsize=REMEMBERED_STRUCTS)
+def _gained(old: bytes, new: bytes, type: Type) -> FieldSet | None:
+    found = _differences(orjson.loads(old), orjson.loads(new), type)
+    return LEAF if found is None else found.taken or None
 
 
 class Comparison(NamedTuple):

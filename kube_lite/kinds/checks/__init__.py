@@ -10,7 +10,7 @@ Modules are loaded when the first object of one of their kinds is written.
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from importlib import import_module
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kube_lite.api import names
 from kube_lite.api.errors import Cause
@@ -121,10 +121,10 @@ CRONJOB_NAME_MAX = 52  # of 63 characters, the names of its Jobs take eleven mor
 
 def validate(gvk: GroupVersionKind, obj: Json) -> Sequence[Cause]:
     """What is wrong with an object, beyond what its schema says."""
-    rules = RULES.get((gvk.group, gvk.kind), Rules())
-    causes = list(check_metadata(obj["metadata"], _name_check(rules.name)))
-    if rules.check:
-        causes += _load(rules.check)(obj)
+    check_name, check, _ = _rules_of(gvk)
+    causes = [*check_metadata(obj["metadata"], check_name)]
+    if check is not None:
+        causes += check(obj)
     return causes
 
 
@@ -139,9 +139,9 @@ def validate_update(gvk: GroupVersionKind, obj: Json, old: Json) -> Sequence[Cau
         *check_metadata_update(obj["metadata"], old["metadata"]),
         *(list(check_texts(obj["metadata"])) * 3),
     ]
-    change = RULES.get((gvk.group, gvk.kind), Rules()).change
-    if change:
-        causes += _load(change)(obj, old)
+    change = _rules_of(gvk)[2]
+    if change is not None:
+        causes += change(obj, old)
     return causes
 
 
@@ -153,15 +153,22 @@ def validate_status_update(gvk: GroupVersionKind, obj: Json, old: Json) -> Seque
 
 def warnings(gvk: GroupVersionKind, obj: Json) -> Sequence[str]:
     """Texts for the client about an object that is fine, but may not do what was meant."""
-    from .advice import advise
-
-    return advise(gvk, obj)
+    texts: Sequence[str] = _load("advice.advise")(gvk, obj)
+    return texts
 
 
 @cache
-def _load(name: str) -> Callable[..., Iterator[Cause]]:
+def _rules_of(gvk: GroupVersionKind) -> tuple[names.Check, Rule | None, ChangeRule | None]:
+    """How objects of a kind may be named, what they must be, and what may change."""
+    rules = RULES.get((gvk.group, gvk.kind), Rules())
+    check, change = (_load(name) if name else None for name in (rules.check, rules.change))
+    return _name_check(rules.name), check, change
+
+
+@cache
+def _load(name: str) -> Callable[..., Any]:
     module, _, function = name.rpartition(".")
-    found: Callable[..., Iterator[Cause]] = getattr(import_module(f".{module}", __name__), function)
+    found: Callable[..., Any] = getattr(import_module(f".{module}", __name__), function)
     return found
 
 

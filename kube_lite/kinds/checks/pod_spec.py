@@ -1,6 +1,13 @@
-"""Rules for Pods and Pod templates: ``ValidatePodSpec`` in ``pkg/apis/core/validation/validation.go``."""
+"""Rules for Pods and Pod templates: ``ValidatePodSpec`` in ``pkg/apis/core/validation/validation.go``.
 
-from collections.abc import Callable, Iterator, Sequence
+Nearly every Pod is made from a template, as are many more with the same spec, and every write of a workload
+looks at its template again. So what is wrong with a spec, mostly nothing, is remembered by its content.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
+
+import orjson
 
 from kube_lite.api.errors import Cause
 from kube_lite.api.fielderrors import (
@@ -28,6 +35,8 @@ RESTART_POLICIES = ("Always", "OnFailure", "Never")
 DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
 NAMESERVERS_MAX, SEARCHES_MAX, SEARCHES_LENGTH_MAX = 3, 32, 2048
 DEADLINE_MAX = 2**31 - 1
+REMEMBERED_SPECS = 128
+REMEMBERED_BYTES = 16 * 1024  # larger specs are looked at each time
 EPHEMERAL_FORBIDS = ("ports", "lifecycle", "livenessProbe", "readinessProbe", "startupProbe", "resources")
 
 
@@ -54,8 +63,18 @@ def check_template(template: Json, path: str) -> Iterator[Cause]:
         )
 
 
-def check_pod_spec(spec: Json, path: str) -> Iterator[Cause]:
+def check_pod_spec(spec: Json, path: str) -> Iterable[Cause]:
     """What Pods and templates have in common, in the order of the reference."""
+    content = orjson.dumps(spec)
+    return _remembered(content, path) if len(content) <= REMEMBERED_BYTES else _check_spec(spec, path)
+
+
+@lru_cache(maxsize=REMEMBERED_SPECS)
+def _remembered(content: bytes, path: str) -> tuple[Cause, ...]:
+    return tuple(_check_spec(orjson.loads(content), path))
+
+
+def _check_spec(spec: Json, path: str) -> Iterator[Cause]:
     volumes = {volume.get("name") or "": volume for volume in spec.get("volumes") or ()}
     around = Around(
         volumes,
