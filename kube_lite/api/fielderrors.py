@@ -9,10 +9,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .errors import Cause
-from .gotext import go_json, go_quote
+from .gotext import go_float, go_json, go_quote
 
 IMMUTABLE = "field is immutable"
 NOT_NEGATIVE = "must be greater than or equal to 0"
+_HTML = str.maketrans({letter: f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"})
+"""Letters that Go's JSON escapes, as they could mean something in a page."""
 
 
 class Shown(str):
@@ -29,7 +31,9 @@ def show(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
-    return go_json(value)
+    if isinstance(value, float):
+        return go_float(value)
+    return go_json(value).translate(_HTML)
 
 
 def required(path: str, why: str = "") -> Cause:
