@@ -28,6 +28,7 @@ from kube_lite.kit.clock import Clock
 from kube_lite.kit.metrics import Metrics, watch_process
 from kube_lite.verbs.request import Listing, Request
 
+from .body import read_body
 from .call import Call
 from .counting import OTHER, READ, Counting, route_of, tell_build, watch_storage
 from .documents import Documents
@@ -188,7 +189,7 @@ class ApiServer:
         body: bytes | None = None
         content_type = http.headers.get("Content-Type", "")
         if http.method in BODY_METHODS:
-            body = await http.read() or None
+            body = await read_body(http) or None
             if http.method == "PATCH" or body is not None:
                 refuse_unknown_body(http.method, content_type)
         return Request(

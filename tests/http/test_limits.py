@@ -50,6 +50,58 @@ async def test_requests_sent_at_once_are_answered_in_order_on_one_connection(sit
     assert codes == [201, 200, 200, 404]
 
 
+async def test_a_client_that_asks_before_it_sends_a_body_is_told_to_go_on(site: Site) -> None:
+    body = b'{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"}}'
+    head = b"POST %s HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
+    async with connected(site) as (reader, writer):
+        writer.write(head % (PATH.encode(), len(body)))
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(body)
+        assert (await read_answer(reader))[0] == 201
+
+
+async def test_a_body_may_come_in_chunks(site: Site) -> None:
+    body = b'{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"}}'
+    head = b"POST %s HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" % PATH.encode()
+    async with connected(site) as (reader, writer):
+        writer.write(head + b"%x\r\n%s\r\n" % (20, body[:20]))
+        await writer.drain()
+        writer.write(b"%x\r\n%s\r\n0\r\n\r\n" % (len(body) - 20, body[20:]))
+        assert (await read_answer(reader))[0] == 201
+
+
+async def test_reads_sent_at_once_are_answered_in_order_whichever_way_they_take(site: Site) -> None:
+    await site.client.create(CONFIG_MAPS, config_map("a"), namespace="default")
+    one = b"GET %s/a%s HTTP/1.1\r\nHost: a\r\n%s\r\n"
+    ways = [
+        b"",
+        b"",
+        b"Audit-Id: x\r\n",
+        b"",
+        b"Accept: application/yaml\r\n",
+        b"",
+        b"Impersonate-User: jane\r\n",
+    ]
+    asked = [
+        one % (PATH.encode(), b"" if number % 5 else b"?pretty=true", way)
+        for number, way in enumerate(ways * 9)
+    ]
+    async with connected(site) as (reader, writer):
+        alone = []
+        for request in asked:
+            writer.write(request)
+            alone.append(_said(await read_answer(reader)))
+        writer.write(b"".join(asked))  # more than the parser keeps at once
+        together = [_said(await read_answer(reader)) for _ in asked]
+    assert together == alone
+    assert {code for code, _, _ in alone} == {200, 403}
+
+
+def _said(answer: tuple[int, dict[str, str], bytes]) -> tuple[int, str, bytes]:
+    code, headers, body = answer
+    return code, headers["content-type"], body
+
+
 async def test_a_body_of_more_than_three_mebibytes_is_refused(site: Site) -> None:
     http = await site.session()
     async with http.post(PATH, data=BytesIO(b"x" * (3 * 1024 * 1024 + 1))) as response:
