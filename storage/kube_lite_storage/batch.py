@@ -5,14 +5,16 @@ or cannot fail any more. Later ones in the group see what earlier ones did.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import layout
-from .environment import Environment, Transaction
 from .errors import CompareFailed, KeyExists, KeyMissing, RevisionMismatch
-from .layout import Change, Touched
+from .layout import Change, Rows, Touched
 from .types import Compare, Delete, Event, KeyValue, Put, Txn
 from .versions import Versions
+
+if TYPE_CHECKING:
+    from .environment import Environment, Transaction
 
 
 class Commit(NamedTuple):
@@ -100,30 +102,39 @@ class Batch:
         current = KeyValue(key, value, write.header, created, revision)
         return Event(revision, key, current, previous), self._versions.as_row(current)
 
-    def write(self, environment: Environment, txn: Transaction) -> None:
-        """Put the rows into the tables."""
+    def write(self, environment: "Environment", txn: "Transaction") -> None:
+        """Put the rows into the tables, and into the journal."""
         if not self.commits:
             return
-        environment.reached("nothing written")
-        puts = []
-        for key in sorted(self.changed):
-            raw = self.present[key]
-            if raw is not None:
-                puts.append((key, raw))
-            else:
-                txn.delete(key, db=environment.now)
-        # Few calls with many rows: each call lets the interpreter go, and must win it back from the loop.
-        txn.cursor(environment.now).putmulti(puts)
-        environment.reached("present written")
-        if self.past:
-            txn.cursor(environment.past).putmulti(self.past)
-        environment.reached("past written")
-        txn.cursor(environment.log).putmulti(self.log, append=True)
-        environment.reached("log written")
-        if self.leases:
-            txn.cursor(environment.leases).putmulti(self.leases)
-        environment.put_number(txn, layout.REVISION_ROW, self.revision)
-        environment.reached("revision written")
+        now = [(key, self.present[key]) for key in sorted(self.changed)]
+        rows = Rows(self.revision, now, self.past, self.log, self.leases)
+        write_rows(environment, txn, rows)
+        if environment.journal is not None:
+            environment.journal.note(txn.id() - 1, rows)
+            environment.reached("noted")
+
+
+def write_rows(environment: "Environment", txn: "Transaction", rows: Rows) -> None:
+    """Put what a commit consists of into the tables."""
+    environment.reached("nothing written")
+    puts = []
+    for key, raw in rows.now:
+        if raw is not None:
+            puts.append((key, raw))
+        else:
+            txn.delete(key, db=environment.now)
+    # Few calls with many rows: each call lets the interpreter go, and must win it back from the loop.
+    txn.cursor(environment.now).putmulti(puts)
+    environment.reached("present written")
+    if rows.past:
+        txn.cursor(environment.past).putmulti(rows.past)
+    environment.reached("past written")
+    txn.cursor(environment.log).putmulti(rows.log, append=True)
+    environment.reached("log written")
+    if rows.leases:
+        txn.cursor(environment.leases).putmulti(rows.leases)
+    environment.put_number(txn, layout.REVISION_ROW, rows.revision)
+    environment.reached("revision written")
 
 
 def touched(event: Event) -> Touched:

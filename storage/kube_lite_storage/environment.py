@@ -28,6 +28,7 @@ from .errors import (
     StoreMissing,
     StoreNotWritable,
 )
+from .journal import Journal, lost_commit, make_room, open_journal, recover
 from .metapages import examine
 from .upgrade import upgrade
 from .versions import Versions
@@ -121,6 +122,8 @@ class Environment(Tables):
         self.durable = durable
         self.max_bytes = max_bytes
         self.ballast = Ballast(path / "ballast", is_wanted=durable)
+        self.journal: Journal | None = None
+        """Of a durable store; what is noted in it needs no second sync."""
         self._lock = take_lock(path / "lock")
         try:
             self.ballast.load()
@@ -142,7 +145,7 @@ class Environment(Tables):
                 max_dbs=len(layout.TABLES),
                 mode=0o600,
                 sync=self.durable,
-                metasync=self.durable,
+                metasync=False,  # ``writing`` does it, for what is not in the journal
                 # Or the ends of pages carry what this process's memory held before: plain text of values.
                 meminit=True,
                 max_spare_txns=4,
@@ -153,12 +156,18 @@ class Environment(Tables):
             while not self._fit_tables(data):
                 self.lmdb.set_mapsize(self.map_bytes * 2)  # beyond the limit if need be, for an upgrade
                 self.map_bytes *= 2
+            if self.durable:
+                self.journal = open_journal(self, data)
+                if not size:
+                    _sync_names(self.path)
         except BaseException:
+            if self.journal is not None:
+                self.journal.close()
             self.lmdb.close()
             raise
 
     def _fit_tables(self, data: Path) -> bool:
-        """Open or make the tables, upgraded; False when the map is too small for that."""
+        """Open or make the tables, upgraded and with nothing missing; False when the map is too small."""
         try:
             with self.lmdb.begin(write=True) as txn:
                 self.check_owner(txn, may_be_empty=True)
@@ -178,11 +187,31 @@ class Environment(Tables):
                     )
                 if found < layout.FORMAT:
                     upgrade(self, txn, found)
+                if self.durable:
+                    make_room(self, txn)
+            recover(self)
         except lmdb.MapFullError:
             return False
         except lmdb.Error as error:
             raise _opening_failure(data, error) from error
         return True
+
+    @contextmanager
+    def writing(self) -> Iterator[Transaction]:
+        """A write transaction, on the disk when the block has ended well."""
+        journal = self.journal
+        try:
+            with self.lmdb.begin(write=True) as txn:
+                yield txn
+                number = txn.id()
+        except BaseException:
+            if journal is not None:
+                journal.withdraw()
+            raise
+        if journal is None or journal.take_noted():
+            return
+        if self.lmdb.info()["last_txnid"] == number:  # else nothing was written
+            self.lmdb.sync(True)
 
     def grow(self, *, into_reserve: bool = False) -> bool:
         """Double the map, within the limit; False when there is no more to be had.
@@ -199,8 +228,20 @@ class Environment(Tables):
 
     def close(self) -> None:
         """Close the file and let other processes in. No transaction may be open."""
+        if self.journal is not None:
+            self.journal.close()
         self.lmdb.close()
         os.close(self._lock)
+
+
+def _sync_names(path: Path) -> None:
+    """Have a new directory, and what is in it, found under its name after the power was lost."""
+    for directory in (path, path.parent):
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _nothing(step: str) -> None:
@@ -254,6 +295,10 @@ class ReadOnly(Tables):
         except BaseException:
             self.lmdb.close()
             raise
+
+    def lacks_a_commit(self) -> bool:
+        """Whether one is noted that the tables do not have: lost with the power, or just being written."""
+        return lost_commit(self) is not None
 
     def close(self) -> None:
         """Close the file."""

@@ -43,7 +43,7 @@ class Housekeeping:
     def begin(self, revision: int, answer: "asyncio.Future[int]") -> list[Answer]:
         """Say durably what may no longer be read. Raises ``FutureRevision``."""
         environment = self._environment
-        with environment.lmdb.begin(write=True) as txn:
+        with environment.writing() as txn:
             newest = environment.number(txn, layout.REVISION_ROW)
             if revision > newest:
                 raise FutureRevision(revision, newest)
@@ -60,7 +60,7 @@ class Housekeeping:
             self._sample()
         if not self._has_more:
             return []
-        with self._environment.lmdb.begin(write=True) as txn:
+        with self._environment.writing() as txn:
             forgotten = forget_batch(self._environment, txn)
             self._environment.reached("forgetting")
         self._environment.reached("forgotten")
@@ -91,6 +91,6 @@ class Housekeeping:
             plan_by_size(kept_bytes, self._keep_bytes, compacted=compacted, revision=revision),
         )
         if target > compacted:
-            with environment.lmdb.begin(write=True) as txn:
+            with environment.writing() as txn:
                 environment.put_number(txn, layout.COMPACTED_ROW, target)
             self._has_more = True

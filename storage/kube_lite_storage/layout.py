@@ -25,7 +25,7 @@ import msgpack
 
 from .types import KeyValue
 
-FORMAT = 2
+FORMAT = 3
 """Number of this encoding; a program refuses data with a number above its own."""
 
 META, NOW, PAST, LOG, LEASES = b"meta", b"now", b"past", b"log", b"leases"
@@ -43,6 +43,9 @@ FORGOTTEN_ROW = b"forgotten"
 REWRITING_ROW = b"rewriting"
 """Where an encrypting anew that is under way goes on; not a number, and gone when it has ended."""
 
+JOURNAL_ROW = b"journal"
+"""Room for the last two commits; see ``journal``. Written around LMDB, so it has no seal."""
+
 FIRST_REVISION = 1
 """Of an empty store. Not 0, because Kubernetes gives the resourceVersion ``"0"`` a meaning of its own."""
 
@@ -50,6 +53,7 @@ _NUMBER = struct.Struct(">Q")
 _HEAD = struct.Struct(">QQI")
 _SEAL = struct.Struct("<I")
 _SOUND = 0x2144DF1C  # the CRC-32 of anything that is followed by its own CRC-32, little end first
+_RECORD = struct.Struct("<QII")
 _END_OF_KEY = b"\0\0"
 _KEY_LIMIT = 511  # of LMDB as it is built everywhere
 
@@ -67,6 +71,16 @@ class Touched(NamedTuple):
 
     change: Change
     key: bytes
+
+
+class Rows(NamedTuple):
+    """What one commit writes: rows by table, in the order of keys; None in ``now`` takes the row away."""
+
+    revision: int
+    now: list[tuple[bytes, bytes | None]]
+    past: list[tuple[bytes, bytes]]
+    log: list[tuple[bytes, bytes]]
+    leases: list[tuple[bytes, bytes]]
 
 
 def as_number(value: int) -> bytes:
@@ -214,6 +228,30 @@ def parse_log_row(raw: bytes) -> list[Touched]:
     """The reverse of ``as_log_row``."""
     flat = iter(msgpack.unpackb(raw[:-4]))
     return [Touched(Change(change), key) for change, key in zip(flat, flat, strict=True)]
+
+
+def as_record(base: int, rows: Rows) -> bytes:
+    """What the journal keeps of a commit: ``base``, length, CRC-32 of both and all the rest, msgpack."""
+    packed: bytes = msgpack.packb(rows)
+    seal = zlib.crc32(packed, zlib.crc32(_RECORD.pack(base, len(packed), 0)))
+    return _RECORD.pack(base, len(packed), seal) + packed
+
+
+def record_base(raw: memoryview) -> int:
+    """The number of LMDB's transaction that the record in this place, if it is one, follows."""
+    base: int = _RECORD.unpack_from(raw)[0]
+    return base
+
+
+def parse_record(raw: memoryview) -> Rows | None:
+    """The reverse of ``as_record``, whatever lies behind it; None when it was not written to its end."""
+    base, length, seal = _RECORD.unpack_from(raw)
+    packed = raw[_RECORD.size : _RECORD.size + length]
+    if len(packed) < length or zlib.crc32(packed, zlib.crc32(_RECORD.pack(base, length, 0))) != seal:
+        return None
+    revision, *tables = msgpack.unpackb(packed)
+    now, past, log, leases = ([(key, row) for key, row in table] for table in tables)
+    return Rows(revision, now, past, log, leases)
 
 
 def fits_as_key(key: bytes) -> bool:

@@ -56,7 +56,7 @@ class Leases:
     def sweep(self) -> Batch:
         """Delete what is due, ``SWEEP_KEYS`` at most, in one transaction of its own."""
         environment = self._environment
-        with environment.lmdb.begin(write=True) as txn:
+        with environment.writing() as txn:
             due = self._take_due(txn)
             present: dict[bytes, bytes | None] = dict.fromkeys(sorted(due))
             present.update(txn.cursor(environment.now).getmulti(list(present)))

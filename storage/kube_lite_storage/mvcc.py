@@ -7,7 +7,7 @@ are durable. A read sees the newest commit, also one whose writer has not yet be
 import builtins
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from . import check, fork, layout, snapshot
 from .cipher import Cipher
 from .copies import Copies
 from .environment import INITIAL_MAP_BYTES, MAX_MAP_BYTES, Environment, ReadOnly
-from .errors import FutureRevision, KeyTooLong, StoreClosed
+from .errors import FutureRevision, KeyTooLong, StoreClosed, StoreLocked
 from .history import History
 from .reader import Reader
 from .rewriting import BEGIN, Step, Visit, position_of, rewrite_step, survey_step
@@ -277,8 +277,14 @@ class Store:
         Raises:
             StoreMissing: there is none.
             StoreDamaged, FormatUnknown: as ``open``.
+            StoreNotWritable: power was lost while it was written to, and the last commit cannot be completed.
         """
         tables = ReadOnly(path)
+        if tables.lacks_a_commit():
+            tables.close()
+            with suppress(StoreLocked):  # whoever writes to it is just writing that one
+                Environment(path).close()
+            tables = ReadOnly(path)
         try:
             yield StoreView(tables)
         finally:

@@ -48,7 +48,7 @@ def rewrite_step(environment: Environment, position: bytes) -> Step:
     versions = environment.versions
     rewritten = unreadable = 0
     reason = ""
-    with environment.lmdb.begin(write=True) as txn:
+    with environment.writing() as txn:
         walk = _Walk(environment, txn, position)
         for key, raw in walk:
             try:

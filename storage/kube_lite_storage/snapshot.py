@@ -26,6 +26,7 @@ from . import layout
 from .ballast import as_store_full
 from .environment import Tables, as_lock
 from .errors import FormatUnknown, SnapshotDamaged, StoreError
+from .journal import clear_copied
 
 MAGIC = b"kube-lite store\n"
 _NUMBERS = struct.Struct(">16sQQQQQ")
@@ -52,6 +53,7 @@ def save(environment: Tables, path: Path, *, now: Callable[[], float] = time.tim
     with as_store_full(path.parent), _emerging(path) as (descriptor, temporary):
         with environment.copying:
             environment.lmdb.copyfd(descriptor, compact=True)
+        clear_copied(environment, descriptor, temporary)
         length = os.fstat(descriptor).st_size
         revision, compacted = _bounds_in(temporary)
         taken_ms = int(now() * 1000)

@@ -1,6 +1,7 @@
 """From older formats to the present one, when a store is opened; in one transaction, whole or not at all.
 
 1 → 2: every row got a checksum behind it, and the table of leases came, empty.
+2 → 3: the row ``journal`` came to ``meta``, which ``journal.make_room`` sees to where the store is durable.
 """
 
 from collections.abc import Callable

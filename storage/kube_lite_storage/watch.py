@@ -35,6 +35,7 @@ class Watch:
         self._queue: deque[Commit] = deque()
         self._queued_events = 0
         self._waiter: asyncio.Future[None] | None = None
+        self._is_ended = False
 
     def __enter__(self) -> "Watch":
         """Begin. Raises ``Compacted``, ``FutureRevision``, ``StoreClosed``."""
@@ -73,12 +74,19 @@ class Watch:
                     return stretch.events
             elif self._queue:
                 return self._take()
+            elif self._is_ended:
+                raise StopAsyncIteration
             else:
                 self._waiter = asyncio.get_running_loop().create_future()
                 try:
                     await self._waiter
                 finally:
                     self._waiter = None
+
+    def end(self) -> None:
+        """Let the reader come to an end once it has taken what there is."""
+        self._is_ended = True
+        self.wake()
 
     def offer(self, commit: Commit) -> None:
         """Queue a commit's events for a live watcher, or send it back to history when it has no room."""

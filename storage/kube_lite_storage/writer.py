@@ -269,7 +269,7 @@ class Writer:
             return [], ()
         environment = self._environment
         keys = keys_of([pending.txn for pending in group])
-        with environment.lmdb.begin(write=True) as txn:
+        with environment.writing() as txn:
             present: dict[bytes, bytes | None] = dict.fromkeys(keys)
             present.update(txn.cursor(environment.now).getmulti(keys))
             revision = environment.number(txn, layout.REVISION_ROW)

@@ -31,6 +31,7 @@ STEPS = (
     "past written",
     "log written",
     "revision written",
+    "noted",
     "committed",
     "published",
     "compaction begun",
