@@ -1,8 +1,8 @@
 """Calls from another thread to the event loop, done there in order.
 
 ``call_soon_threadsafe`` does the same, but by way of the loop's own wake-up, which under uvloop costs 50 µs
-and an extra turn of the loop; a pipe that the loop reads itself brings a call over in 10. The byte in the pipe
-only rings: what is to be called lies in the queue, so a full pipe loses nothing.
+and an extra turn of the loop; a pipe that the loop reads itself brings a call over in 10. The byte in the
+pipe only rings: what is to be called lies in the queue, so a full pipe loses nothing.
 """
 
 import asyncio

@@ -1,10 +1,10 @@
 """What a machine without power leaves of the data file: every mixture of pages that the barriers allow.
 
 A commit is: its record in the journal and data pages where nothing refers to them, a barrier, one of the two
-head pages. Without power before the barrier any of the record, the data pages and the *last* commit's head page
-may have reached the disk, whole or in part (a sector of 512 bytes is written whole or not at all); after it all
-of them have, and this commit's head page is the old one or the new. ``test_recorded_writes`` does the same
-with the very writes that the kernel was asked for, where it may look at them.
+head pages. Without power before the barrier any of the record, the data pages and the *last* commit's head
+page may have reached the disk, whole or in part (a sector of 512 bytes is written whole or not at all); after
+it all of them have, and this commit's head page is the old one or the new. ``test_recorded_writes`` does the
+same with the very writes that the kernel was asked for, where it may look at them.
 """
 
 import random
@@ -108,9 +108,7 @@ def test_without_power_at_any_barrier_the_store_is_the_last_one_acknowledged_or_
     images: list[Image], tmp_path: Path
 ) -> None:
     chance = random.Random(6)
-    bases = [
-        images[0].data
-    ]  # what may be on the disk when a commit begins: with or without the last head page
+    bases = [images[0].data]  # what is on the disk when a commit begins: with the last head page, or without
     for (before, _), (after, is_noted) in pairwise(images):
         _, body = heads_and_body(before, after)
         old, new = content_of(tmp_path, before), content_of(tmp_path, after)

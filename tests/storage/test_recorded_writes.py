@@ -1,4 +1,4 @@
-"""Power loss between any two of the writes that the kernel was really asked for, with sectors out of order."""
+"""Power loss between any two of the writes that the kernel was asked for, with sectors out of order."""
 
 import random
 from itertools import pairwise
