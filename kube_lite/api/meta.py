@@ -6,6 +6,8 @@ Functions that only look take shared objects; those that change say so and want 
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
+
 from .identity import GroupVersionKind, Json, ObjectKey, key_of, parse_api_version
 from .times import format_time
 
@@ -150,12 +152,19 @@ def generation(obj: Json) -> int:
 
 
 def copy(value: Any) -> Any:
-    """A deep copy of a wire object; several times faster than ``copy.deepcopy``."""
+    """A deep copy of a wire object; many times faster than ``copy.deepcopy``."""
+    if not isinstance(value, (dict, list)):
+        return value
+    try:
+        return orjson.loads(orjson.dumps(value))
+    except orjson.JSONEncodeError:  # integers of more than 64 bits, or too deep
+        return _copy(value)
+
+
+def _copy(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: copy(item) if isinstance(item, (dict, list)) else item for key, item in value.items()}
-    if isinstance(value, list):
-        return [copy(item) if isinstance(item, (dict, list)) else item for item in value]
-    return value
+        return {key: _copy(item) for key, item in value.items()}
+    return [_copy(item) for item in value] if isinstance(value, list) else value
 
 
 def pod_templates(obj: Json) -> Iterator[Json]:

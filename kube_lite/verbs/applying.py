@@ -88,7 +88,7 @@ class Applying:
             at_version=owning.at_version(parts, resource),
         )
         refuse_repetition(configuration, options)
-        obj = read_merged(applied.obj, resource.gvk, schema, options)
+        obj = read_merged(applied.obj, resource.gvk, schema, options, old)
         self._check(request, obj, old)
         owning.put(obj, applied.managed_fields)
         return obj
@@ -129,9 +129,13 @@ def refuse_repetition(configuration: Configuration, options: WriteOptions) -> No
         raise BadRequest(f"error strict decoding YAML: error converting YAML to JSON: {told}")
 
 
-def read_merged(value: Json, gvk: GroupVersionKind, schema: Schema | None, options: WriteOptions) -> Json:
-    """What came of a merge as an object of the kind, in memory of its own."""
-    return interpret(copy(value) if schema is None else value, gvk, schema, options).obj
+def read_merged(
+    value: Json, gvk: GroupVersionKind, schema: Schema | None, options: WriteOptions, old: Json | None = None
+) -> Json:
+    """What came of a merge, into ``old`` where there was something, as an object of the kind."""
+    return interpret(
+        copy(value) if old is None and schema is None else value, gvk, schema, options, old=old
+    ).obj
 
 
 class Scaling:

@@ -10,8 +10,9 @@ from typing import NamedTuple
 from kube_lite.api.codecs import Decoded, decode_object, json_type
 from kube_lite.api.errors import BadRequest
 from kube_lite.api.identity import GroupVersion, GroupVersionKind, Json, parse_api_version
+from kube_lite.api.meta import copy
 from kube_lite.api.schema.load import Schema
-from kube_lite.api.schema.prune import TypeMismatch, read_object, strict_error, unreadable
+from kube_lite.api.schema.prune import TypeMismatch, read_next, read_object, strict_error, unreadable
 
 from .options import WriteOptions
 from .parts import Parts
@@ -61,8 +62,13 @@ def interpret(
     options: WriteOptions,
     repeated: tuple[str, ...] = (),
     refusal: tuple[str, ...] = (),
+    *,
+    old: Json | None = None,
 ) -> Body:
     """A decoded body as an object of the schema; unknown fields are dropped, told or refused.
+
+    Args:
+        old: the version that is there, if the value was made of it and may share parts with it.
 
     Raises:
         BadRequest: a value has a wrong type, or strict validation finds something.
@@ -71,9 +77,11 @@ def interpret(
     gives_up_owners = _gives_up_owners(value)
     if schema is not None:
         try:
-            value, unknown = read_object(value, schema)
+            value, unknown = read_object(value, schema) if old is None else read_next(value, schema, old)
         except TypeMismatch as error:
             raise unreadable(gvk, gvk.kind, str(error)) from error
+    elif old is not None:
+        value = copy(value)
     value["kind"], value["apiVersion"] = gvk.kind, gvk.api_version
     if not isinstance(value.get("metadata"), dict):
         value["metadata"] = {}

@@ -92,7 +92,7 @@ class PatchingVerbs:
         try:
             check_type(value, gvk.kind, b"")
             check_kind(self._parts, value, gvk)
-            return interpret(value, gvk, schema, options)
+            return interpret(value, gvk, schema, options, old=old)
         except BadRequest as error:
             _, _, why = error.message.partition(f" cannot be handled as a {gvk.kind}: ")
             if not why:

@@ -27,24 +27,17 @@ def parse(body: bytes) -> Json:
 
 
 def apply(obj: Json, patch: Json, schema: Schema | None = None) -> Json:
-    """A new object; neither argument is changed. ``schema`` does not matter to this kind of patch."""
-    result: Json = copy(obj)
-    merge_into(result, patch)
-    return result
-
-
-def merge_into(target: Json, patch: Json) -> None:
-    """Change ``target``; what comes from the patch is copied."""
+    """A new object, which shares parts with both arguments. ``schema`` does not matter to this kind of patch."""
+    merged = dict(obj)
     for key, value in patch.items():
         if value is None:
-            target.pop(key, None)
+            merged.pop(key, None)
         elif isinstance(value, dict):
-            below = target.get(key)
-            if not isinstance(below, dict):
-                below = target[key] = {}
-            merge_into(below, value)
+            below = merged.get(key)
+            merged[key] = apply(below if isinstance(below, dict) else {}, value)
         else:
-            target[key] = copy(value)
+            merged[key] = value
+    return merged
 
 
 def diff(old: Any, new: Any) -> Json:

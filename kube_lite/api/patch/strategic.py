@@ -44,7 +44,7 @@ def parse(body: bytes) -> Json:
 
 
 def apply(obj: Json, patch: Json, schema: Schema | None) -> Json:
-    """A new object; neither argument is changed. Without a schema every list is replaced.
+    """A new object, which shares parts with both arguments. Without a schema every list is replaced.
 
     Raises what ``merge`` does.
     """
@@ -66,11 +66,11 @@ def merge(obj: Json, patch: Json, schema: Schema | None) -> Merged:
         ApiError: (500, as in the reference) the patch does not fit: an item has no merge key, a wrong order.
     """
     left = copy(patch)
-    return Merged(_merge_map(copy(obj), left, schema), left)
+    return Merged(_merge_map(obj, left, schema), left)
 
 
 def _merge_map(original: Json, patch: Json, schema: Schema | None) -> Json:
-    """Merge into ``original``; both arguments are private copies and are used up."""
+    """A new map, which shares what stays as it is with ``original``; ``patch`` is a private copy and used up."""
     if PATCH in patch:
         directive = patch.pop(PATCH)
         if directive == "replace":
@@ -79,6 +79,7 @@ def _merge_map(original: Json, patch: Json, schema: Schema | None) -> Json:
         if directive == "delete":
             return {}
         raise _unknown_directive(directive, {PATCH: directive, **patch})
+    original = dict(original)
     _retain_keys(original, patch)
     _set_orders(original, patch, schema)
     for key, value in patch.items():
@@ -192,7 +193,7 @@ def _set_orders(original: Json, patch: Json, schema: Schema | None) -> None:
                 continue  # an explicit null removes the list below
             merged = old
         else:
-            merged = _merge_value(copy(old), changes, field, False)
+            merged = _merge_value(old, changes, field, False)
         patch.pop(name, None)
         original[name] = _ordered(merged, order, old if isinstance(old, list) else [], key)
 

@@ -71,6 +71,38 @@ def read_object(body: Json, schema: Schema) -> Read:
     return Read(value, tuple(f'unknown field "{_spell(path)}"' for path in unknown))
 
 
+def read_next(body: Json, schema: Schema, old: Json) -> Read:
+    """The same for what was made of an object in the store, with which it shares what stays as it is.
+
+    That was read when it was stored, so it is only copied; the owners of fields, which nobody ever changes in
+    place, remain shared.
+
+    Raises:
+        TypeMismatch: as above.
+    """
+    metadata, before = body.get("metadata"), old["metadata"]
+    owners = metadata.get("managedFields") if isinstance(metadata, dict) else None
+    if owners is not before.get("managedFields"):
+        owners = None
+    same = {name for name, part in body.items() if part is old.get(name) and isinstance(part, dict)}
+    same.discard("metadata")
+    changed = {name: part for name, part in body.items() if name not in same}
+    if owners:
+        changed["metadata"] = {
+            name: part for name, part in body["metadata"].items() if name != "managedFields"
+        }
+    found, unknown = read_object(changed, schema)
+    if owners:
+        found["metadata"]["managedFields"] = owners
+    value = {}
+    for name in (*body, *found):
+        if name in same:
+            value[name] = copy(old[name])
+        elif name in found:
+            value[name] = found[name]
+    return Read(value, unknown)
+
+
 def unreadable(gvk: GroupVersionKind, wanted: str, why: str) -> BadRequest:
     """The answer to a body that cannot be read: ``Pod in version "v1" cannot be handled as a Pod: …``."""
     return BadRequest(f'{gvk.kind} in version "{gvk.version}" cannot be handled as a {wanted}: {why}')
