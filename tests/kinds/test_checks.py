@@ -260,6 +260,15 @@ def test_what_is_fixed_stays(old: Json, path: tuple[str, ...], to: Any, cause: s
     assert refused_change(changed(old, *path, to=to), old) == [cause]
 
 
+def test_the_pods_of_a_stateful_set_may_mount_volumes_of_its_claim_templates() -> None:
+    container = {**CONTAINER, "volumeMounts": [{"name": "data", "mountPath": "/data"}]}
+    template = {"metadata": {"labels": LABELS}, "spec": {"containers": [container]}}
+    spec = {"selector": {"matchLabels": LABELS}, "template": template, "serviceName": "a"}
+    assert wrong(made("apps/v1", "StatefulSet", spec=spec)) == []
+    bad = {**spec, "template": {**template, "metadata": {"labels": {**LABELS, "b": "not so"}}}}
+    assert wrong(made("apps/v1", "StatefulSet", spec=bad))[0].startswith("spec.template.labels: Invalid value")
+
+
 def test_finalizers_are_not_added_to_what_is_going() -> None:
     old = made("v1", "ConfigMap")
     old["metadata"] |= {"deletionTimestamp": "2020-01-01T00:00:00Z", "finalizers": ["a/b"]}

@@ -52,15 +52,20 @@ def check_pod(pod: Json) -> Iterator[Cause]:
 
 def check_template(template: Json, path: str) -> Iterator[Cause]:
     """A Pod template."""
-    metadata = template.get("metadata") or {}
-    yield from check_labels(metadata.get("labels") or {}, f"{path}.labels")
-    yield from check_annotations(metadata.get("annotations") or {}, f"{path}.annotations")
+    yield from check_template_metadata(template, path)
     spec = template.get("spec") or {}
     yield from check_pod_spec(spec, f"{path}.spec")
     if spec.get("ephemeralContainers"):
         yield forbidden(
             f"{path}.spec.ephemeralContainers", "ephemeral containers not allowed in pod template"
         )
+
+
+def check_template_metadata(template: Json, path: str) -> Iterator[Cause]:
+    """What its Pods get besides a spec."""
+    metadata = template.get("metadata") or {}
+    yield from check_labels(metadata.get("labels") or {}, f"{path}.labels")
+    yield from check_annotations(metadata.get("annotations") or {}, f"{path}.annotations")
 
 
 def check_pod_spec(spec: Json, path: str) -> Iterable[Cause]:

@@ -20,7 +20,7 @@ from kube_lite.api.gotext import go_json, go_quote
 from kube_lite.api.identity import Json
 
 from .go_struct import go_struct
-from .pod_spec import check_template
+from .pod_spec import check_template, check_template_metadata
 from .selectors import as_selector, check_label_selector, show_selector
 from .values import check_at_most_all, check_count_or_percent
 
@@ -52,11 +52,16 @@ def check_selected_template(
         yield from check_label_selector(selector, here)
         if not selector.get("matchLabels") and not selector.get("matchExpressions"):
             yield invalid(here, show_selector(selector), f"empty selector is invalid for {kind}")
-    yield from check_matching_template(spec, path, restart_policies)
+    yield from check_matching_template(spec, path, restart_policies, is_stateful=kind == "statefulset")
 
 
-def check_matching_template(spec: Json, path: str, restart_policies: tuple[str, ...]) -> Iterator[Cause]:
-    """A template whose labels its own selector matches."""
+def check_matching_template(
+    spec: Json, path: str, restart_policies: tuple[str, ...], *, is_stateful: bool = False
+) -> Iterator[Cause]:
+    """A template whose labels its own selector matches.
+
+    Of a StatefulSet's no more than its metadata is looked at, because its Pods have volumes that it has not.
+    """
     template, here = spec.get("template") or {}, f"{path}.template"
     selector = as_selector(spec.get("selector"))
     if selector is None:
@@ -65,12 +70,13 @@ def check_matching_template(spec: Json, path: str, restart_policies: tuple[str, 
         labels = (template.get("metadata") or {}).get("labels") or {}
         if not selector.is_everything and not selector.matches(labels):
             yield invalid(f"{here}.metadata.labels", labels, "`selector` does not match template `labels`")
-        yield from check_template(template, here)
+        yield from check_template_metadata(template, here) if is_stateful else check_template(template, here)
         restart = (template.get("spec") or {}).get("restartPolicy") or ""
         if restart not in restart_policies:
             yield not_supported(f"{here}.spec.restartPolicy", restart, restart_policies)
         if (template.get("spec") or {}).get("activeDeadlineSeconds") is not None:
-            why = "activeDeadlineSeconds in ReplicaSet is not Supported"
+            owner = "StatefulSet" if is_stateful else "ReplicaSet"
+            why = f"activeDeadlineSeconds in {owner} is not Supported"
             yield forbidden(f"{here}.spec.activeDeadlineSeconds", why)
 
 
