@@ -1,7 +1,11 @@
 """A store that is only looked at, possibly while another process writes to it."""
 
 import builtins
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
+
+import lmdb
 
 from . import check, snapshot
 from .environment import ReadOnly
@@ -9,12 +13,13 @@ from .reader import Reader
 from .snapshot import Snapshot
 from .types import KeyValue, Page, Parts, Range
 
+Result = TypeVar("Result")
+
 
 class StoreView:
     """What ``Store.open_read_only`` gives: the reads of ``Store``, each of the newest commit of the writer.
 
-    It is opened for a moment's look: once the writer has enlarged its map, a read raises
-    ``lmdb.MapResizedError``, and it must be opened again.
+    It belongs to one thread.
     """
 
     def __init__(self, tables: ReadOnly) -> None:
@@ -24,25 +29,35 @@ class StoreView:
     @property
     def revision(self) -> int:
         """The newest revision."""
-        return self._reader.bounds().revision
+        return self._following(self._reader.bounds).revision
 
     @property
     def compacted(self) -> int:
         """The oldest revision that can still be read."""
-        return self._reader.bounds().compacted
+        return self._following(self._reader.bounds).compacted
 
     def get(self, key: bytes, *, at: int | None = None) -> KeyValue | None:
         """As ``Store.get``."""
-        return self._reader.get(key, at)
+        return self._following(lambda: self._reader.get(key, at))
 
     def list(self, wanted: Range, *, at: int | None = None, limit: int = 0, parts: Parts = "all") -> Page:
         """As ``Store.list``."""
-        return self._reader.list(wanted, at, limit, parts)
+        return self._following(lambda: self._reader.list(wanted, at, limit, parts))
 
     def check(self) -> builtins.list[str]:
         """As ``Store.check``."""
-        return check.broken_invariants(self._tables)
+        return self._following(lambda: check.broken_invariants(self._tables))
 
     def snapshot(self, path: Path) -> Snapshot:
         """As ``Store.snapshot``, but it blocks."""
-        return snapshot.save(self._tables, path)
+        return self._following(lambda: snapshot.save(self._tables, path))
+
+    def _following(self, read: Callable[[], Result]) -> Result:
+        """Read, with a map as large as the writer's has become: a transaction that would need more of it
+        does not begin, and none is open then.
+        """
+        while True:
+            try:
+                return read()
+            except lmdb.MapResizedError:
+                self._tables.lmdb.set_mapsize(0)

@@ -128,3 +128,40 @@ async def test_check_names_what_is_broken(tmp_path: Path) -> None:
     assert "what it ended is missing" in problems
     assert "the log ends at 3" in problems
     assert "b'b': version 2 is not in the log" in problems
+
+
+LOOK = """
+import sys
+from pathlib import Path
+from kube_lite_storage import Range, Store
+with Store.open_read_only(Path(sys.argv[1])) as view:
+    while True:
+        print(len(view.list(Range.prefix(b"/")).items), view.revision, view.check(), flush=True)
+        sys.stdin.readline() or sys.exit()
+"""
+
+
+async def test_one_who_looks_follows_a_store_that_outgrows_its_map(tmp_path: Path) -> None:
+    async with Store.open(tmp_path, durable=False, initial_bytes=1 << 18) as store:
+        first = store.status().map_bytes
+        await store.commit(Txn([], [Put(b"/0", b"")]))
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            LOOK,
+            str(tmp_path),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"1 2 []\n"
+        for number in range(1, 4):
+            while store.status().map_bytes < first << 2 * number + 2:
+                await store.commit(
+                    Txn([], [Put(b"/%d" % number, b"x" * 100_000), Put(b"/x", b"y" * 100_000)])
+                )
+            process.stdin.write(b"\n")
+            assert await process.stdout.readline() == b"%d %d []\n" % (number + 2, store.revision)
+        process.stdin.close()
+        assert await process.wait() == 0
