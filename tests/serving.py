@@ -10,9 +10,9 @@ from kube_lite_storage import Store
 from kube_lite import kinds
 from kube_lite.admission.chain import default_chain
 from kube_lite.api.identity import GroupVersionResource, Json
-from kube_lite.auth.authorize import default_authorizer
 from kube_lite.auth.service_accounts import TokenIssuer
 from kube_lite.auth.user import AUTHENTICATED, MASTERS, User
+from kube_lite.cluster.policy import plan_policy
 from kube_lite.kinds import schemas
 from kube_lite.kit.clock import Clock, ManualClock
 from kube_lite.verbs.local import LocalClient
@@ -25,6 +25,14 @@ PODS = GroupVersionResource("", "v1", "pods")
 SERVICES = GroupVersionResource("", "v1", "services")
 ACCOUNTS = GroupVersionResource("", "v1", "serviceaccounts")
 DEPLOYMENTS = GroupVersionResource("apps", "v1", "deployments")
+
+OPEN = {"system:public-info-viewer", "system:discovery", "system:basic-user"}
+
+
+async def open_to_all(pipeline: Pipeline) -> None:
+    """Grant everybody what they have from the start: health, discovery, questions about themselves."""
+    policy = plan_policy("1.36")
+    await pipeline.found("test", [entry for entry in policy if entry[1]["metadata"]["name"] in OPEN])
 
 
 class Api:
@@ -51,9 +59,8 @@ async def serving(directory: Path, clock: Clock | None = None) -> AsyncIterator[
         pipeline = Pipeline(
             store=store,
             registry=kinds.builtin(),
-            definitions=schemas.definitions(),
+            definitions=schemas.definitions().fork(),
             clock=clock,
-            authorizer=default_authorizer(),
             admission=default_chain(),
             tokens=tokens,
             source=Random(1),

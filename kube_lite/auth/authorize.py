@@ -4,12 +4,16 @@ The first authorizer with an opinion decides. When nobody has one the answer is 
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from kube_lite.api.errors import Forbidden, details_of
-from kube_lite.api.identity import GroupResource
+from kube_lite.api.identity import GroupResource, Json
 
-from .user import AUTHENTICATED, MASTERS, User
+from .rules import quoted
+from .user import MASTERS, User
+
+if TYPE_CHECKING:
+    from kube_lite.registry.objects import Objects
 
 
 class Attributes(NamedTuple):
@@ -36,11 +40,23 @@ class Decision(NamedTuple):
 NO_OPINION = Decision(None)
 
 
+class Grants(NamedTuple):
+    """Policy rules that somebody has; not all of them unless ``is_complete``. ``error``: what was missing."""
+
+    rules: Sequence[Json]
+    is_complete: bool = True
+    error: str = ""
+
+
 class Authorizer(Protocol):
     """One set of rules."""
 
     def authorize(self, attributes: Attributes) -> Decision:
         """Whether this is allowed by these rules."""
+        ...
+
+    def grants(self, user: User, namespace: str) -> Grants:
+        """What a user may do in a namespace, told as policy rules."""
         ...
 
 
@@ -51,36 +67,9 @@ class MastersAuthorizer:
         """Look at the groups only."""
         return Decision(True) if MASTERS in attributes.user.groups else NO_OPINION
 
-
-PUBLIC_PATHS = frozenset({"/healthz", "/livez", "/readyz", "/version", "/version/"})
-
-
-class PublicPaths:
-    """Health and version may be read by anybody (``system:public-info-viewer``)."""
-
-    def authorize(self, attributes: Attributes) -> Decision:
-        """Look at the path only."""
-        if attributes.verb != "get" or attributes.path.partition("?")[0] not in PUBLIC_PATHS:
-            return NO_OPINION
-        return Decision(True)
-
-
-SELF_REVIEWS = frozenset({"selfsubjectaccessreviews", "selfsubjectreviews", "selfsubjectrulesreviews"})
-DISCOVERY = ("/api", "/apis", "/openapi")
-
-
-class BasicUsers:
-    """Who is known may ask about themselves and what there is: upstream's basic-user and discovery roles."""
-
-    def authorize(self, attributes: Attributes) -> Decision:
-        """Look at group, resource and path."""
-        if AUTHENTICATED not in attributes.user.groups:
-            return NO_OPINION
-        if attributes.path:
-            first = "/" + attributes.path.lstrip("/").partition("/")[0]
-            return Decision(True) if attributes.verb == "get" and first in DISCOVERY else NO_OPINION
-        asks = attributes.verb == "create" and attributes.resource in SELF_REVIEWS
-        return Decision(True) if asks else NO_OPINION
+    def grants(self, user: User, namespace: str) -> Grants:
+        """Nothing: the role that is bound to the group says it, as upstream."""
+        return Grants(())
 
 
 class AuthorizerUnion:
@@ -98,12 +87,24 @@ class AuthorizerUnion:
                 return decision
             if decision.reason:
                 reasons.append(decision.reason)
-        return Decision(None, ", ".join(reasons))
+        return Decision(None, "\n".join(reasons)) if reasons else NO_OPINION
+
+    def grants(self, user: User, namespace: str) -> Grants:
+        """Those of all of them."""
+        told = [authorizer.grants(user, namespace) for authorizer in self._authorizers]
+        errors = [grants.error for grants in told if grants.error]
+        return Grants(
+            [rule for grants in told for rule in grants.rules],
+            all(grants.is_complete for grants in told),
+            errors[0] if len(errors) == 1 else f"[{', '.join(errors)}]" if errors else "",
+        )
 
 
-def default_authorizer() -> AuthorizerUnion:
-    """``system:masters`` may do everything; others may look at health, and known ones at what there is."""
-    return AuthorizerUnion([MastersAuthorizer(), PublicPaths(), BasicUsers()])
+def default_authorizer(objects: "Objects") -> AuthorizerUnion:
+    """``system:masters`` may do everything, others what roles grant them."""
+    from .rbac import RoleAuthorizer
+
+    return AuthorizerUnion([MastersAuthorizer(), RoleAuthorizer(objects)])
 
 
 def refusal(attributes: Attributes, reason: str = "") -> Forbidden:
@@ -127,9 +128,3 @@ def refusal(attributes: Attributes, reason: str = "") -> Forbidden:
     subject = f"{resource} {quoted(attributes.name)}" if attributes.name else f"{resource}"
     details = details_of(resource, attributes.name)
     return Forbidden(f"{subject} is forbidden: {message}{suffix}", details=details)
-
-
-def quoted(text: str) -> str:
-    """In Go's double quotes."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'

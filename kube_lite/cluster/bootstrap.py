@@ -9,6 +9,9 @@ from kube_lite.api.errors import AlreadyExists, NotFound
 from kube_lite.api.identity import GroupVersionResource, Json
 from kube_lite.api.resource import Registry
 from kube_lite.client.protocol import Client
+from kube_lite.verbs.pipeline import Pipeline
+
+from .policy import KINDS, plan_policy, plan_reconciled
 
 NAMESPACES = GroupVersionResource("", "v1", "namespaces")
 SERVICES = GroupVersionResource("", "v1", "services")
@@ -74,6 +77,15 @@ async def bootstrap(
     async with asyncio.TaskGroup() as group:
         for resource, obj in objects:
             group.create_task(_ensure(client, resource, obj))
+
+
+async def found_policy(pipeline: Pipeline, client: Client, version: str) -> None:
+    """Make the roles and bindings of a release, ``1.36``; give back to those there are what they lost."""
+    for wanted, found in await pipeline.found("kube-apiserver", plan_policy(version)):
+        reconciled = plan_reconciled(wanted, found)
+        if reconciled is not None:
+            resource = next(name for name, kind in KINDS.items() if kind == wanted["kind"])
+            await client.update(resource, reconciled, namespace=wanted["metadata"].get("namespace", ""))
 
 
 async def _ensure(client: Client, resource: GroupVersionResource, obj: Json) -> None:

@@ -24,7 +24,6 @@ from kube_lite_storage import FormatUnknown, KeysUnusable, Store, StoreDamaged, 
 from kube_lite import __version__
 from kube_lite.admission.chain import default_chain
 from kube_lite.auth.authenticate import default_authenticator
-from kube_lite.auth.authorize import default_authorizer
 from kube_lite.auth.service_accounts import TokenIssuer
 from kube_lite.auth.user import AUTHENTICATED, MASTERS, User
 from kube_lite.client.kubeconfig import write_kubeconfig
@@ -41,7 +40,7 @@ from kube_lite.verbs.pipeline import Pipeline
 
 from . import addresses, runfile
 from .addresses import Addresses, claimed, loopback_addresses
-from .bootstrap import bootstrap
+from .bootstrap import bootstrap, found_policy
 from .config import Config, configure
 from .encryption import Encryption
 
@@ -192,13 +191,11 @@ class Cluster:
         definitions = load_definitions(version)
         self.authority = pki.Authority(self.directory / "pki", "ca", clock.now)
         issuer = TokenIssuer.open(self.directory / "pki" / "service-account.key", clock)
-        authorizer = default_authorizer()
         self.pipeline = Pipeline(
             store=self.store,
             registry=self.registry,
             definitions=definitions,
             clock=clock,
-            authorizer=authorizer,
             admission=default_chain(),
             service_cidr=self.addresses.service_cidr,
             tokens=issuer,
@@ -211,7 +208,7 @@ class Cluster:
             self.registry,
             definitions,
             default_authenticator(issuer),
-            authorizer,
+            self.pipeline.authorizer,
             tls=self._serving_tls(),
             host=self.config.host,
             port=self.config.port,
@@ -222,9 +219,11 @@ class Cluster:
             operations=self.encryption.operations,
             node_credentials=lambda: pki.client_context(self.authority.files.certificate, node_client),
         )
+        client = self.client_for("system:apiserver", "kube-apiserver")
+        await found_policy(self.pipeline, client, version)
         await stack.enter_async_context(running(self.server))
         await bootstrap(
-            self.client_for("system:apiserver", "kube-apiserver"),
+            client,
             self.registry,
             service_cidr=self.addresses.service_cidr,
             api_address=self._pod_facing or _reachable_address(self.config.host),

@@ -9,7 +9,8 @@ again (namespaces, accounts, classes) is kept until it is written: every write o
 here, and is not acknowledged before what was kept of it is dropped.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from kube_lite_storage import Store
@@ -25,7 +26,7 @@ from .converting import as_stored_version, foreign, in_version
 from .faults import as_api_error, refuse_too_large
 from .stored import Stored, as_stored, encode
 
-__all__ = ["NOTHING_ELSE", "Also", "Objects", "Store", "Taken"]
+__all__ = ["NOTHING_ELSE", "Also", "Objects", "Store", "Survey", "Taken"]
 
 SURVEYS = 64  # whole resources kept decoded for rules that look at all of them
 RECENT = 512  # versions remembered; enough for what is under way to watchers, a few MB at most
@@ -36,6 +37,14 @@ class Also(NamedTuple):
 
     compares: Sequence[Compare] = ()
     writes: Sequence[Put | Delete] = ()
+
+
+@dataclass(slots=True)
+class Survey:
+    """Every object of a resource, decoded and shared; ``is_current`` until one of them is written."""
+
+    objects: list[Json]
+    is_current: bool = True
 
 
 class Taken(Exception):
@@ -56,7 +65,7 @@ class Objects:
         self.store = store
         self._recent: dict[tuple[bytes, int], Stored] = {}
         self._peeked: dict[bytes, Stored] = {}
-        self._surveyed: dict[bytes, list[Json]] = {}
+        self._surveyed: dict[bytes, Survey] = {}
 
     def find(self, resource: Resource, key: ObjectKey) -> Stored | None:
         """The object as it is now, or None."""
@@ -88,13 +97,17 @@ class Objects:
 
     def all(self, resource: GroupResource, namespace: str = "") -> list[Json]:
         """Every object of a resource as it is now, decoded and shared: for kinds of which there are few."""
+        return self.survey(resource, namespace).objects
+
+    def survey(self, resource: GroupResource, namespace: str = "") -> Survey:
+        """The same for those who derive something from them, which holds while the survey is current."""
         span = keys.storage_range(resource, namespace)
         surveyed = self._surveyed.get(span.start)
         if surveyed is None:
-            surveyed = [self.of(item).object for item in self.store.list(span).items]
+            surveyed = Survey([self.of(item).object for item in self.store.list(span).items])
             self._surveyed[span.start] = surveyed
             if len(self._surveyed) > SURVEYS:
-                del self._surveyed[next(iter(self._surveyed))]
+                self._outdate(next(iter(self._surveyed)))
         return surveyed
 
     def of(self, item: KeyValue) -> Stored:
@@ -123,6 +136,30 @@ class Objects:
         """
         key = keys.storage_key(resource.group_resource, key_of(obj))
         return await self._put(resource, key, 0, obj, also)
+
+    async def create_all(self, objects: Iterable[tuple[Resource, Json]]) -> None:
+        """Write new objects in one transaction: all of them, or none.
+
+        They must be of the version that is stored.
+
+        Raises:
+            AlreadyExists: there is one of one of the names.
+        """
+        compares, puts, first = [], [], None
+        for resource, obj in objects:
+            first = first or resource
+            key = keys.storage_key(resource.group_resource, key_of(obj))
+            encoded = encode(obj, resource.strategy.selectable_fields(obj))
+            compares.append(Compare(key, 0))
+            puts.append(Put(key, encoded.value, encoded.header, encoded.splice))
+        if first is None:
+            return
+        try:
+            await self.store.commit(Txn(compares, puts))
+        except StoreError as error:
+            raise as_api_error(error, first.group_resource) from error
+        for put in puts:
+            self._forget(put.key)
 
     async def replace(self, resource: Resource, old: Stored, obj: Json, also: Also = NOTHING_ELSE) -> Stored:
         """Write the next version of an object. ``old`` is the one it follows.
@@ -183,7 +220,10 @@ class Objects:
         """Drop what was kept for those who peek, because it is not so any more."""
         self._peeked.pop(key, None)
         for start in [start for start in self._surveyed if key.startswith(start)]:
-            del self._surveyed[start]
+            self._outdate(start)
+
+    def _outdate(self, start: bytes) -> None:
+        self._surveyed.pop(start).is_current = False
 
     def _remember(self, key: bytes, stored: Stored) -> None:
         recent = self._recent

@@ -7,14 +7,15 @@ with its traceback and answered as an internal error.
 
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 
 from kube_lite.admission.chain import Chain
 from kube_lite.api.errors import ApiError, InternalError, MethodNotAllowed, NotFound
+from kube_lite.api.identity import GroupVersionResource, Json
 from kube_lite.api.resource import Registry
 from kube_lite.api.schema.load import Definitions
-from kube_lite.auth.authorize import Authorizer
+from kube_lite.auth.authorize import Authorizer, default_authorizer
 from kube_lite.auth.service_accounts import TokenIssuer
 from kube_lite.kit.clock import Clock
 from kube_lite.registry.deleting import Deleting
@@ -24,6 +25,7 @@ from kube_lite.registry.services import SERVICE_CIDR, ServiceAddresses
 from kube_lite.registry.watching import Change, Watching
 
 from .deleting import DeletingVerbs
+from .founding import found
 from .parts import Parts
 from .patching import PatchingVerbs
 from .permission import check_permission
@@ -42,6 +44,7 @@ class Pipeline:
     """Everything that can be asked of the API.
 
     Args:
+        authorizer: decides who may do what; by default the roles in the store.
         service_cidr: where the addresses of Services come from.
         tokens: issues and knows tokens of ServiceAccounts; without it there are none.
         source: randomness, for names, uids and addresses.
@@ -54,8 +57,8 @@ class Pipeline:
         registry: Registry,
         definitions: Definitions,
         clock: Clock,
-        authorizer: Authorizer,
         admission: Chain,
+        authorizer: Authorizer | None = None,
         service_cidr: str = SERVICE_CIDR,
         tokens: TokenIssuer | None = None,
         source: random.Random | None = None,
@@ -63,7 +66,7 @@ class Pipeline:
         source = source or random.Random()
         objects = Objects(store)
         self.registry = registry
-        self._authorizer = authorizer
+        self.authorizer = authorizer = authorizer or default_authorizer(objects)
         self._parts = parts = Parts(
             objects=objects,
             watching=Watching(objects),
@@ -137,13 +140,19 @@ class Pipeline:
         self._check_verb(request)
         return watch(self._parts, request)
 
+    async def found(
+        self, manager: str, objects: Iterable[tuple[GroupVersionResource, Json]]
+    ) -> list[tuple[Json, Json]]:
+        """Make what a release has from the start, in one transaction; see ``founding``."""
+        return await found(self._parts, manager, objects)
+
     def inventory(self) -> Inventory:
         """How much of what is stored."""
         return take_inventory(self._parts.objects, self.registry)
 
     def authorize(self, request: Request) -> None:
         """Let pass who may. Raises ``Forbidden``."""
-        check_permission(self._authorizer, request)
+        check_permission(self.authorizer, request)
 
     def _check_verb(self, request: Request) -> None:
         resource = request.resource

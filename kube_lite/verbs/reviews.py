@@ -3,18 +3,19 @@
 Source: ``pkg/registry/authentication``, ``pkg/registry/authorization``.
 """
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import orjson
 
 from kube_lite.api.errors import BadRequest, Cause, invalid
 from kube_lite.api.fielderrors import Shown, required
 from kube_lite.api.fielderrors import invalid as invalid_value
+from kube_lite.api.gotext import go_quote
 from kube_lite.api.identity import Json
 from kube_lite.api.times import format_time
 from kube_lite.auth.authorize import Attributes, Decision
 from kube_lite.auth.service_accounts import InvalidToken
-from kube_lite.auth.user import AUTHENTICATED, MASTERS, User
+from kube_lite.auth.user import AUTHENTICATED, User
 
 from .decoding import read_body
 from .options import WriteOptions, parse_write_options
@@ -23,6 +24,8 @@ from .parts import Parts
 from .request import Answer, Request
 
 Answerer = Callable[[Request, Json], Json]
+RESOURCE_FIELDS = ("verbs", "apiGroups", "resources", "resourceNames")
+PATH_FIELDS = ("verbs", "nonResourceURLs")
 
 
 class Reviews:
@@ -103,40 +106,67 @@ class Reviews:
         return self._decide(request, spec, request.user)
 
     def _may_they(self, request: Request, spec: Json) -> Json:
-        causes = []
-        if not spec.get("user") and not spec.get("groups"):
-            why = 'Invalid value: "": at least one of user or group must be specified'
-            causes.append(Cause("FieldValueInvalid", why, "spec.user"))
         extra = {key: tuple(values or ()) for key, values in (spec.get("extra") or {}).items()}
         user = User(spec.get("user", ""), spec.get("uid", ""), tuple(spec.get("groups") or ()), extra)
+        causes = []
+        if not user.name and not user.groups:
+            why = 'Invalid value: "": at least one of user or group must be specified'
+            causes.append(Cause("FieldValueInvalid", why, "spec.user"))
         return self._decide(request, spec, user, causes)
 
-    def _decide(self, request: Request, spec: Json, user: User, causes: list[Cause] | None = None) -> Json:
+    def _decide(self, request: Request, spec: Json, user: User, causes: Sequence[Cause] = ()) -> Json:
         resource, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
-        causes = causes or []
-        if resource is not None and path is not None:
-            shown = f'{{"Path":"{path.get("path", "")}","Verb":"{path.get("verb", "")}"}}'
-            why = f"Invalid value: {shown}: cannot be specified in combination with resourceAttributes"
-            causes.append(Cause("FieldValueInvalid", why, "spec.nonResourceAttributes"))
-        if resource is None and path is None:
-            why = "Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes "
-            why += "must be specified"
-            causes.append(Cause("FieldValueInvalid", why, "spec.resourceAttributes"))
-        for field in ("fieldSelector", "labelSelector"):
-            causes += _check_selector(f"spec.resourceAttributes.{field}", (resource or {}).get(field))
-        if causes:
-            raise invalid(request.resource.group, "", "", causes)
+        found = [*causes, *_check_attributes(resource, path)]
+        if request.resource.namespaced:
+            found += _check_place(resource, path, request.namespace)
+        if found:
+            raise invalid(request.resource.group, "", "", found)
         return as_status(self._parts.authorizer.authorize(attributes_of(user, resource, path)))
 
     def _what_may_i(self, request: Request, spec: Json) -> Json:
         if not spec.get("namespace"):
             raise BadRequest("no namespace on request")
-        everything = MASTERS in request.user.groups
-        status: Json = {"resourceRules": [], "nonResourceRules": [], "incomplete": not everything}
-        if everything:
-            status["resourceRules"] = [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]
-            status["nonResourceRules"] = [{"verbs": ["*"], "nonResourceURLs": ["*"]}]
+        grants = self._parts.authorizer.grants(request.user, spec["namespace"])
+        status: Json = {
+            "resourceRules": [_only(rule, RESOURCE_FIELDS) for rule in grants.rules if rule.get("resources")],
+            "nonResourceRules": [
+                _only(rule, PATH_FIELDS) for rule in grants.rules if rule.get("nonResourceURLs")
+            ],
+            "incomplete": not grants.is_complete,
+        }
+        if grants.error:
+            status["evaluationError"] = grants.error
         return status
+
+
+def _only(rule: Json, fields: Sequence[str]) -> Json:
+    return {field: rule[field] for field in fields if rule.get(field)}
+
+
+def _check_attributes(resource: Json | None, path: Json | None) -> Iterator[Cause]:
+    """A review asks about a resource or about a path."""
+    if resource is not None and path is not None:
+        why = "cannot be specified in combination with resourceAttributes"
+        yield invalid_value("spec.nonResourceAttributes", _as_go(path), why)
+    if resource is None and path is None:
+        why = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+        yield invalid_value("spec.resourceAttributes", Shown("null"), why)
+    for field in ("fieldSelector", "labelSelector"):
+        yield from _check_selector(f"spec.resourceAttributes.{field}", (resource or {}).get(field))
+
+
+def _check_place(resource: Json | None, path: Json | None, namespace: str) -> Iterator[Cause]:
+    """Where it may only ask about its own namespace."""
+    given = (resource or {}).get("namespace", "")
+    if resource is not None and given != namespace:
+        yield invalid_value("spec.resourceAttributes.namespace", given, "must match metadata.namespace")
+    if path is not None:
+        yield invalid_value("spec.nonResourceAttributes", _as_go(path), "disallowed on this kind of request")
+
+
+def _as_go(path: Json) -> Shown:
+    """A path and verb as the reference prints them."""
+    return Shown(f'{{"Path":{go_quote(path.get("path", ""))},"Verb":{go_quote(path.get("verb", ""))}}}')
 
 
 def attributes_of(user: User, resource: Json | None, path: Json | None) -> Attributes:

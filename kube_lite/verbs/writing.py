@@ -21,6 +21,7 @@ from kube_lite.registry.stored import Stored
 from . import metadata as meta
 from . import owning
 from .decoding import Body, read_body
+from .granting import check_grants
 from .options import WriteOptions, parse_write_options
 from .parts import Parts
 from .request import Answer, Request
@@ -102,6 +103,7 @@ class Writing:
         key = ObjectKey(obj["metadata"].get("namespace", ""), obj["metadata"].get("name", ""))
         attempt = parts.attempt(CREATE, resource, key, obj, None, request.user, dry_run=options.dry_run)
         await parts.admission.mutate(attempt)
+        check_grants(parts.authorizer, attempt, request.name)
         obj = attempt.obj
         meta.begin(obj, parts.clock.now(), parts.source, counts_generations=strategy.has_generation)
         owning.put(obj, owners)
@@ -182,6 +184,7 @@ class Writing:
             _keep_status(obj, old)
         strategy.prepare_for_update(obj, old)
         await parts.admission.mutate(attempt)
+        check_grants(parts.authorizer, attempt, request.name)
         obj = attempt.obj
         self._complete(resource, obj, old)
         if strategy.has_generation:

@@ -16,7 +16,6 @@ from kube_lite.agent.agent import Agent
 from kube_lite.agent.resources import CONFIG_MAPS, PODS
 from kube_lite.api.errors import AlreadyExists, NotFound
 from kube_lite.api.identity import GroupVersionResource, Json
-from kube_lite.auth.authorize import default_authorizer
 from kube_lite.auth.service_accounts import TokenIssuer
 from kube_lite.auth.user import AUTHENTICATED, MASTERS, User
 from kube_lite.client.informers import Informers
@@ -119,7 +118,6 @@ async def world_in(directory: Path, clock: Clock | None = None) -> AsyncIterator
             registry=builtin("1.36"),
             definitions=definitions("1.36"),
             clock=clock,
-            authorizer=default_authorizer(),
             admission=default_chain(),
             tokens=TokenIssuer.open(directory / "accounts.key", clock),
         )

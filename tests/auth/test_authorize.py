@@ -1,32 +1,59 @@
 import pytest
 
-from kube_lite.auth.authorize import Attributes, default_authorizer, refusal
-from kube_lite.auth.user import ANONYMOUS, AUTHENTICATED, MASTERS, User
+from kube_lite.auth.authorize import Attributes, AuthorizerUnion, Decision, Grants, MastersAuthorizer, refusal
+from kube_lite.auth.user import AUTHENTICATED, MASTERS, User
 
 JANE = User("jane", groups=(AUTHENTICATED,))
 ADMIN = User("admin", groups=(MASTERS,))
 
 
+class Opinion:
+    def __init__(self, allowed: bool | None, reason: str = "", *rules: str) -> None:
+        self.decision = Decision(allowed, reason)
+        self.told = Grants([{"verbs": [rule]} for rule in rules], allowed is not None, reason)
+
+    def authorize(self, attributes: Attributes) -> Decision:
+        return self.decision
+
+    def grants(self, user: User, namespace: str) -> Grants:
+        return self.told
+
+
 @pytest.mark.parametrize(
-    ("attributes", "allowed"),
+    ("opinions", "decision"),
     [
-        pytest.param(Attributes(ADMIN, "delete", resource="nodes", name="n"), True, id="masters everything"),
-        pytest.param(Attributes(ADMIN, "get", path="/metrics"), True, id="masters every path"),
-        pytest.param(Attributes(JANE, "list", resource="pods"), None, id="others nothing"),
         pytest.param(
-            Attributes(JANE, "create", group="authorization.k8s.io", resource="selfsubjectaccessreviews"),
-            True,
-            id="known ones may ask about themselves",
+            [Opinion(None), Opinion(True, "a"), Opinion(False, "b")], Decision(True, "a"), id="first"
         ),
-        pytest.param(Attributes(JANE, "get", path="/apis/apps/v1"), True, id="and what there is"),
-        pytest.param(Attributes(ANONYMOUS, "get", path="/apis"), None, id="unknown ones may not"),
-        pytest.param(Attributes(ANONYMOUS, "get", path="/livez"), True, id="health is for everybody"),
-        pytest.param(Attributes(ANONYMOUS, "get", path="/livez/../metrics"), None, id="and only health"),
-        pytest.param(Attributes(JANE, "post", path="/version"), None, id="to be read"),
+        pytest.param(
+            [Opinion(False, "b"), Opinion(True, "a")], Decision(False, "b"), id="a denial is an opinion"
+        ),
+        pytest.param(
+            [Opinion(None, "a"), Opinion(None, "b")], Decision(None, "a\nb"), id="reasons are collected"
+        ),
     ],
 )
-def test_who_may_do_what(attributes: Attributes, allowed: bool | None) -> None:
-    assert default_authorizer().authorize(attributes).allowed is allowed
+def test_the_first_opinion_decides(opinions: list[Opinion], decision: Decision) -> None:
+    assert AuthorizerUnion(opinions).authorize(Attributes(JANE, "get", resource="pods")) == decision
+
+
+def test_grants_of_several_are_complete_only_if_all_are() -> None:
+    union = AuthorizerUnion([MastersAuthorizer(), Opinion(True, "", "get"), Opinion(None, "unknown", "list")])
+    assert union.grants(JANE, "default") == Grants(
+        [{"verbs": ["get"]}, {"verbs": ["list"]}], False, "unknown"
+    )
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        pytest.param(Attributes(ADMIN, "delete", resource="nodes", name="n"), id="on a resource"),
+        pytest.param(Attributes(ADMIN, "get", path="/metrics"), id="on a path"),
+    ],
+)
+def test_masters_may_do_everything_without_a_role(attributes: Attributes) -> None:
+    assert MastersAuthorizer().authorize(attributes).allowed
+    assert MastersAuthorizer().authorize(attributes._replace(user=JANE)).allowed is None
 
 
 @pytest.mark.parametrize(

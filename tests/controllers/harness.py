@@ -13,7 +13,6 @@ from kube_lite.admission.chain import default_chain
 from kube_lite.api.errors import Conflict, NotFound
 from kube_lite.api.identity import GroupVersionResource, Json
 from kube_lite.api.times import format_time
-from kube_lite.auth.authorize import default_authorizer
 from kube_lite.auth.user import AUTHENTICATED, MASTERS, User
 from kube_lite.client.informers import Informers
 from kube_lite.client.protocol import PatchType
@@ -160,7 +159,6 @@ async def world(
             registry=registry,
             definitions=kinds.schemas.definitions(),
             clock=clock,
-            authorizer=default_authorizer(),
             admission=default_chain(),
         )
         it = World(store, pipeline, clock)

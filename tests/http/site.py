@@ -12,7 +12,6 @@ from kube_lite_storage import Store
 
 from kube_lite.admission.chain import default_chain
 from kube_lite.auth.authenticate import default_authenticator
-from kube_lite.auth.authorize import default_authorizer
 from kube_lite.auth.service_accounts import TokenIssuer
 from kube_lite.auth.user import AUTHENTICATED, MASTERS, User
 from kube_lite.http.app import ApiServer
@@ -23,6 +22,7 @@ from kube_lite.kit.pki import Authority, client_context, server_context
 from kube_lite.kit.service import running
 from kube_lite.verbs.local import LocalClient
 from kube_lite.verbs.pipeline import Pipeline
+from tests.serving import open_to_all
 
 
 @dataclass
@@ -65,16 +65,16 @@ async def site_in(directory: Path, clock: Clock | None = None, version: str = "1
             registry=registry,
             definitions=definitions(version),
             clock=clock,
-            authorizer=default_authorizer(),
             admission=default_chain(),
             tokens=tokens,
         )
+        await open_to_all(pipeline)
         server = ApiServer(
             pipeline,
             registry,
             definitions(version),
             default_authenticator(tokens),
-            default_authorizer(),
+            pipeline.authorizer,
             tls=server_context(
                 authority.serving("server", ["localhost", "127.0.0.1"]), authority.files.certificate
             ),

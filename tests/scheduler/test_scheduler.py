@@ -14,7 +14,6 @@ from kube_lite.admission.chain import default_chain
 from kube_lite.api.errors import ServiceUnavailable
 from kube_lite.api.identity import GroupVersionResource, Json
 from kube_lite.api.meta import condition
-from kube_lite.auth.authorize import default_authorizer
 from kube_lite.auth.user import AUTHENTICATED, MASTERS, User
 from kube_lite.client.informers import Informers
 from kube_lite.client.recorder import Recorder
@@ -124,7 +123,6 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
             registry=kinds.builtin(),
             definitions=definitions(),
             clock=clock,
-            authorizer=default_authorizer(),
             admission=default_chain(),
         )
         client = FlakyClient(pipeline, User("test", groups=(MASTERS, AUTHENTICATED)))

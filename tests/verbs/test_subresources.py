@@ -15,7 +15,7 @@ from kube_lite.api.errors import (
 from kube_lite.api.identity import GroupVersionResource, Json
 from kube_lite.auth.authenticate import Credentials
 from kube_lite.auth.user import AUTHENTICATED, User
-from tests.serving import ACCOUNTS, CONFIG_MAPS, NAMESPACES, PODS, Api, config_map, pod
+from tests.serving import ACCOUNTS, CONFIG_MAPS, NAMESPACES, PODS, Api, config_map, open_to_all, pod
 
 BUDGETS = GroupVersionResource("policy", "v1", "poddisruptionbudgets")
 ACCESS = GroupVersionResource("authorization.k8s.io", "v1", "selfsubjectaccessreviews")
@@ -187,6 +187,7 @@ class TestTokens:
 
 class TestAccess:
     async def test_everybody_else_is_refused_and_may_ask_why(self, api: Api) -> None:
+        await open_to_all(api.pipeline)
         jane = api.client_of(User("jane", groups=("team", AUTHENTICATED)))
         with pytest.raises(Forbidden, match='configmaps is forbidden: User "jane" cannot list resource'):
             await jane.list(CONFIG_MAPS, namespace="default")
