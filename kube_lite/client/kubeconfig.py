@@ -5,14 +5,19 @@ cluster, user and context of our name and leaves everything else as it is, in co
 """
 
 import base64
+import json
 import os
+import re
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kube_lite.api.identity import Json
 
 NAME = "kube-lite"
+_PLAIN = re.compile(r"(?!(?:null|true|false|yes|no|on|off|y|n)$)[a-z][a-zA-Z-]*")
+"""Keys that YAML takes for a text without quotes."""
 
 
 class Access(NamedTuple):
@@ -93,9 +98,7 @@ def load(path: Path) -> Json:
 
 def save(path: Path, config: Json) -> None:
     """Replace the file in one step; mode 0600."""
-    import yaml
-
-    text = yaml.dump(config, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=False)
+    text = "\n".join([*_lines(config), ""])
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # made with mode 0600
     try:
@@ -107,6 +110,36 @@ def save(path: Path, config: Json) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _lines(value: Any) -> Iterator[str]:
+    """A dict or list as lines of YAML. Every start writes one, and the library takes longer to import."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            name = key if _PLAIN.fullmatch(str(key)) else _scalar(key)
+            if item and isinstance(item, dict | list):
+                yield f"{name}:"
+                yield from (f"  {line}" for line in _lines(item))
+            else:
+                yield f"{name}: {_scalar(item)}"
+        return
+    for item in value:
+        first, *rest = _lines(item) if item and isinstance(item, dict | list) else (_scalar(item),)
+        yield f"- {first}"
+        yield from (f"  {line}" for line in rest)
+
+
+def _scalar(value: Any) -> str:
+    """In JSON's way, which is one of YAML's; what JSON does not know, such as a date, becomes its text."""
+    if value is not None and not isinstance(value, str | bool | int | float | dict | list):
+        value = str(value)
+    if not isinstance(value, str):
+        return json.dumps(value)
+    letters = (
+        letter if letter.isprintable() and letter not in '"\\' else f"\\U{ord(letter):08x}"
+        for letter in value
+    )
+    return f'"{"".join(letters)}"'
 
 
 def access(config: Json, context: str = "", *, directory: Path | None = None) -> Access:

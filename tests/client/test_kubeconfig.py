@@ -1,7 +1,11 @@
 import stat
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kube_lite.client.kubeconfig import (
     KubeconfigError,
@@ -44,6 +48,32 @@ def test_merging_replaces_our_entries_and_keeps_those_of_others(tmp_path: Path) 
     assert access(config, "kube-lite").server == SERVER
     assert access(config, "other").server == "https://other:1"
     assert config["extensions"] == [{"name": "x"}]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.dictionaries(
+        st.text(),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.text() | st.dates(),
+            lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        ),
+    )
+)
+def test_whatever_a_kubeconfig_says_is_kept_when_it_is_written(
+    tmp_path_factory: pytest.TempPathFactory, content: dict[str, Any]
+) -> None:
+    path = tmp_path_factory.mktemp("any") / "config"
+    save(path, {**content, "kind": "Config"})
+    assert load(path) == _with_texts_for_dates({**content, "kind": "Config"})
+
+
+def _with_texts_for_dates(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_texts_for_dates(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_texts_for_dates(item) for item in value]
+    return str(value) if isinstance(value, date) else value
 
 
 def test_merging_into_something_else_refuses_and_leaves_it_alone(tmp_path: Path) -> None:
