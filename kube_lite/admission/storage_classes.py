@@ -3,16 +3,13 @@
 Source: ``plugin/pkg/admission/storage/storageclass/setdefault``.
 """
 
-from kube_lite.api.identity import GroupResource, Json
+from kube_lite.api.identity import GroupResource
+from kube_lite.api.storage import default_class
 
 from .chain import CREATE, Attempt, Rule
 
 CLAIMS = GroupResource("", "persistentvolumeclaims")
 CLASSES = GroupResource("storage.k8s.io", "storageclasses")
-IS_DEFAULT = (
-    "storageclass.kubernetes.io/is-default-class",
-    "storageclass.beta.kubernetes.io/is-default-class",
-)
 
 
 class DefaultStorageClass(Rule):
@@ -27,13 +24,6 @@ class DefaultStorageClass(Rule):
         spec = attempt.obj.get("spec")
         if spec is None or spec.get("storageClassName") is not None:
             return
-        defaults = [entry for entry in attempt.objects.all(CLASSES) if _is_default(entry)]
-        if defaults:
-            # The newest wins, so that a new default takes over while the old one is still marked.
-            newest = max(defaults, key=lambda entry: str(entry["metadata"]["creationTimestamp"]))
-            spec["storageClassName"] = newest["metadata"]["name"]
-
-
-def _is_default(entry: Json) -> bool:
-    annotations = entry["metadata"].get("annotations") or {}
-    return any(annotations.get(name) == "true" for name in IS_DEFAULT)
+        name = default_class(attempt.objects.all(CLASSES))
+        if name:
+            spec["storageClassName"] = name

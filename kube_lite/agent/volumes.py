@@ -20,6 +20,7 @@ from kube_lite.api.times import parse_time
 from kube_lite.client.protocol import Client
 from kube_lite.kit.clock import Clock
 
+from .claims import claim_name, plan_claimed
 from .containers import PROPAGATION
 from .downward import Surroundings
 from .environment import Reference, Sources, expand
@@ -32,7 +33,7 @@ from .payloads import (
     token_wishes,
     volume_references,
 )
-from .resources import CONFIG_MAPS, SECRETS, SERVICE_ACCOUNTS, Directories
+from .resources import CLAIMS, CONFIG_MAPS, PERSISTENT_VOLUMES, SECRETS, SERVICE_ACCOUNTS, Directories
 from .volume_files import (
     check_host_path,
     make_empty_directory,
@@ -65,6 +66,8 @@ class Volumes:
         self._directories = directories
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="volumes")
         self._tokens: dict[str, dict[TokenWish, _Token]] = {}
+        self._claimed: dict[str, dict[str, Json]] = {}
+        """By the pod's uid and the name in its spec: what is behind its claims, in a pod volume's form."""
 
     def close(self) -> None:
         """Let the thread end once it has done what it was given."""
@@ -95,12 +98,14 @@ class Volumes:
             VolumeFailed: a volume cannot be made; the message is upstream's, with the volume's name.
         """
         sources = await self.read(pod["metadata"]["namespace"], volume_references(pod))
+        claimed = self._claimed[pod["metadata"]["uid"]] = await self._behind_claims(pod)
         tokens = await self._tokens_for(pod)
         texts = {wish: token.text for wish, token in tokens.items()}
         works: list[Callable[[], None]] = []
         for volume in pod["spec"].get("volumes") or ():
             try:
-                works.append(self._work(pod, volume, sources, texts, surroundings))
+                used = claimed.get(volume["name"], volume)
+                works.append(self._work(pod, used, sources, texts, surroundings))
             except VolumeFailed as failure:
                 raise VolumeFailed(_setup_failed(volume["name"], failure)) from failure
         if works:
@@ -131,6 +136,30 @@ class Volumes:
             source = volume.get("emptyDir") or {}
             return _named(name, lambda: make_empty_directory(directory, source, group))
         raise VolumeFailed(f"this node has no plugin for volumes of type {', '.join(kinds)}")
+
+    async def _behind_claims(self, pod: Json) -> dict[str, Json]:
+        """The pod's volumes that are claims, as what those are bound to. Raises ``VolumeFailed``."""
+        found: dict[str, Json] = {}
+        for volume in pod["spec"].get("volumes") or ():
+            name = claim_name(pod, volume)
+            if name:
+                try:
+                    found[volume["name"]] = await self._behind_claim(pod, volume, name)
+                except VolumeFailed as failure:
+                    raise VolumeFailed(_setup_failed(volume["name"], failure)) from failure
+        return found
+
+    async def _behind_claim(self, pod: Json, volume: Json, name: str) -> Json:
+        namespace = pod["metadata"]["namespace"]
+        words = f"error processing PVC {namespace}/{name}"
+        try:
+            claim = await self._client.get(CLAIMS, name, namespace=namespace)
+            if (claim.get("status") or {}).get("phase") != "Bound":
+                raise VolumeFailed(f"{words}: PVC is not bound")
+            bound = await self._client.get(PERSISTENT_VOLUMES, claim["spec"]["volumeName"])
+        except NotFound as error:
+            raise VolumeFailed(f"{words}: failed to fetch PVC from API server: {error.message}") from error
+        return plan_claimed(volume, bound)
 
     async def _tokens_for(self, pod: Json) -> Mapping[TokenWish, _Token]:
         wishes = token_wishes(pod)
@@ -177,6 +206,7 @@ class Volumes:
     async def mounts(self, pod: Json, container: Json, environment: Mapping[str, str]) -> list[Mount]:
         """What one container sees where. Raises ``VolumeFailed``."""
         volumes = {volume["name"]: volume for volume in pod["spec"].get("volumes") or ()}
+        volumes |= self._claimed.get(pod["metadata"]["uid"], {})
         wanted = container.get("volumeMounts") or ()
         return await self.in_thread(
             lambda: [self._mount(pod, volumes[mount["name"]], mount, environment) for mount in wanted]
@@ -196,7 +226,7 @@ class Volumes:
         return Mount(
             source,
             mount["mountPath"],
-            read_only=bool(mount.get("readOnly")) or comes_from_api,
+            read_only=bool(mount.get("readOnly")) or comes_from_api or bool(volume.get("readOnly")),
             propagation=PROPAGATION.get(mount.get("mountPropagation") or "", "private"),
         )
 
@@ -213,6 +243,7 @@ class Volumes:
     async def remove_pod(self, namespace: str, name: str, uid: str) -> None:
         """Forget the volumes and logs of a pod that is gone."""
         self._tokens.pop(uid, None)
+        self._claimed.pop(uid, None)
         logs = self._directories.pod_logs(namespace, name, uid)
 
         def remove() -> None:

@@ -20,12 +20,14 @@ def controllers(
     """
     from kube_lite.client.recorder import Recorder
 
+    from .autoscaling import Autoscalers
     from .cronjob import CronJobs
     from .daemonset import DaemonSets
     from .deployment import Deployments
     from .disruption import DisruptionBudgets
     from .endpoints import EndpointsController
     from .endpointslices import EndpointSlices
+    from .ephemeral_volumes import EphemeralVolumes
     from .finished_jobs import FinishedJobs
     from .garbage import Garbage
     from .job import Jobs
@@ -38,6 +40,7 @@ def controllers(
     from .rootca import RootCertificates
     from .serviceaccounts import DefaultAccounts
     from .statefulset import StatefulSets
+    from .volume_binding import ClaimBinding, VolumePhases
     from .volume_protection import (
         ATTRIBUTES_CLASSES,
         AttributesClassProtection,
@@ -66,6 +69,10 @@ def controllers(
         PodCleanup(client, informers, clock),
         DisruptionBudgets(client, informers, clock, recorder, resources),
         Quotas(client, informers, clock, resources),
+        Autoscalers(client, informers, clock, recorder, resources),
+        ClaimBinding(client, informers, clock, recorder),
+        VolumePhases(client, informers, clock, recorder),
+        EphemeralVolumes(client, informers, clock, recorder),
         ClaimProtection(client, informers, clock),
         VolumeProtection(client, informers, clock),
         garbage,

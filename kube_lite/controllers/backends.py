@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 from kube_lite.api import meta
 from kube_lite.api.identity import Json, ObjectKey, key_of
+from kube_lite.client.controller import Controller
 from kube_lite.client.informers import Informers
 from kube_lite.client.protocol import EventType
 from kube_lite.kit.clock import Clock
 
 from . import pods as pod_facts
-from .base import Controller
 from .resources import NODES, PODS, SERVICES
 
 HEADLESS_LABEL = "service.kubernetes.io/headless"

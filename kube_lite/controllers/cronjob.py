@@ -17,13 +17,13 @@ from kube_lite.api import meta
 from kube_lite.api.errors import AlreadyExists, ApiError, NotFound
 from kube_lite.api.identity import Json, ObjectKey
 from kube_lite.api.times import format_time, parse_time
+from kube_lite.client.controller import Controller, RequeueAfter, is_namespace_ending
 from kube_lite.client.informers import Informers
 from kube_lite.client.protocol import Client, EventType
 from kube_lite.client.recorder import Recorder
 from kube_lite.kit.clock import Clock
 
 from . import pods as pod_facts
-from .base import Controller, RequeueAfter
 from .expectations import Versions
 from .resources import CRON_JOB, CRON_JOBS, JOB, JOBS
 from .revisions import created
@@ -265,7 +265,7 @@ class CronJobs(Controller):
                 return
             made = found  # made just before a kill, or while the informer did not know of it
         except ApiError as error:
-            if not pod_facts.is_namespace_ending(error):
+            if not is_namespace_ending(error):
                 words = f"Error creating job: {error.message}"
                 self._recorder.event(cron_job, "Warning", "FailedCreate", words)
             raise

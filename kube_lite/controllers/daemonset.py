@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from kube_lite.api import meta
 from kube_lite.api.errors import ApiError
 from kube_lite.api.identity import Json, ObjectKey, key_of
+from kube_lite.client.controller import RequeueAfter, is_namespace_ending
 from kube_lite.client.informers import Informers
 from kube_lite.client.protocol import Client, EventType
 from kube_lite.client.recorder import Recorder
@@ -20,7 +21,6 @@ from kube_lite.kit.clock import Clock
 
 from . import daemonset_plan as plans
 from . import pods as pod_facts
-from .base import RequeueAfter
 from .daemonset_plan import Changes
 from .history import REVISION_HASH, History, Past
 from .owners import OwnerKind, PodOwners
@@ -64,7 +64,7 @@ class DaemonSets(PodOwners):
         if may_act:
             failure, delay = await self._act(owner, pods, past)
         next_available = await self._write_counts(owner, pods, past)
-        if failure is not None and not pod_facts.is_namespace_ending(failure):
+        if failure is not None and not is_namespace_ending(failure):
             raise failure
         if may_act:
             await self._trim(owner, pods, past)

@@ -16,6 +16,7 @@ from kube_lite.api import meta
 from kube_lite.api.errors import AlreadyExists, ApiError, NotFound
 from kube_lite.api.identity import Json, ObjectKey, key_of
 from kube_lite.api.selectors import label_selector
+from kube_lite.client.controller import Controller, RequeueAfter, is_namespace_ending
 from kube_lite.client.informers import Informers
 from kube_lite.client.protocol import Client, EventType, PatchType
 from kube_lite.client.recorder import Recorder
@@ -25,7 +26,6 @@ from . import deployment_status as statuses
 from . import pods as pod_facts
 from . import revisions, rollout
 from .adoption import Adoption, selects
-from .base import Controller, RequeueAfter
 from .resources import DEPLOYMENT, DEPLOYMENTS, PODS, REPLICA_SETS
 from .rollout import Limits, Revision, Sizes
 
@@ -250,7 +250,7 @@ class Deployments(Controller):
 
     async def _report_failed_creation(self, work: _Work, name: str, error: ApiError) -> None:
         deployment = work.deployment
-        if pod_facts.is_namespace_ending(error) or statuses.deadline_of(deployment) is None:
+        if is_namespace_ending(error) or statuses.deadline_of(deployment) is None:
             return
         words = f'Failed to create new replica set "{name}": {error.message}'
         self._recorder.event(deployment, "Warning", "ReplicaSetCreateError", words)

@@ -17,6 +17,7 @@ from kube_lite.api.identity import Json, ObjectKey, key_of, parse_api_version
 from kube_lite.api.resource import Resource
 from kube_lite.api.selectors import label_selector
 from kube_lite.api.times import parse_time
+from kube_lite.client.controller import Controller, RequeueAfter
 from kube_lite.client.informers import Informers
 from kube_lite.client.protocol import Client, EventType
 from kube_lite.client.recorder import Recorder
@@ -24,7 +25,6 @@ from kube_lite.kit.clock import Clock
 
 from . import pods as pod_facts
 from .adoption import selects
-from .base import Controller, RequeueAfter
 from .resources import DEPLOYMENT, POD_DISRUPTION_BUDGETS, PODS, REPLICA_SET, REPLICA_SETS
 from .rollout import share_of
 

@@ -12,13 +12,13 @@ from collections.abc import Iterable, Sequence
 from kube_lite.api import meta
 from kube_lite.api.errors import NotFound
 from kube_lite.api.identity import Json, ObjectKey, key_of
+from kube_lite.client.controller import RequeueAfter
 from kube_lite.client.informers import Informers
 from kube_lite.client.protocol import Client, EventType
 from kube_lite.kit.clock import Clock
 
 from . import backends
 from .backends import Backend, Port, ServiceController
-from .base import RequeueAfter
 from .resources import ENDPOINTS
 
 MANAGED_BY = "endpoints.kubernetes.io/managed-by"

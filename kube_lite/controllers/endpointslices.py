@@ -8,13 +8,13 @@ from collections.abc import Iterable
 
 from kube_lite.api import meta
 from kube_lite.api.identity import Json, ObjectKey
+from kube_lite.client.controller import RequeueAfter
 from kube_lite.client.informers import Informers
 from kube_lite.client.protocol import Client, EventType
 from kube_lite.kit.clock import Clock
 
 from . import backends
 from .backends import Backend, ServiceController
-from .base import RequeueAfter
 from .resources import ENDPOINT_SLICES
 from .slice_writer import SliceWriter
 from .slices import MANAGED_BY, SERVICE_NAME, Ports, Wanted, plan_slices

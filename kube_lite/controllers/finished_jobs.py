@@ -7,11 +7,11 @@ from kube_lite.api import meta
 from kube_lite.api.errors import NotFound
 from kube_lite.api.identity import Json, ObjectKey
 from kube_lite.api.times import parse_time
+from kube_lite.client.controller import Controller, RequeueAfter
 from kube_lite.client.informers import Informers
 from kube_lite.client.protocol import Client
 from kube_lite.kit.clock import Clock
 
-from .base import Controller, RequeueAfter
 from .job_tracking import FINAL
 from .resources import JOBS
 

@@ -12,11 +12,10 @@ from collections.abc import Callable, Iterable, Iterator
 from kube_lite.api.errors import AlreadyExists, NotFound
 from kube_lite.api.identity import GroupVersionResource, Json, ObjectKey
 from kube_lite.api.meta import condition, conditions_of, with_condition
+from kube_lite.client.controller import Controller, RequeueAfter
 from kube_lite.client.informers import Informers
 from kube_lite.client.protocol import Client, EventType
 from kube_lite.kit.clock import Clock
-
-from .base import Controller, RequeueAfter
 
 GROUP, VERSION = "flowcontrol.apiserver.k8s.io", "v1"
 SCHEMAS = GroupVersionResource(GROUP, VERSION, "flowschemas")

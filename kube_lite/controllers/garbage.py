@@ -18,11 +18,11 @@ from kube_lite.api import meta
 from kube_lite.api.errors import NotFound
 from kube_lite.api.identity import GroupResource, Json
 from kube_lite.api.resource import Resource
+from kube_lite.client.controller import Reconciler, RequeueAfter
 from kube_lite.client.protocol import Client, EventType, PatchType
 from kube_lite.client.reflector import Reflector, Selection
 from kube_lite.kit.clock import Clock
 
-from .base import Reconciler, RequeueAfter
 from .garbage_graph import Graph, Node, Owner, may_matter, node_of
 
 log = logging.getLogger(__name__)

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from kube_lite.api import meta
 from kube_lite.api.errors import ApiError, NotFound
 from kube_lite.api.identity import Json, ObjectKey
+from kube_lite.client.controller import RequeueAfter, is_namespace_ending
 from kube_lite.client.informers import Informers
 from kube_lite.client.protocol import Client, EventType
 from kube_lite.client.recorder import Recorder
@@ -20,8 +21,6 @@ from kube_lite.kit.clock import Clock
 
 from . import job_plan as plans
 from . import job_tracking as tracking
-from . import pods as pod_facts
-from .base import RequeueAfter
 from .expectations import Versions
 from .job_plan import FINALIZER, Facts, Failures
 from .job_tracking import Numbers
@@ -67,7 +66,7 @@ class Jobs(PodOwners):
         known = failures if uid == job["metadata"]["uid"] else None
         facts = plans.observe(job, pods, self._released.get(key, ()), known, self.clock.now())
         failure, wait = await self._advance(key, facts, may_act=may_act)
-        if failure is not None and not pod_facts.is_namespace_ending(failure):
+        if failure is not None and not is_namespace_ending(failure):
             raise failure
         deadline = plans.seconds_to_deadline(job, self.clock.now())
         waits = [seconds for seconds in (wait, deadline) if seconds is not None and seconds > 0]

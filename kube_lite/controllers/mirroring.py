@@ -10,12 +10,12 @@ from collections.abc import Iterable
 
 from kube_lite.api import meta
 from kube_lite.api.identity import Json, ObjectKey
+from kube_lite.client.controller import Controller, RequeueAfter
 from kube_lite.client.informers import Informers
 from kube_lite.client.protocol import Client, EventType
 from kube_lite.kit.clock import Clock
 
 from . import backends
-from .base import Controller, RequeueAfter
 from .endpoints import LEADER
 from .resources import ENDPOINT_SLICES, ENDPOINTS, SERVICES
 from .slice_writer import SliceWriter

@@ -16,11 +16,11 @@ from kube_lite.api import meta
 from kube_lite.api.errors import ApiError, MethodNotAllowed, NotFound
 from kube_lite.api.identity import GroupResource, Json, ObjectKey
 from kube_lite.api.resource import Resource
+from kube_lite.client.controller import Controller, RequeueAfter
 from kube_lite.client.informers import Informers
 from kube_lite.client.protocol import Client, EventType
 from kube_lite.kit.clock import Clock
 
-from .base import Controller, RequeueAfter
 from .garbage import Garbage
 from .resources import NAMESPACES
 

@@ -11,11 +11,11 @@ from kube_lite.api.errors import NotFound
 from kube_lite.api.identity import Json, ObjectKey
 from kube_lite.api.meta import condition
 from kube_lite.api.times import format_time
+from kube_lite.client.controller import Controller, RequeueAfter
 from kube_lite.client.informers import Informers
 from kube_lite.client.protocol import Client, PatchType
 from kube_lite.kit.clock import Clock
 
-from .base import Controller, RequeueAfter
 from .resources import NODES
 
 PREFIX = "node.kubernetes.io/"

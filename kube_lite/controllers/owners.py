@@ -12,6 +12,7 @@ from kube_lite.api import meta
 from kube_lite.api.errors import ApiError, NotFound
 from kube_lite.api.identity import GroupVersionKind, GroupVersionResource, Json, ObjectKey, key_of
 from kube_lite.api.selectors import LabelSelector, label_selector
+from kube_lite.client.controller import Controller
 from kube_lite.client.informers import Informers
 from kube_lite.client.protocol import Client, EventType
 from kube_lite.client.recorder import Recorder
@@ -19,7 +20,6 @@ from kube_lite.kit.clock import Clock
 
 from . import pods as pod_facts
 from .adoption import Adoption, selects
-from .base import Controller
 from .expectations import Expectations
 from .pods import EventWords, PodControl
 from .resources import PODS

@@ -12,12 +12,12 @@ from collections.abc import Iterable, Sequence
 from kube_lite.api import meta
 from kube_lite.api.errors import NotFound
 from kube_lite.api.identity import Json, ObjectKey, key_of
+from kube_lite.client.controller import Controller, RequeueAfter
 from kube_lite.client.informers import Informers
 from kube_lite.client.protocol import Client, EventType
 from kube_lite.kit.clock import Clock
 
 from . import pods as pod_facts
-from .base import Controller, RequeueAfter
 from .resources import NODES, PODS
 from .revisions import created
 

@@ -9,6 +9,7 @@ from kube_lite.api import meta
 from kube_lite.api.errors import AlreadyExists, ApiError, NotFound
 from kube_lite.api.identity import GroupVersionKind, Json
 from kube_lite.api.times import parse_time
+from kube_lite.client.controller import is_namespace_ending
 from kube_lite.client.informer import Informer
 from kube_lite.client.protocol import Client
 from kube_lite.client.recorder import Recorder
@@ -134,12 +135,6 @@ def pod_from(owner: Json, owner_kind: GroupVersionKind, template: Json) -> Json:
         if from_template.get(field):
             metadata[field] = from_template[field]
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
-
-
-def is_namespace_ending(error: ApiError) -> bool:
-    """The creation was refused because the namespace is being emptied; nothing to tell anybody about."""
-    causes = (error.details or {}).get("causes") or ()
-    return any(cause.get("reason") == "NamespaceTerminating" for cause in causes)
 
 
 class EventWords(NamedTuple):

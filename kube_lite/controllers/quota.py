@@ -13,12 +13,12 @@ from kube_lite.api.identity import GroupResource, Json, ObjectKey, key_of
 from kube_lite.api.quantity import canonical_quantity
 from kube_lite.api.quota import concerns, resource_of, total, usage_of
 from kube_lite.api.resource import Resource
+from kube_lite.client.controller import Controller, Keys, RequeueAfter
 from kube_lite.client.informer import Informer
 from kube_lite.client.informers import Informers
 from kube_lite.client.protocol import Client, EventType
 from kube_lite.kit.clock import Clock
 
-from .base import Controller, Keys, RequeueAfter
 from .resources import RESOURCE_QUOTAS
 
 

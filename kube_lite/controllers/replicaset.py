@@ -16,6 +16,7 @@ from kube_lite.api import meta
 from kube_lite.api.errors import ApiError
 from kube_lite.api.identity import Json, ObjectKey
 from kube_lite.api.selectors import LabelSelector, selector_of_labels
+from kube_lite.client.controller import RequeueAfter, is_namespace_ending
 from kube_lite.client.informers import Informers
 from kube_lite.client.protocol import Client
 from kube_lite.client.recorder import Recorder
@@ -23,7 +24,6 @@ from kube_lite.kit.clock import Clock
 
 from . import pods as pod_facts
 from .adoption import selects
-from .base import RequeueAfter
 from .owners import OwnerKind, PodOwners
 from .resources import REPLICA_SET, REPLICA_SETS, REPLICATION_CONTROLLER, REPLICATION_CONTROLLERS
 
@@ -160,7 +160,7 @@ class ReplicaSets(PodOwners):
         await self.write_status(
             owner, plan_status(owner, counts, failure, kind=self.kind, missing=missing, now=now)
         )
-        if failure is not None and not pod_facts.is_namespace_ending(failure):
+        if failure is not None and not is_namespace_ending(failure):
             raise failure
         return RequeueAfter(counts.next_available) if counts.next_available is not None else None
 

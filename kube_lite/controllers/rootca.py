@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from kube_lite.api import meta
 from kube_lite.api.errors import NotFound
 from kube_lite.api.identity import Json, ObjectKey
+from kube_lite.client.controller import Controller, RequeueAfter
 from kube_lite.client.informers import Informers
 from kube_lite.client.protocol import Client, EventType
 from kube_lite.kit.clock import Clock
 
-from .base import Controller, RequeueAfter
 from .resources import CONFIG_MAPS, NAMESPACES
 from .serviceaccounts import create_in, is_active_namespace
 

@@ -5,12 +5,11 @@ from collections.abc import Awaitable, Iterable
 from kube_lite.api import meta
 from kube_lite.api.errors import AlreadyExists, ApiError, NotFound
 from kube_lite.api.identity import Json, ObjectKey
+from kube_lite.client.controller import Controller, RequeueAfter, is_namespace_ending
 from kube_lite.client.informers import Informers
 from kube_lite.client.protocol import Client, EventType
 from kube_lite.kit.clock import Clock
 
-from .base import Controller, RequeueAfter
-from .pods import is_namespace_ending
 from .resources import NAMESPACES, SERVICE_ACCOUNTS
 
 DEFAULT = "default"

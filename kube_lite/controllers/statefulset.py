@@ -12,15 +12,14 @@ from collections.abc import Iterable, Sequence
 from kube_lite.api import meta
 from kube_lite.api.errors import AlreadyExists, ApiError, Conflict, NotFound
 from kube_lite.api.identity import Json, ObjectKey, key_of
+from kube_lite.client.controller import RequeueAfter, is_namespace_ending
 from kube_lite.client.informers import Informers
 from kube_lite.client.protocol import Client, EventType, PatchType
 from kube_lite.client.recorder import Recorder
 from kube_lite.kit.clock import Clock
 
-from . import pods as pod_facts
 from . import statefulset_claims as claims
 from . import statefulset_plan as plans
-from .base import RequeueAfter
 from .history import History, Past
 from .owners import OwnerKind, PodOwners
 from .pods import EventWords
@@ -67,7 +66,7 @@ class StatefulSets(PodOwners):
             step = plans.plan_step(owner, pods, past.newest["metadata"]["name"], now)
             failure = await self._perform(owner, step, past)
         await self.write_status(owner, status)
-        if failure is not None and not pod_facts.is_namespace_ending(failure):
+        if failure is not None and not is_namespace_ending(failure):
             raise failure
         live = {status["currentRevision"], status["updateRevision"], *map(plans.revision_of, pods)}
         await self._history.trim(owner, past, live)
@@ -115,7 +114,7 @@ class StatefulSets(PodOwners):
         except AlreadyExists:  # the informer does not know it yet
             return
         except ApiError as error:
-            if not pod_facts.is_namespace_ending(error):
+            if not is_namespace_ending(error):
                 words = f"Create Claim {name} for Pod {pod_name} in StatefulSet {set_name} failed error: "
                 self.recorder.event(owner, "Warning", "FailedCreate", words + error.message)
             raise

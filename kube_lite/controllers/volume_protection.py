@@ -13,15 +13,13 @@ from collections.abc import Callable, Iterable, Iterator
 from kube_lite.api import meta
 from kube_lite.api.errors import NotFound
 from kube_lite.api.identity import GroupVersionResource, Json, ObjectKey
+from kube_lite.client.controller import Controller, RequeueAfter
 from kube_lite.client.informers import Informers
 from kube_lite.client.protocol import Client, EventType, PatchType
 from kube_lite.kit.clock import Clock
 
-from .base import Controller, RequeueAfter
-from .resources import PODS
+from .resources import PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS
 
-CLAIMS = GroupVersionResource("", "v1", "persistentvolumeclaims")
-PERSISTENT_VOLUMES = GroupVersionResource("", "v1", "persistentvolumes")
 ATTRIBUTES_CLASSES = GroupVersionResource("storage.k8s.io", "v1", "volumeattributesclasses")
 BY_CLAIM = "claims"
 BY_CLASS = "attributes classes"
@@ -84,7 +82,7 @@ class ClaimProtection(Protection):
     def __init__(self, client: Client, informers: Informers, clock: Clock) -> None:
         super().__init__(
             "claim-protection", client, informers, clock,
-            CLAIMS, "kubernetes.io/pvc-protection",
+            PERSISTENT_VOLUME_CLAIMS, "kubernetes.io/pvc-protection",
         )  # fmt: skip
         self._pods = informers.informer(PODS)
         self._pods.add_index(BY_CLAIM, lambda pod: map(str, claims_of(pod)))
@@ -117,7 +115,7 @@ class AttributesClassProtection(Protection):
             "attributes-class-protection", client, informers, clock,
             ATTRIBUTES_CLASSES, "kubernetes.io/vac-protection",
         )  # fmt: skip
-        self._users = [informers.informer(CLAIMS), informers.informer(PERSISTENT_VOLUMES)]
+        self._users = [informers.informer(PERSISTENT_VOLUME_CLAIMS), informers.informer(PERSISTENT_VOLUMES)]
         for informer in self._users:
             informer.add_index(BY_CLASS, classes_of)
             self.watch(informer, _classes_let_go)

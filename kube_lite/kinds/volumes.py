@@ -1,24 +1,14 @@
 """PersistentVolume, PersistentVolumeClaim, and the kinds of storage.k8s.io."""
 
 from kube_lite.api.identity import Json
+from kube_lite.api.storage import IS_DEFAULT, class_of
 from kube_lite.api.strategy import AGE, NAME, Column
 from kube_lite.api.times import format_time
 
 from .base import OWN_METADATA, Described, Kind, Row, age_of
 from .cells import NONE, UNSET, access_modes
 
-CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class"
-DEFAULT_CLASS = (
-    "storageclass.kubernetes.io/is-default-class",
-    "storageclass.beta.kubernetes.io/is-default-class",
-)
 DEFAULT_ATTRIBUTES_CLASS = ("volumeattributesclass.kubernetes.io/is-default-class",)
-
-
-def storage_class_of(obj: Json) -> str:
-    """The class of a volume or claim, an annotation before the field."""
-    annotations = obj["metadata"].get("annotations") or {}
-    return annotations.get(CLASS_ANNOTATION) or obj["spec"].get("storageClassName") or ""
 
 
 def _phase(obj: Json) -> str:
@@ -73,7 +63,7 @@ class PersistentVolumeStrategy(Kind):
             spec.get("persistentVolumeReclaimPolicy", ""),
             _phase(obj),
             f"{claim.get('namespace', '')}/{claim.get('name', '')}" if claim else "",
-            storage_class_of(obj),
+            class_of(obj),
             spec.get("volumeAttributesClassName") or UNSET,
             obj.get("status", {}).get("reason", ""),
             age_of(obj, now),
@@ -111,7 +101,7 @@ class PersistentVolumeClaimStrategy(Kind):
             spec.get("volumeName", ""),
             capacity,
             modes,
-            storage_class_of(obj),
+            class_of(obj),
             spec.get("volumeAttributesClassName") or UNSET,
             age_of(obj, now),
             spec.get("volumeMode") or UNSET,
@@ -140,7 +130,7 @@ class StorageClassStrategy(Kind):
     def cells(self, obj: Json, now: float) -> list[object]:
         """As kubectl shows a class; the default one is marked."""
         return [
-            _name_with_default(obj, DEFAULT_CLASS),
+            _name_with_default(obj, IS_DEFAULT),
             obj.get("provisioner", ""),
             obj.get("reclaimPolicy") or "Delete",
             obj.get("volumeBindingMode") or "Immediate",

@@ -3,11 +3,10 @@ from pathlib import Path
 import pytest
 
 from kube_lite.api.identity import GroupVersionResource, Json
-from kube_lite.controllers.resources import PODS
+from kube_lite.controllers.resources import PERSISTENT_VOLUME_CLAIMS as CLAIMS
+from kube_lite.controllers.resources import PERSISTENT_VOLUMES, PODS
 from kube_lite.controllers.volume_protection import (
     ATTRIBUTES_CLASSES,
-    CLAIMS,
-    PERSISTENT_VOLUMES,
     claims_of,
     plan_finalizers,
 )

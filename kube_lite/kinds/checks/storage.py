@@ -18,6 +18,7 @@ from kube_lite.api.gotext import go_json
 from kube_lite.api.identity import Json
 from kube_lite.api.names import check_subdomain
 from kube_lite.api.quantity import Quantity, parse_quantity
+from kube_lite.api.storage import BETA_CLASS
 
 from .selectors import check_label_selector
 from .volume_sources import KINDS, check_source
@@ -59,6 +60,9 @@ def check_claim_update(new: Json, old: Json) -> Iterator[Cause]:
     free = {"volumeAttributesClassName"}
     if not before.get("volumeName"):
         free.add("volumeName")
+    had_class = (old["metadata"].get("annotations") or {}).get(BETA_CLASS)
+    if before.get("storageClassName") is None and had_class in (None, spec.get("storageClassName")):
+        free.add("storageClassName")  # a default class that is newer than the claim, or the older spelling
     bound = (old.get("status") or {}).get("phase") == "Bound"
     if bound:
         free.add("resources")

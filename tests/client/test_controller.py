@@ -7,7 +7,7 @@ import pytest
 
 from kube_lite.api.errors import Conflict, Forbidden, ServiceUnavailable
 from kube_lite.api.identity import ObjectKey
-from kube_lite.controllers.base import Reconciler, RequeueAfter
+from kube_lite.client.controller import Reconciler, RequeueAfter
 from kube_lite.controllers.expectations import EXPIRES, Expectations
 from kube_lite.kit.clock import ManualClock
 

@@ -16,12 +16,11 @@ from typing import Generic, NamedTuple, TypeVar
 
 from kube_lite.api.errors import AlreadyExists, ApiError, Conflict, NotFound
 from kube_lite.api.identity import Json, ObjectKey, key_of
-from kube_lite.client.informer import Informer
-from kube_lite.client.protocol import EventType
 from kube_lite.kit.clock import Clock
 from kube_lite.kit.workqueue import WorkQueue
 
-from .pods import is_namespace_ending
+from .informer import Informer
+from .protocol import EventType
 
 log = logging.getLogger(__name__)
 
@@ -123,3 +122,9 @@ class Controller(Reconciler[ObjectKey]):
 def _own_key(event: EventType, old: Json | None, new: Json | None) -> Iterable[ObjectKey]:
     obj = new or old
     return [key_of(obj)] if obj is not None else []
+
+
+def is_namespace_ending(error: ApiError) -> bool:
+    """The creation was refused because the namespace is being emptied; nothing to tell anybody about."""
+    causes = (error.details or {}).get("causes") or ()
+    return any(cause.get("reason") == "NamespaceTerminating" for cause in causes)

@@ -1,0 +1,1 @@
+"""What a cluster may have beside its control plane: programs that see only the ``Client``."""

@@ -1,0 +1,32 @@
+"""Storage classes: of what class a claim or volume is, and which class is the default."""
+
+from collections.abc import Iterable
+
+from . import meta
+from .identity import Json
+
+BETA_CLASS = "volume.beta.kubernetes.io/storage-class"
+IS_DEFAULT = (
+    "storageclass.kubernetes.io/is-default-class",
+    "storageclass.beta.kubernetes.io/is-default-class",
+)
+
+
+def class_of(obj: Json) -> str:
+    """The storage class of a claim or volume; empty for none."""
+    annotated = meta.annotations_of(obj).get(BETA_CLASS)
+    return str(annotated if annotated is not None else (obj.get("spec") or {}).get("storageClassName") or "")
+
+
+def default_class(classes: Iterable[Json]) -> str:
+    """The name of the class that claims without one get; empty for none.
+
+    Of several the newest wins, so that a new default takes over while the old one is still marked.
+    """
+    marked = [
+        entry
+        for entry in classes
+        if any(meta.annotations_of(entry).get(name) == "true" for name in IS_DEFAULT)
+    ]
+    newest = max(marked, key=lambda entry: str(entry["metadata"]["creationTimestamp"]), default=None)
+    return str(newest["metadata"]["name"]) if newest is not None else ""
