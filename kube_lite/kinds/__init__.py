@@ -89,8 +89,11 @@ def _core() -> tuple[Row, ...]:
     )
 
 
-def builtin(version: str = "1.36") -> Registry:
+def builtin(version: str = "1.36", *, legacy: bool = False) -> Registry:
     """A new table of the kinds that a release serves.
+
+    Args:
+        legacy: with the API versions of 1.12 to 1.22, which no release of today has.
 
     Raises:
         ReleaseUnknown: there are no definitions for the release.
@@ -98,12 +101,17 @@ def builtin(version: str = "1.36") -> Registry:
     from .schemas import definitions
 
     known = definitions(version)
-    return Registry(
+    registry = Registry(
         resource
         for group_version, group_rows in _rows_of(version).items()
         for row in group_rows
         if (resource := row.resource(*group_version, version)).schema in known
     )
+    if legacy:
+        from . import legacy as old  # only who serves them needs it
+
+        old.serve(registry, version)
+    return registry
 
 
 def _rows_of(version: str) -> dict[GroupVersion, tuple[Row, ...]]:

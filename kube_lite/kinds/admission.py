@@ -1,11 +1,21 @@
 """Webhook configurations, admission policies and their bindings."""
 
+from collections.abc import Sequence
+
+from kube_lite.api.errors import Cause
 from kube_lite.api.identity import Json
 from kube_lite.api.selectors import label_selector
 from kube_lite.api.strategy import AGE, NAME, Column
 
 from .base import OWN_METADATA, Kind, Row, age_of
 from .cells import UNSET
+
+OLD_EFFECTS = ("Some", "Unknown")
+
+
+def is_of_old_effects(cause: Cause) -> bool:
+    """Whether all that is wrong is that a webhook has side effects."""
+    return cause.field.endswith(".sideEffects") and any(f'"{word}"' in cause.message for word in OLD_EFFECTS)
 
 
 class WebhooksStrategy(Kind):
@@ -22,6 +32,13 @@ class WebhooksStrategy(Kind):
         ),
         AGE,
     )
+
+    def validate_next(self, obj: Json, old: Json) -> Sequence[Cause]:
+        """Webhooks with side effects, as ``v1beta1`` allowed them, may stay where there were any."""
+        causes = super().validate_next(obj, old)
+        if not any(webhook.get("sideEffects") in OLD_EFFECTS for webhook in old.get("webhooks") or ()):
+            return causes
+        return [cause for cause in causes if not is_of_old_effects(cause)]
 
     def cells(self, obj: Json, now: float) -> list[object]:
         """How many there are."""

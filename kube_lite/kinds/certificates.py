@@ -1,7 +1,8 @@
 """CertificateSigningRequest."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from kube_lite.api.errors import Cause
 from kube_lite.api.identity import Json
 from kube_lite.api.resource import Subresource
 from kube_lite.api.strategy import AGE, NAME, Column
@@ -11,6 +12,7 @@ from kube_lite.api.times import format_time
 from .base import READ_WRITE, Described, Kind, Row, age_of
 from .cells import NONE
 
+LEGACY_SIGNER = "kubernetes.io/legacy-unknown"
 SIGNER_DESCRIPTION = """\
 Requested signer for the request. It is a qualified name in the form: `scope-hostname.io/name`. \
 If empty, it will be defaulted:
@@ -40,6 +42,13 @@ class SigningRequestStrategy(Kind):
     def prepare_for_update(self, obj: Json, old: Json) -> None:
         """What is asked for never changes."""
         obj["spec"] = old["spec"]
+
+    def validate_next(self, obj: Json, old: Json) -> Sequence[Cause]:
+        """The signer that requests of ``v1beta1`` had by default may stay."""
+        causes = super().validate_next(obj, old)
+        if (old.get("spec") or {}).get("signerName") != LEGACY_SIGNER:
+            return causes
+        return [cause for cause in causes if cause.field != "spec.signerName"]
 
     def prepare_for_status_update(self, obj: Json, old: Json, now: float) -> None:
         """Conditions say when they were written and when their status changed.

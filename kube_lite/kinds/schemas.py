@@ -56,18 +56,31 @@ class ReleaseUnknown(Exception):
     """The installed ``kubernetes-validate`` package has no definitions for the release."""
 
 
-def definitions(version: str = "1.36") -> Definitions:
+def definitions(version: str = "1.36", *, legacy: bool = False) -> Definitions:
     """The definitions of a release, such as ``1.36``; shared by all who ask, for they never change.
+
+    Args:
+        legacy: those of the API versions of old as well, see ``kinds.legacy``.
 
     Raises:
         ReleaseUnknown: the release is not among the installed ones; its text names those.
     """
-    return _definitions(version)
+    return _definitions(version, legacy)
+
+
+@lru_cache(maxsize=8)
+def _definitions(version: str, legacy: bool) -> Definitions:
+    pieces = _pieces(version)
+    if not legacy:
+        return Definitions(pieces)
+    from .legacy.source import WithLegacy  # only who serves versions of old needs it
+
+    return Definitions(WithLegacy(pieces))
 
 
 @lru_cache(maxsize=4)
-def _definitions(version: str) -> Definitions:
-    return Definitions(open_pieces(published_file(version), cache_directory(), version))
+def _pieces(version: str) -> "Pieces":
+    return open_pieces(published_file(version), cache_directory(), version)
 
 
 def published_file(version: str) -> Path:

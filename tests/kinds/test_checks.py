@@ -266,7 +266,9 @@ def test_the_pods_of_a_stateful_set_may_mount_volumes_of_its_claim_templates() -
     spec = {"selector": {"matchLabels": LABELS}, "template": template, "serviceName": "a"}
     assert wrong(made("apps/v1", "StatefulSet", spec=spec)) == []
     bad = {**spec, "template": {**template, "metadata": {"labels": {**LABELS, "b": "not so"}}}}
-    assert wrong(made("apps/v1", "StatefulSet", spec=bad))[0].startswith("spec.template.labels: Invalid value")
+    assert wrong(made("apps/v1", "StatefulSet", spec=bad))[0].startswith(
+        "spec.template.labels: Invalid value"
+    )
 
 
 def test_finalizers_are_not_added_to_what_is_going() -> None:

@@ -35,6 +35,11 @@ def shape_of(definition: str) -> Shape:
     return _shapes().get(definition.removeprefix(PREFIX), NO_SHAPE)
 
 
+def learn(definition: str, shape: Shape) -> None:
+    """Know the shape of a definition that the table does not have, because it is made of another."""
+    _shapes()[definition.removeprefix(PREFIX)] = shape
+
+
 @cache
 def _shapes() -> dict[str, Shape]:
     shapes: dict[str, Shape] = {}

@@ -9,6 +9,7 @@ from kube_lite.api.fielderrors import IMMUTABLE, duplicate, each, forbidden, inv
 from kube_lite.api.identity import Json
 from kube_lite.api.names import check_label
 
+from ..certificates import LEGACY_SIGNER
 from .go_struct import go_struct
 
 USAGES = (
@@ -18,7 +19,6 @@ USAGES = (
     "ocsp signing", "s/mime", "server auth", "signing", "timestamping",
 )  # fmt: skip
 EXPIRY_MIN = 600
-LEGACY_SIGNER = "kubernetes.io/legacy-unknown"
 _PEM = re.compile(r"-----BEGIN ([A-Z ]+)-----\s.*?-----END \1-----", re.DOTALL)
 
 

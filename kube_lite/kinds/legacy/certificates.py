@@ -10,7 +10,8 @@ from collections.abc import Collection
 from kube_lite.api.identity import Json
 from kube_lite.kit.signing_requests import Wanted, read_request
 
-UNKNOWN = "kubernetes.io/legacy-unknown"
+from ..certificates import LEGACY_SIGNER
+
 KUBELET_CLIENT = "kubernetes.io/kube-apiserver-client-kubelet"
 KUBELET_SERVING = "kubernetes.io/kubelet-serving"
 
@@ -36,14 +37,14 @@ def guess_signer(encoded: str, usages: Collection[str]) -> str:
     except binascii.Error:
         wanted = None
     if wanted is None or wanted.organizations != NODES or not wanted.common_name.startswith(NODE_PREFIX):
-        return UNKNOWN
+        return LEGACY_SIGNER
     if _is_for(usages, "client auth") and not (
         wanted.dns or wanted.addresses or wanted.emails or wanted.uris
     ):
         return KUBELET_CLIENT
     if _is_for(usages, "server auth") and _has_place(wanted):
         return KUBELET_SERVING
-    return UNKNOWN
+    return LEGACY_SIGNER
 
 
 def _is_for(usages: Collection[str], purpose: str) -> bool:

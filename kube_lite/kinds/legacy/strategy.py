@@ -120,7 +120,10 @@ class Legacy(Strategy):
 
     def begin_deletion(self, obj: Json, now: float) -> Json | None:
         """As the successor."""
-        begun = self._successor.begin_deletion(self._newer(obj), now)
+        newer = self._newer(obj)
+        begun = self._successor.begin_deletion(newer, now)
+        if begun is newer:
+            return obj
         return None if begun is None else convert(begun, self.gvk)
 
     def deprecation(self) -> str:
