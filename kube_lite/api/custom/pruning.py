@@ -37,7 +37,7 @@ def prune(obj: Json, schema: Schema) -> list[str]:
     gone: list[str] = []
     _prune_fields(obj, schema, "", gone, is_root=True)
     gone.sort()
-    return gone + sorted(_read_resources(obj, schema, ""))
+    return gone + sorted(read_resources(obj, schema, ""))
 
 
 def prune_value(value: Any, schema: Schema) -> None:
@@ -103,7 +103,7 @@ def _takes_others(schema: Schema) -> bool:
     return schema.additional is not None or "additionalProperties" in schema.keywords
 
 
-def _read_resources(value: Any, schema: Schema, path: str) -> list[str]:
+def read_resources(value: Any, schema: Schema, path: str) -> list[str]:
     """Read the metadata of resources within a value, in place; the paths of fields that they do not know."""
     unknown: list[str] = []
     if type(value) is dict:
@@ -115,12 +115,12 @@ def _read_resources(value: Any, schema: Schema, path: str) -> list[str]:
                 if schema.embedded_resource and name == "metadata":
                     continue
                 if below is not None:
-                    unknown += _read_resources(item, below, child(path, name))
+                    unknown += read_resources(item, below, child(path, name))
                 elif schema.additional is not None:
-                    unknown += _read_resources(item, schema.additional, key(path, name))
+                    unknown += read_resources(item, schema.additional, key(path, name))
     elif type(value) is list and schema.items is not None:
         for position, item in enumerate(value):
-            unknown += _read_resources(item, schema.items, index(path, position))
+            unknown += read_resources(item, schema.items, index(path, position))
     return unknown
 
 
