@@ -9,14 +9,14 @@ Source: ``apiextensions-apiserver/pkg/apiserver/schema/{pruning,objectmeta}``, a
 ``customresource_handler.go`` (unstructuredSchemaCoercer) for the order of things.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from kube_lite.api.errors import Cause
 from kube_lite.api.fielderrors import invalid
-from kube_lite.api.fieldpath import child, index, key
+from kube_lite.api.fieldpath import child
 from kube_lite.api.identity import Json
 from kube_lite.api.schema.load import Schema
-from kube_lite.api.schema.prune import TypeMismatch
+from kube_lite.api.schema.prune import Path, TypeMismatch, spell_path
 
 from .parts import read_metadata
 
@@ -34,97 +34,105 @@ def prune(obj: Json, schema: Schema) -> list[str]:
     Raises:
         TypeMismatch: a resource within the object has metadata that cannot be read, or a kind that is none.
     """
-    gone: list[str] = []
-    _prune_fields(obj, schema, "", gone, is_root=True)
-    gone.sort()
-    return gone + sorted(read_resources(obj, schema, ""))
+    walk = _Walk([], [])
+    _prune_fields(obj, schema, None, walk, is_root=True)
+    if not walk.gone and not walk.resources:
+        return []
+    unknown = (path for found in walk.resources for path in _read_resource(*found))
+    return [*sorted(map(spell_path, walk.gone)), *sorted(unknown)]
 
 
 def prune_value(value: Any, schema: Schema) -> None:
     """Drop what the schema of a value, such as a default, does not know."""
-    _prune(value, schema, "", [])
+    if type(value) is dict or type(value) is list:
+        _prune(value, schema, None, _Walk([], []))
 
 
-def _prune(value: Any, schema: Schema | None, path: str, gone: list[str]) -> None:
-    if type(value) is dict:
-        if schema is None:
-            gone += [child(path, name) for name in value]
-            value.clear()
-        else:
-            _prune_fields(value, schema, path, gone)
-    elif type(value) is list:
-        items = None if schema is None else schema.items
-        for position, item in enumerate(value):
-            if type(item) is dict or type(item) is list:
-                below = index(path, position)
-                if schema is not None and schema.preserve_unknown:
-                    _prune_kept(item, schema, below, gone)
-                else:
-                    _prune(item, items, below, gone)
+def read_resources(value: Any, schema: Schema, path: str) -> None:
+    """Read the metadata of resources within a value, which stands at a path, in place; prune it, too.
+
+    Raises:
+        TypeMismatch: as of ``prune``.
+    """
+    walk = _Walk([], [])
+    if type(value) is dict or type(value) is list:
+        _prune(value, schema, None, walk)
+    for resource, its_schema, place in walk.resources:
+        _read_resource(resource, its_schema, place, path)
 
 
-def _prune_fields(value: Json, schema: Schema, path: str, gone: list[str], *, is_root: bool = False) -> None:
-    properties = schema.properties
-    is_resource = is_root or schema.embedded_resource
+class _Walk(NamedTuple):
+    """What one walk through an object has found."""
+
+    gone: list[Path]
+    resources: list[tuple[Json, Schema, Path]]
+
+
+def _prune(value: Any, schema: Schema | None, path: Path, walk: _Walk) -> None:
+    if type(value) is list:
+        _prune_items(value, schema, path, walk)
+    elif schema is not None:
+        _prune_fields(value, schema, path, walk)
+    else:
+        walk.gone.extend((path, name) for name in value)
+        value.clear()
+
+
+def _prune_items(value: list[Any], schema: Schema | None, path: Path, walk: _Walk) -> None:
+    items = None if schema is None else schema.items
+    keep = schema is not None and schema.preserve_unknown
+    for position, item in enumerate(value):
+        if type(item) is dict or type(item) is list:
+            if keep:
+                _prune_kept(item, items, (path, position), walk)
+            else:
+                _prune(item, items, (path, position), walk)
+
+
+def _prune_fields(
+    value: Json, schema: Schema, path: Path, walk: _Walk, *, is_root: bool = False, keep: bool = False
+) -> None:
+    """Prune an object, whose own unknown fields may be kept all the same."""
+    properties, is_resource = schema.properties, is_root or schema.embedded_resource
+    if schema.embedded_resource:
+        walk.resources.append((value, schema, path))
     unknown: list[str] = []
     for name, item in value.items():
+        below = properties.get(name)
         if is_resource and name in META:
             continue
-        below = properties.get(name)
-        if below is None and not _takes_others(schema):
-            unknown.append(name)
-        elif type(item) is dict or type(item) is list:
-            _prune(item, below if below is not None else schema.additional, child(path, name), gone)
-    if schema.preserve_unknown:
-        return
-    for name in unknown:
-        del value[name]
-        gone.append(child(path, name))
+        if below is None:
+            if not _takes_others(schema):
+                unknown.append(name)
+                continue
+            below = schema.additional
+        if type(item) is dict or type(item) is list:
+            _prune(item, below, (path, name), walk)
+    if unknown and not (keep or schema.preserve_unknown):
+        for name in unknown:
+            del value[name]
+        walk.gone.extend((path, name) for name in unknown)
 
 
-def _prune_kept(value: Any, schema: Schema, path: str, gone: list[str]) -> None:
-    """An item of a list whose unknown fields are kept: its own schema does not count, those below do."""
-    if schema.items is None:
+def _prune_kept(value: Any, schema: Schema | None, path: Path, walk: _Walk) -> None:
+    """An item of a list whose unknown fields are kept: its own are kept too, those of its fields are not."""
+    if schema is None:
         return
     if type(value) is dict:
-        properties, is_resource = schema.items.properties, schema.items.embedded_resource
-        for name, item in value.items():
-            below = properties.get(name)
-            if is_resource and name in META:
-                continue
-            if below is not None or _takes_others(schema.items):
-                _prune(item, below if below is not None else schema.items.additional, child(path, name), gone)
-    elif type(value) is list:
-        for position, item in enumerate(value):
-            _prune_kept(item, schema.items, index(path, position), gone)
+        _prune_fields(value, schema, path, walk, keep=True)
+        return
+    for position, item in enumerate(value):
+        if type(item) is dict or type(item) is list:
+            _prune_kept(item, schema.items, (path, position), walk)
 
 
 def _takes_others(schema: Schema) -> bool:
     return schema.additional is not None or "additionalProperties" in schema.keywords
 
 
-def read_resources(value: Any, schema: Schema, path: str) -> list[str]:
-    """Read the metadata of resources within a value, in place; the paths of fields that they do not know."""
-    unknown: list[str] = []
-    if type(value) is dict:
-        if schema.embedded_resource:
-            unknown += _read_resource(value, schema, path)
-        for name, item in value.items():
-            if type(item) is dict or type(item) is list:
-                below = schema.properties.get(name)
-                if schema.embedded_resource and name == "metadata":
-                    continue
-                if below is not None:
-                    unknown += read_resources(item, below, child(path, name))
-                elif schema.additional is not None:
-                    unknown += read_resources(item, schema.additional, key(path, name))
-    elif type(value) is list and schema.items is not None:
-        for position, item in enumerate(value):
-            unknown += read_resources(item, schema.items, index(path, position))
-    return unknown
-
-
-def _read_resource(value: Json, schema: Schema, path: str) -> list[str]:
+def _read_resource(value: Json, schema: Schema, place: Path, prefix: str = "") -> list[str]:
+    """Read the metadata of a resource in place; the paths of fields that they do not know."""
+    path = f"{prefix}.{spell_path(place)}".strip(".")
     for name in ("apiVersion", "kind"):
         if name in value and type(value[name]) is not str:
             raise _refused(invalid(child(path, name), value[name], "must be a string"))

@@ -51,6 +51,7 @@ NOTHING: dict[str, tuple[Any, ...]] = {
 """Those of them that count even when they are empty, and the values that are as good as none."""
 UNTYPED = ("x-kubernetes-int-or-string", "x-kubernetes-preserve-unknown-fields")
 """What says enough of a value that a type is not needed."""
+_UNUSUAL = frozenset({*UNSUPPORTED, *JUNCTORS, "not", "x-kubernetes-preserve-unknown-fields"})
 
 
 def custom_schema(document: Json, definitions: Definitions) -> Schema:
@@ -107,6 +108,22 @@ def subschemas(document: Json) -> Iterator[Json]:
 
 def unsupported(document: Json) -> str:
     """Why a document can be no structural schema at all; empty when it may be one."""
+    if not document.keys().isdisjoint(_UNUSUAL):
+        why = _unsupported_here(document)
+        if why:
+            return why
+    items, additional = document.get("items"), document.get("additionalProperties")
+    if isinstance(items, list) and items:
+        return "OpenAPIV3Schema 'items' must be a schema, but is an array"
+    properties = document.get("properties")
+    for part in (items, *(properties.values() if properties else ()), additional):
+        why = unsupported(part) if isinstance(part, dict) and part else ""
+        if why:
+            return why
+    return ""
+
+
+def _unsupported_here(document: Json) -> str:
     for word in UNSUPPORTED:
         if document.get(word):
             return f"OpenAPIV3Schema '{'schema' if word == '$schema' else word}' is not supported"
@@ -118,14 +135,6 @@ def unsupported(document: Json) -> str:
                 return why
     if document.get("x-kubernetes-preserve-unknown-fields") is False:
         return "internal error: 'x-kubernetes-preserve-unknown-fields' must be true or undefined"
-    items, additional = document.get("items"), document.get("additionalProperties")
-    if isinstance(items, list) and items:
-        return "OpenAPIV3Schema 'items' must be a schema, but is an array"
-    properties = document.get("properties")
-    for part in (items, *(properties.values() if properties else ()), additional):
-        why = unsupported(part) if isinstance(part, dict) and part else ""
-        if why:
-            return why
     return ""
 
 

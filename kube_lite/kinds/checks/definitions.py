@@ -116,7 +116,10 @@ def check_definition_update(definition: Json, old: Json) -> Iterator[Cause]:
         condition["type"] == "Established" and condition["status"] == "True"
         for condition in (old.get("status") or {}).get("conditions") or ()
     )
-    yield from _check_spec(internal, _demands(internal, was, established=established))
+    wrong = list(_check_spec(internal, _Demands(good_bundle=established)))
+    if wrong:  # only then does it matter what was wrong before
+        wrong = list(_check_spec(internal, _demands(internal, was, established=established)))
+    yield from wrong
     names, earlier = spec.get("names") or {}, before.get("names") or {}
     if established:
         yield from immutable("spec.scope", spec.get("scope", ""), before.get("scope", ""))
