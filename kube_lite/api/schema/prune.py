@@ -24,7 +24,7 @@ from kube_lite.api.meta import copy
 from kube_lite.api.quantity import WRONG_FORM, canonical_quantity
 from kube_lite.api.times import canonical_micro_time, canonical_time, time_error
 
-from .load import INT_OR_STRING, MICRO_TIME, QUANTITY, TIME, Schema
+from .load import INT_OR_STRING, MICRO_TIME, QUANTITY, TIME, CustomSchema, Schema
 from .shapes import shape_of
 
 Path = tuple[Any, str | int] | None
@@ -66,9 +66,13 @@ def read_object(body: Json, schema: Schema) -> Read:
     Raises:
         TypeMismatch: some value has a type that its field cannot hold; the first one is told.
     """
+    if isinstance(schema, CustomSchema):
+        from kube_lite.api.custom.reading import read_custom  # which reads metadata with what is here
+
+        return read_custom(body, schema)
     unknown: list[Path] = []
     value = _struct(schema).read(body, None, unknown)
-    return Read(value, tuple(f'unknown field "{_spell(path)}"' for path in unknown))
+    return Read(value, tuple(f'unknown field "{spell_path(path)}"' for path in unknown))
 
 
 def read_next(body: Json, schema: Schema, old: Json) -> Read:
@@ -431,7 +435,7 @@ def _restored(value: Any, schema: Schema) -> str:
     return f"unrecognized type: {go_type(schema)}"
 
 
-def _spell(path: Path) -> str:
+def spell_path(path: Path) -> str:
     """``spec.containers[0].image``."""
     parts: list[str] = []
     while path is not None:
