@@ -172,22 +172,22 @@ class CustomSchema(Schema):
     pruning, defaulting and validation go by.
     """
 
-    __slots__ = ("_metadata", "structure")
+    __slots__ = ("metadata", "structure")
 
     if TYPE_CHECKING:
         structure: Schema
-        _metadata: Schema
+        metadata: Schema
 
     def __init__(self, name: str, structure: Schema, metadata: Schema) -> None:
         super().__init__(name, self._complete)
         self.structure = structure
-        self._metadata = metadata
+        self.metadata = metadata
 
     def _complete(self, schema: Schema) -> None:
         for slot in SLOTS[1:]:
             setattr(schema, slot, getattr(self.structure, slot))
         text = in_place({"type": "string"}, _refers_to_nothing)
-        own = {"apiVersion": text, "kind": text, "metadata": self._metadata}
+        own = {"apiVersion": text, "kind": text, "metadata": self.metadata}
         schema.properties = {**self.structure.properties, **own}
         schema.embedded_resource = False
 
