@@ -13,6 +13,7 @@ from kube_lite.verbs.pipeline import Pipeline
 
 from .policy import KINDS, plan_policy, plan_reconciled
 
+CONFIG_MAPS = GroupVersionResource("", "v1", "configmaps")
 NAMESPACES = GroupVersionResource("", "v1", "namespaces")
 SERVICES = GroupVersionResource("", "v1", "services")
 ENDPOINTS = GroupVersionResource("", "v1", "endpoints")
@@ -35,7 +36,7 @@ SYSTEM_PRIORITIES = {
 
 
 def plan_objects(
-    registry: Registry, *, service_cidr: str, api_address: str, api_port: int
+    registry: Registry, *, service_cidr: str, api_address: str, api_port: int, ca_pem: str
 ) -> Iterator[tuple[GroupVersionResource, Json]]:
     """The objects besides the namespaces, of the kinds that this release serves.
 
@@ -44,6 +45,7 @@ def plan_objects(
         service_cidr: the range of Service addresses; its first one is the API's.
         api_address: where Pods reach the API server.
         api_port: the port there.
+        ca_pem: who vouches for clients, for servers that extend the API.
     """
     objects: list[tuple[GroupVersionResource, Json]] = [
         (PRIORITY_CLASSES, _priority_class(name, value, text))
@@ -54,6 +56,7 @@ def plan_objects(
             SERVICE_CIDRS,
             _object("networking.k8s.io/v1", "ServiceCIDR", "kubernetes", spec={"cidrs": [service_cidr]}),
         ),
+        (CONFIG_MAPS, _authentication(ca_pem)),
         (SERVICES, _api_service(str(ipaddress.ip_network(service_cidr)[1]), api_port)),
         (ENDPOINTS, _api_endpoints(api_address, api_port)),
         (ENDPOINT_SLICES, _api_endpoint_slice(api_address, api_port)),
@@ -64,11 +67,19 @@ def plan_objects(
 
 
 async def bootstrap(
-    client: Client, registry: Registry, *, service_cidr: str, api_address: str, api_port: int
+    client: Client,
+    registry: Registry,
+    *,
+    service_cidr: str,
+    api_address: str,
+    api_port: int,
+    ca_pem: str,
 ) -> None:
     """Make what is missing, and let ``default/kubernetes`` lead to the API server of this run."""
     objects = list(
-        plan_objects(registry, service_cidr=service_cidr, api_address=api_address, api_port=api_port)
+        plan_objects(
+            registry, service_cidr=service_cidr, api_address=api_address, api_port=api_port, ca_pem=ca_pem
+        )
     )
     namespaces = ("default", "kube-node-lease", "kube-public", "kube-system")
     async with asyncio.TaskGroup() as group:  # together, so that they share a commit
@@ -100,7 +111,7 @@ async def _ensure(client: Client, resource: GroupVersionResource, obj: Json) -> 
         if resource == SERVICE_CIDRS:
             await _mark_ready(client, name)
         return
-    fields: Json = {field: obj[field] for field in ("subsets", "endpoints", "ports") if field in obj}
+    fields: Json = {field: obj[field] for field in ("subsets", "endpoints", "ports", "data") if field in obj}
     if any(found.get(field) != value for field, value in fields.items()):  # the API moved to another port
         await client.update(resource, {**found, **fields}, namespace=namespace)
 
@@ -126,6 +137,20 @@ def _object(api_version: str, kind: str, name: str, *, namespace: str = "", **fi
 
 def _priority_class(name: str, value: int, description: str) -> Json:
     return _object("scheduling.k8s.io/v1", "PriorityClass", name, value=value, description=description)
+
+
+def _authentication(ca_pem: str) -> Json:
+    """How servers that extend the API know their clients.
+
+    Source: ``pkg/controlplane/controller/clusterauthenticationtrust``.
+    """
+    return _object(
+        "v1",
+        "ConfigMap",
+        "extension-apiserver-authentication",
+        namespace="kube-system",
+        data={"client-ca-file": ca_pem},
+    )
 
 
 def _api_service(address: str, target_port: int) -> Json:

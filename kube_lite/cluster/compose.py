@@ -228,6 +228,7 @@ class Cluster:
             service_cidr=self.addresses.service_cidr,
             api_address=self._pod_facing or _reachable_address(self.config.host),
             api_port=self.server.port,
+            ca_pem=self.authority.certificate_pem.decode(),
         )
         self._write_kubeconfig()
         self._ready("api", self.url)

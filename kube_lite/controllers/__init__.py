@@ -37,6 +37,7 @@ def controllers(
     from .pod_cleanup import PodCleanup
     from .quota import Quotas
     from .replicaset import REPLICATION_CONTROLLER_KIND, ReplicaSets
+    from .role_aggregation import RoleAggregation
     from .rootca import RootCertificates
     from .serviceaccounts import DefaultAccounts
     from .statefulset import StatefulSets
@@ -69,6 +70,7 @@ def controllers(
         PodCleanup(client, informers, clock),
         DisruptionBudgets(client, informers, clock, recorder, resources),
         Quotas(client, informers, clock, resources),
+        RoleAggregation(client, informers, clock),
         Autoscalers(client, informers, clock, recorder, resources),
         ClaimBinding(client, informers, clock, recorder),
         VolumePhases(client, informers, clock, recorder),
