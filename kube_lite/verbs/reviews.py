@@ -16,6 +16,7 @@ from kube_lite.api.times import format_time
 from kube_lite.auth.authorize import Attributes, Decision
 from kube_lite.auth.service_accounts import InvalidToken
 from kube_lite.auth.user import AUTHENTICATED, User
+from kube_lite.registry.converting import as_stored_version
 
 from .decoding import read_body
 from .options import WriteOptions, parse_write_options
@@ -57,7 +58,7 @@ class Reviews:
         review.pop("status", None)
         if resource.namespaced:
             review["metadata"].setdefault("namespace", request.namespace)
-        spec = review.get("spec") or {}
+        spec = as_stored_version(resource, review).get("spec") or {}
         status = answerer(request, spec)
         if resource.kind.endswith("AccessReview"):
             self._check_nameless(request, review, options)
