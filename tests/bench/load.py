@@ -61,6 +61,8 @@ class Connection(asyncio.Protocol):
         self.done = done
         self.buffer = b""
         self.missing = -1
+        self.is_chunked = False
+        self.end = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # uvloop's TLS transport is no subclass
@@ -79,17 +81,23 @@ class Connection(asyncio.Protocol):
             head = self.buffer[:end].lower()
             if not head.startswith(b"http/1.1 2"):
                 self.load.failures += 1
-            at = head.index(b"content-length: ") + 16
-            length = int(head[at:].split(b"\r\n", 1)[0])
-            self.missing = length - (len(self.buffer) - end - 4)
+            if b"transfer-encoding: chunked" in head:
+                self.is_chunked, self.missing = True, 1
+            else:
+                at = head.index(b"content-length: ") + 16
+                length = int(head[at:].split(b"\r\n", 1)[0])
+                self.missing = length - (len(self.buffer) - end - 4)
             self.buffer = b""
-        else:
+        elif not self.is_chunked:
             self.missing -= len(data)
+        if self.is_chunked:
+            self.end = (self.end + data)[-5:]
+            self.missing = int(self.end != b"0\r\n\r\n")
         if self.missing <= 0:
             self.answered()
 
     def answered(self) -> None:
-        self.missing = -1
+        self.missing, self.is_chunked, self.end = -1, False, b""
         now = time.perf_counter()
         self.load.waits.append(now - self.began)
         if now < self.until:

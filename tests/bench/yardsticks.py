@@ -16,12 +16,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aiohttp.web_request import BaseRequest
-from aiohttp.web_response import Response
+from aiohttp.web_response import Response, StreamResponse
 from aiohttp.web_server import Server
 
 from kube_lite.kit.pki import Pair, server_context
 
 from .server import cpu_seconds
+
+PIECE_BYTES = 256 * 1024
+"""Longer bodies are written so: the TLS layer copies what it has not sent yet."""
 
 
 class Bare(NamedTuple):
@@ -51,13 +54,22 @@ def bare_http(directory: Path, answers: dict[str, str]) -> Iterator[Bare]:
 async def _serve(directory: Path, answers: dict[str, str]) -> None:
     bodies = {line: body.encode() for line, body in answers.items()}
 
-    async def handle(request: BaseRequest) -> Response:
+    async def handle(request: BaseRequest) -> StreamResponse:
         code = 200
         if request.method == "POST":
             await request.read()
             code = 201
         body = bodies[f"{request.method} {request.raw_path}"]
-        return Response(status=code, body=body, headers={"Content-Type": "application/json"})
+        headers = {"Content-Type": "application/json"}
+        if len(body) < PIECE_BYTES:
+            return Response(status=code, body=body, headers=headers)
+        response = StreamResponse(status=code, headers=headers)
+        response.content_length = len(body)
+        await response.prepare(request)
+        for start in range(0, len(body), PIECE_BYTES):
+            await response.write(body[start : start + PIECE_BYTES])
+        await response.write_eof()
+        return response
 
     tls = server_context(Pair(directory / "apiserver.crt", directory / "apiserver.key"), directory / "ca.crt")
     loop = asyncio.get_running_loop()
