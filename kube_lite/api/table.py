@@ -24,14 +24,17 @@ YEAR = 365 * DAY
 
 def age(text: str | None, now: float) -> str:
     """How long ago a moment was: ``age("2024-05-01T10:00:00Z", …)`` → ``3m12s``, or ``<unknown>``."""
-    if not text:
-        return UNKNOWN
-    return human_duration(now - _seconds(text))
+    return _age(text, int(now)) if text else UNKNOWN
+
+
+@lru_cache(maxsize=4096)  # the objects of a list were often made within a few seconds of each other
+def _age(text: str, now: int) -> str:
+    return human_duration(now - parse_time(text))
 
 
 def duration(start: str, end: str) -> str:
     """The time between two moments, in the same words."""
-    return human_duration(_seconds(end) - _seconds(start))
+    return human_duration(parse_time(end) - parse_time(start))
 
 
 def human_duration(seconds: float) -> str:
@@ -64,11 +67,6 @@ _STEPS = (
     (8 * YEAR, YEAR, "y", DAY, "d"),
 )
 """Below the limit a duration is told in the unit and, where it is not 0, in the rest of it."""
-
-
-@lru_cache(maxsize=4096)  # the objects of a list were often made within a few seconds of each other
-def _seconds(text: str) -> float:
-    return parse_time(text)
 
 
 def render(

@@ -7,7 +7,7 @@ stored.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
 import orjson
 
@@ -17,6 +17,7 @@ from kube_lite.api.resource import Resource
 from kube_lite.api.table import INCLUDES, render
 from kube_lite.verbs.request import Answer, Change, Listing
 
+from .listed import Listed
 from .negotiate import JSON, PLAIN, PROTOBUF, YAML, Form
 
 BLOCK = 100  # objects joined at once
@@ -56,15 +57,17 @@ async def list_pieces(
         return list(_joined(listing, row, metadata))
     if form.media_type == PROTOBUF:
         return [await _protobuf_list(listing, form, row, metadata)]
-    objects = [stored.object for stored in listing.items]
+    listed = Listed(listing, form, row, query)
     if form.kind == "Table":
-        document = _table(objects, form, row, query, now, metadata)
+        document = _table(listed, form, row, query, now, metadata)
+        listed.complete(entry["object"] for entry in document["rows"] or ())
     elif form.kind:
         document = {"kind": form.kind, "apiVersion": form.api_version, "metadata": metadata}
-        document["items"] = [_partial(obj, form, row) for obj in objects] or None
+        document["items"] = [_partial(obj, form, row) for obj in listed] or None
+        listed.complete(document["items"] or ())
     else:
         document = {"kind": f"{row.kind}List", "apiVersion": row.api_version, "metadata": metadata}
-        document["items"] = [_without_type(obj) for obj in objects]
+        document["items"] = [_without_type(obj) for obj in listed]
     return [encode(document, form)]
 
 
@@ -132,7 +135,7 @@ def _converted(
 
 
 def _table(
-    objects: Sequence[Json],
+    objects: Iterable[Json],
     form: Form,
     row: Resource,
     query: Mapping[str, str],
@@ -148,7 +151,7 @@ def _table(
             "must be 'Metadata', 'Object', 'None', or empty"
         )
     if include == "Metadata":
-        objects = [row.strategy.bare(obj) for obj in objects]
+        objects = map(row.strategy.bare, objects)
     table = render(row, objects, now, include=include, list_meta=metadata, with_columns=with_columns)
     if form.version != "v1":
         table["apiVersion"] = form.api_version

@@ -22,6 +22,9 @@ import orjson
 
 from kube_lite.api.identity import Json, ObjectKey
 
+METADATA = b'"metadata":'
+OWNERS = b',"managedFields":['
+END_OF_OWNERS = b'}]},"'
 VERSION_HOLE = b'"resourceVersion":""'
 METADATA_ORDER = (
     "name", "generateName", "namespace", "selfLink", "uid", "resourceVersion", "generation",
@@ -70,6 +73,32 @@ class Stored:
         decoded: Json = orjson.loads(self.raw)
         return decoded
 
+    def without_owners(self) -> tuple[Json, bytes] | None:
+        """The object without its managedFields, and the JSON of its metadata with them; None if unsure.
+
+        Half of what there is to decode of an object says who owns which field, which a table does not show
+        but only pass on. The object belongs to the caller. Where it is cut (quotes within texts are escaped,
+        so a text cannot look like this):
+
+            {"kind":"Pod","apiVersion":"v1","metadata":{"name":"a",…,"managedFields":[{…}]},"spec":{…
+                                                                   ^                   ^
+        """
+        raw = self.raw
+        start = raw.find(OWNERS)
+        end = raw.find(END_OF_OWNERS, start) if start >= 0 else -1
+        while end >= 0 and not raw[end + 5 : end + 6].isalpha():  # the end of a key, not of the list
+            end = raw.find(END_OF_OWNERS, end + 1)
+        if end < 0:
+            return None
+        try:
+            head: Json = orjson.loads(raw[:start] + b"}}")
+            rest: Json = orjson.loads(b"{" + raw[end + 4 :])
+        except orjson.JSONDecodeError:  # those were the owners of something deeper
+            return None
+        if head.keys() != {"kind", "apiVersion", "metadata"}:
+            return None
+        return head | rest, raw[raw.index(METADATA) + len(METADATA) : end + 3]
+
     @cached_property
     def facts(self) -> Facts:
         """What selectors look at, without decoding the object where it came with a header."""
@@ -99,7 +128,7 @@ class Stored:
     @property
     def item(self) -> bytes:
         """The JSON as an item of a list, where kind and apiVersion are left out."""
-        return b"{" + self.raw[self.raw.index(b'"metadata":') :]
+        return b"{" + self.raw[self.raw.index(METADATA) :]
 
     def at_revision(self, revision: int) -> "Stored":
         """The same state under another ``resourceVersion``, as the event of its deletion shows it."""

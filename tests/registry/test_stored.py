@@ -1,6 +1,8 @@
 import orjson
+import pytest
 from kube_lite_storage import Store
 
+from kube_lite.api.identity import Json
 from kube_lite.api.resource import Registry
 from kube_lite.registry.objects import Objects
 from kube_lite.registry.stored import Stored, as_stored, encode
@@ -65,3 +67,42 @@ async def test_the_bytes_in_the_store_are_the_bytes_that_are_handed_out(
     assert found is not None
     assert found.value == made.raw
     assert orjson.loads(found.value)["metadata"]["resourceVersion"] == str(found.revision)
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        pytest.param({"spec": {"a": [{"b": 1}]}, "status": {}}, id="spec"),
+        pytest.param({"data": {'}]},"spec":': '}]},"spec":'}}, id="texts like the end"),
+    ],
+)
+def test_an_object_can_be_decoded_without_its_owners(tail: Json) -> None:
+    obj = {**config_map("a"), **tail}
+    owners = [
+        {"manager": '}]},"x":', "fieldsV1": {'f:}]},"': {}, 'k:{"a":"}]},"}': {"f:spec": {}}}},
+        {"manager": "b"},
+    ]
+    obj["metadata"]["managedFields"] = owners
+    stored = as_stored(encode(obj, {}), 5)
+    cut = Stored(stored.raw, 5).without_owners()
+    assert cut is not None
+    light, metadata = cut
+    assert orjson.loads(metadata) == stored.object["metadata"]
+    assert "managedFields" not in light["metadata"]
+    light["metadata"]["managedFields"] = owners
+    assert light == stored.object
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        pytest.param({"spec": {"a": 1}}, id="there are none"),
+        pytest.param(
+            {"spec": {"metadata": {"x": 1, "managedFields": [{}]}, "y": 1}, "status": {}}, id="of another"
+        ),
+        pytest.param({"spec": {"x": 1, "managedFields": [{}]}, "status": {}}, id="of the spec"),
+    ],
+)
+def test_owners_elsewhere_than_in_the_metadata_are_left_alone(tail: Json) -> None:
+    stored = as_stored(encode({**config_map("a"), **tail}, {}), 5)
+    assert Stored(stored.raw, 5).without_owners() is None
