@@ -131,6 +131,7 @@ def default_chain() -> Chain:
     from .certificates import CertificateRequester
     from .namespaces import NamespaceLifecycle
     from .node_taints import NewNodeTaint
+    from .pod_security import PodSecurity
     from .priority import Priority
     from .protection import StorageProtection
     from .runtime_classes import RuntimeClasses
@@ -139,7 +140,7 @@ def default_chain() -> Chain:
     from .tolerations import DefaultTolerations
 
     return Chain([
-        NamespaceLifecycle(), ServiceAccounts(), NewNodeTaint(), Priority(), DefaultTolerations(),
+        NamespaceLifecycle(), ServiceAccounts(), NewNodeTaint(), PodSecurity(), Priority(), DefaultTolerations(),
         DefaultStorageClass(), StorageProtection(), RuntimeClasses(), CertificateRequester(),
     ])  # fmt: skip
 
