@@ -4,8 +4,7 @@ Anything else that escapes the pipeline is our bug and is answered with 500 ``In
 Source: ``apimachinery/pkg/apis/meta/v1/types.go`` (StatusReason) and ``api/errors/errors.go`` for the texts.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, NamedTuple
 
 from .identity import GroupResource, Json
@@ -51,14 +50,26 @@ class ApiError(Exception):
         return status
 
 
-@contextmanager
-def telling(warnings: Iterable[str]) -> Iterator[None]:
+def telling(warnings: Iterable[str]) -> "Telling":
     """Let a failure of the block carry the texts that its answer warns of."""
-    try:
-        yield
-    except ApiError as error:
-        error.warnings = (*warnings, *error.warnings)
-        raise
+    return Telling(warnings)
+
+
+class Telling:
+    """The block; a class, because every write has one and a generator costs more."""
+
+    __slots__ = ("_warnings",)
+
+    def __init__(self, warnings: Iterable[str]) -> None:
+        self._warnings = warnings
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        """Add the texts."""
+        if isinstance(error, ApiError):
+            error.warnings = (*self._warnings, *error.warnings)
 
 
 class BadRequest(ApiError):

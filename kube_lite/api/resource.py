@@ -54,30 +54,30 @@ class Resource:
     """What lists of it are called; empty for ``<kind>List``."""
     strategy: Strategy = field(default_factory=Strategy, compare=False)
 
-    @property
-    def api_version(self) -> str:
-        """The text of the ``apiVersion`` field."""
-        return f"{self.group}/{self.version}" if self.group else self.version
+    api_version: str = field(init=False, repr=False, compare=False)
+    """The text of the ``apiVersion`` field."""
+    gvr: GroupVersionResource = field(init=False, repr=False, compare=False)
+    """Where requests for it go."""
+    gvk: GroupVersionKind = field(init=False, repr=False, compare=False)
+    """What its objects say they are."""
+    group_resource: GroupResource = field(init=False, repr=False, compare=False)
+    """Its name in error messages."""
+
+    def __post_init__(self) -> None:
+        """Work out once what every request asks for."""
+        told = {
+            "api_version": f"{self.group}/{self.version}" if self.group else self.version,
+            "gvr": GroupVersionResource(self.group, self.version, self.plural),
+            "gvk": GroupVersionKind(self.group, self.version, self.kind),
+            "group_resource": GroupResource(self.group, self.plural),
+        }
+        for name, value in told.items():
+            object.__setattr__(self, name, value)
 
     @property
     def kind_of_list(self) -> str:
         """What lists of it say they are."""
         return self.list_kind or f"{self.kind}List"
-
-    @property
-    def gvr(self) -> GroupVersionResource:
-        """Where requests for it go."""
-        return GroupVersionResource(self.group, self.version, self.plural)
-
-    @property
-    def gvk(self) -> GroupVersionKind:
-        """What its objects say they are."""
-        return GroupVersionKind(self.group, self.version, self.kind)
-
-    @property
-    def group_resource(self) -> GroupResource:
-        """Its name in error messages."""
-        return GroupResource(self.group, self.plural)
 
     def subresource(self, name: str) -> Subresource | None:
         """The subresource of that name, or None."""

@@ -6,6 +6,9 @@ first write.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import cache
+from importlib import import_module
+from types import ModuleType
 from typing import ClassVar, NamedTuple
 
 import orjson
@@ -41,6 +44,12 @@ class Described(NamedTuple):
     priority: int = 0
 
 
+@cache
+def _on_write(package: str) -> ModuleType:
+    """A package beside this one that the first write needs, and start-up does not."""
+    return import_module(f".{package}", __package__)
+
+
 class Kind(Strategy):
     """The behaviour of one built-in kind; subclasses name what is peculiar about it."""
 
@@ -57,9 +66,7 @@ class Kind(Strategy):
 
     def default(self, obj: Json) -> None:
         """Fill in the defaults of this kind."""
-        from . import defaults  # the first write needs it, start-up does not
-
-        defaults.default(self.gvk, obj)
+        _on_write("defaults").default(self.gvk, obj)
 
     def prepare_for_create(self, obj: Json) -> None:
         """Begin with an empty status, whatever the client sent."""
@@ -76,27 +83,23 @@ class Kind(Strategy):
 
     def validate(self, obj: Json) -> Sequence[Cause]:
         """The rules for a new object of this kind."""
-        from . import checks
-
-        return checks.validate(self.gvk, obj)
+        causes: Sequence[Cause] = _on_write("checks").validate(self.gvk, obj)
+        return causes
 
     def validate_update(self, obj: Json, old: Json) -> Sequence[Cause]:
         """The rules for a change of an object of this kind."""
-        from . import checks
-
-        return checks.validate_update(self.gvk, obj, old)
+        causes: Sequence[Cause] = _on_write("checks").validate_update(self.gvk, obj, old)
+        return causes
 
     def validate_status_update(self, obj: Json, old: Json) -> Sequence[Cause]:
         """The rules for statuses of this kind."""
-        from . import checks
-
-        return checks.validate_status_update(self.gvk, obj, old)
+        causes: Sequence[Cause] = _on_write("checks").validate_status_update(self.gvk, obj, old)
+        return causes
 
     def warnings(self, obj: Json) -> Sequence[str]:
         """What may disappoint about an object of this kind."""
-        from . import checks
-
-        return checks.warnings(self.gvk, obj)
+        texts: Sequence[str] = _on_write("checks").warnings(self.gvk, obj)
+        return texts
 
     def field_labels(self) -> Sequence[str]:
         """The labels that ``selectable_fields`` has values for."""

@@ -30,6 +30,7 @@ __all__ = ["NOTHING_ELSE", "Also", "Objects", "Store", "Survey", "Taken"]
 
 SURVEYS = 64  # whole resources kept decoded for rules that look at all of them
 RECENT = 512  # versions remembered; enough for what is under way to watchers, a few MB at most
+REMEMBERED_BYTES = 32 * 1024  # larger ones are not
 
 
 class Also(NamedTuple):
@@ -64,6 +65,7 @@ class Objects:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._recent: dict[tuple[bytes, int], Stored] = {}
+        self._newest: dict[bytes, Stored] = {}
         self._peeked: dict[bytes, Stored] = {}
         self._surveyed: dict[bytes, Survey] = {}
 
@@ -81,6 +83,29 @@ class Objects:
         if found is None:
             raise not_found(resource.group_resource, key.name)
         return found
+
+    def is_there(self, resource: Resource, key: ObjectKey) -> bool:
+        """Whether there is such an object, or was a moment ago."""
+        stored_at = keys.storage_key(resource.group_resource, key)
+        return stored_at in self._newest or self.find(resource, key) is not None
+
+    def newest(self, resource: Resource, key: ObjectKey) -> Stored:
+        """The object as ``get`` gives it, or as it was a moment ago: for writers, whom the store tells.
+
+        What was written lately is remembered, which spares a look into a store that is busy writing. Somebody
+        else may have written, or removed, it since; ``is_newest`` asks.
+        """
+        found = self._newest.get(keys.storage_key(resource.group_resource, key))
+        return self.get(resource, key) if found is None else self.seen(found, foreign(resource))
+
+    def is_newest(self, resource: Resource, stored: Stored) -> bool:
+        """Whether it is the current version of its object; if not, what was remembered of it is forgotten."""
+        key = keys.storage_key(resource.group_resource, stored.key)
+        found = self.store.get(key)
+        if found is not None and found.revision == stored.revision:
+            return True
+        self._newest.pop(key, None)
+        return False
 
     def peek(self, resource: GroupResource, key: ObjectKey) -> Json | None:
         """The object as it is now, decoded and shared, or None: for rules that look at other objects."""
@@ -212,13 +237,19 @@ class Objects:
         told = self._recent.get((key, revision))
         if told is not None:  # watchers heard of it first: one object for all
             told.__dict__.setdefault("object", stored.object)
-            return self.seen(told, wanted)
-        self._remember(key, stored)
+            stored = told
+        else:
+            self._remember(key, stored)
+        if not ttl and len(stored.raw) <= REMEMBERED_BYTES:
+            self._newest[key] = stored
+            if len(self._newest) > RECENT:
+                del self._newest[next(iter(self._newest))]
         return self.seen(stored, wanted)
 
     def _forget(self, key: bytes) -> None:
         """Drop what was kept for those who peek, because it is not so any more."""
         self._peeked.pop(key, None)
+        self._newest.pop(key, None)
         for start in [start for start in self._surveyed if key.startswith(start)]:
             self._outdate(start)
 
@@ -226,6 +257,8 @@ class Objects:
         self._surveyed.pop(start).is_current = False
 
     def _remember(self, key: bytes, stored: Stored) -> None:
+        if len(stored.raw) > REMEMBERED_BYTES:
+            return
         recent = self._recent
         recent[key, stored.revision] = stored
         if len(recent) > RECENT:

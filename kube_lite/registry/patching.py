@@ -1,12 +1,14 @@
 """Change an object that others may change too: read, work out the next version, write, again on conflict.
 
 How the next version comes about (a patch, a new status, a binding) is the caller's; it is asked anew for
-every version it would have to follow. A next version that says the same as the last is not written.
+every version it would have to follow. A next version that says the same as the last is not written. What was
+written lately is followed without a look into the store, which refuses the write if that was not the last; to
+make sure, one looks when nothing is written.
 """
 
 from collections.abc import Awaitable, Callable
 
-from kube_lite.api.errors import Conflict
+from kube_lite.api.errors import ApiError, Conflict
 from kube_lite.api.identity import Json, ObjectKey
 from kube_lite.api.resource import Resource
 
@@ -51,13 +53,18 @@ async def change_object(
         NotFound, Conflict, and what ``change`` raises.
     """
     for attempt in range(ATTEMPTS):
-        old = objects.get(resource, key)
-        new = await change(old)
+        old = objects.get(resource, key) if attempt else objects.newest(resource, key)
+        try:
+            new = await change(old)
+        except ApiError:
+            if objects.is_newest(resource, old):
+                raise
+            continue
         new["metadata"]["resourceVersion"] = old.resource_version
-        if new == old.object:
-            return old
-        if dry_run:
-            return made_up(new, old.revision)
+        if dry_run or new == old.object:
+            if objects.is_newest(resource, old):
+                return made_up(new, old.revision) if dry_run and new != old.object else old
+            continue
         try:
             if goes_with_update(new, old.object):
                 await objects.remove(resource, old, accompany(None, old.object))

@@ -5,6 +5,7 @@ Source: ``apimachinery/pkg/apis/meta/v1/validation`` and ``meta/internalversion/
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from kube_lite.api.errors import ApiError, BadRequest, Cause, invalid
 from kube_lite.registry.deleting import BACKGROUND, FOREGROUND, ORPHAN, DeleteOptions
@@ -30,7 +31,10 @@ class WriteOptions:
     force: bool = False
 
 
-USUAL = WriteOptions()
+@lru_cache(maxsize=256)
+def _usual(user_agent: str) -> WriteOptions:
+    """What somebody wants who says nothing."""
+    return WriteOptions(manager=user_agent.partition("/")[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +62,8 @@ def parse_write_options(
     Raises:
         Invalid: they make no sense.
     """
-    if not query and not user_agent:
-        return USUAL
+    if not query and not is_apply:
+        return _usual(user_agent)
     causes: list[Cause] = []
     manager, dry_run = query.get("fieldManager", ""), query.get("dryRun", "")
     if "force" in query and not is_apply and kind == "PatchOptions":

@@ -58,8 +58,8 @@ class Writing:
         meta.place(resource, obj, request.namespace)
         meta.check_name(obj, request.name)
         key = ObjectKey(obj["metadata"].get("namespace", ""), request.name)
-        there = self._parts.objects.find(resource, key)
-        if there is None and resource.strategy.create_on_update and not request.subresource:
+        may_create = resource.strategy.create_on_update and not request.subresource
+        if may_create and not self._parts.objects.is_there(resource, key):
             uid = obj["metadata"].get("uid")
             if uid:
                 raise conflict(resource.group_resource, key.name, meta.wrong_uid(resource, key, uid, ""))

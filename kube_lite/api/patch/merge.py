@@ -27,7 +27,7 @@ def parse(body: bytes) -> Json:
 
 
 def apply(obj: Json, patch: Json, schema: Schema | None = None) -> Json:
-    """A new object, which shares parts with both arguments. ``schema`` does not matter to this kind of patch."""
+    """A new object, which shares parts with both arguments. ``schema`` does not matter here."""
     merged = dict(obj)
     for key, value in patch.items():
         if value is None:

@@ -70,7 +70,7 @@ def merge(obj: Json, patch: Json, schema: Schema | None) -> Merged:
 
 
 def _merge_map(original: Json, patch: Json, schema: Schema | None) -> Json:
-    """A new map, which shares what stays as it is with ``original``; ``patch`` is a private copy and used up."""
+    """A new map, which shares parts with ``original``; ``patch`` is a private copy and is used up."""
     if PATCH in patch:
         directive = patch.pop(PATCH)
         if directive == "replace":

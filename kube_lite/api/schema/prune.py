@@ -88,8 +88,10 @@ def read_next(body: Json, schema: Schema, old: Json) -> Read:
     owners = metadata.get("managedFields") if isinstance(metadata, dict) else None
     if owners is not before.get("managedFields"):
         owners = None
-    same = {name for name, part in body.items() if part is old.get(name) and isinstance(part, dict)}
-    same.discard("metadata")
+    same: set[str] = set()
+    if not isinstance(schema, CustomSchema):  # which may have become another since
+        same = {name for name, part in body.items() if part is old.get(name) and isinstance(part, dict)}
+        same.discard("metadata")
     changed = {name: part for name, part in body.items() if name not in same}
     if owners:
         changed["metadata"] = {
