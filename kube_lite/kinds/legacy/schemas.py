@@ -116,8 +116,8 @@ class Derived:
         told = {
             change.renamed.get(field, field): text for field, text in told.items() if field not in change.gone
         }
-        fields = change.fields if source else NEW[_short(name)]
-        return told | {field: TEXTS[field] for field, *_ in _fields(fields) if field in TEXTS}
+        own = [field for field, *_ in _fields(change.fields if source else NEW[_short(name)])]
+        return told | {field: TEXTS[field] for field in (*own, *change.renamed.values()) if field in TEXTS}
 
     def enums(self, name: str) -> Mapping[str, Mapping[str, str]]:
         """Field → value → what it means."""
