@@ -4,26 +4,15 @@ Patterns come from clients (schemas, CEL), so Python's own ``re`` will not do: i
 some patterns would keep it busy for ever. ``google-re2`` is loaded with the first pattern.
 """
 
-import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+from .regex_syntax import DEPTH_MAX, mistake
+
 PATTERN_MEMORY = 64 << 20  # bytes a compiled pattern may take; Go draws its line at a similar size
 
 Test = Callable[[str], bool]
-
-_GO_WORDS = {
-    "missing )": "missing closing )",
-    "missing ]": "missing closing ]",
-    "bad repetition operator": "invalid nested repetition operator",
-    "no argument for repetition operator": "missing argument to repetition operator",
-    "invalid repetition size": "invalid repeat count",
-    "invalid named capture group": "invalid named capture",
-    "invalid perl operator": "invalid or unsupported Perl syntax",
-    "trailing \\": "trailing backslash at end of expression",
-    "pattern too large - compile failed": "expression too large",
-}
 
 
 class BadPattern(ValueError):
@@ -59,10 +48,14 @@ def compile(pattern: str) -> Any:
     """
     import re2
 
+    if "\\C" in pattern or pattern.count("(") > DEPTH_MAX:  # what the library takes, and Go may not
+        wrong = mistake(pattern)
+        if wrong:
+            raise BadPattern(wrong)
     try:
         return re2.compile(pattern, _options())
     except re2.error as error:
-        raise BadPattern(_go_message(error, pattern)) from error
+        raise BadPattern(mistake(pattern) or _other_mistake(error, pattern)) from error
     except UnicodeEncodeError as error:
         raise BadPattern(f"error parsing regexp: invalid UTF-8: `{pattern!a}`") from error
 
@@ -74,6 +67,16 @@ def why_not(pattern: str) -> str:
     except BadPattern as error:
         return str(error)
     return ""
+
+
+def _other_mistake(error: Exception, pattern: str) -> str:
+    """What only the library knows: names of Unicode's classes, and how much memory a pattern takes."""
+    told = error.args[0]
+    text = told.decode(errors="replace") if isinstance(told, bytes) else str(told)
+    if text.startswith("invalid character class range: "):
+        words, _, part = text.partition(": ")
+        return f"error parsing regexp: {words}: `{part}`"
+    return f"error parsing regexp: expression too large: `{pattern}`"
 
 
 def _quick(pattern: str) -> Any:
@@ -95,15 +98,3 @@ def _options() -> Any:
     options.log_errors = False
     options.max_mem = PATTERN_MEMORY
     return options
-
-
-def _go_message(error: Exception, pattern: str) -> str:
-    told = error.args[0]
-    text = told.decode(errors="replace") if isinstance(told, bytes) else str(told)
-    words, separator, what = text.partition(": ")
-    if not separator:
-        what = pattern if words == "pattern too large - compile failed" else ""
-    words = _GO_WORDS.get(words, words)
-    if words.startswith("invalid named capture") and not what.endswith((">", ")")):
-        what = pattern[pattern.find(what) :] if what in pattern else what
-    return f"error parsing regexp: {words}: `{re.sub('^: ', '', what)}`"
