@@ -60,9 +60,14 @@ class NodeStrategy(Kind):
             _address(status, "InternalIP"),
             _address(status, "ExternalIP"),
             info.get("osImage") or UNKNOWN,
-            info.get("kernelVersion") or UNKNOWN,
+            _kernel(info),
             info.get("containerRuntimeVersion") or UNKNOWN,
         ]
+
+
+def _kernel(info: Json) -> str:
+    version, architecture = info.get("kernelVersion") or UNKNOWN, info.get("architecture")
+    return f"{version} ({architecture})" if architecture else version
 
 
 def _status(node: Json) -> str:

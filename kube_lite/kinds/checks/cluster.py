@@ -233,8 +233,8 @@ def check_flow_schema(schema: Json) -> Iterator[Cause]:
 
 
 def check_event(event: Json) -> Iterator[Cause]:
-    """An Event of the core group is where its object is."""
+    """An Event of the core group is where its object is; one of an object without namespace, in default."""
     involved = (event.get("involvedObject") or event.get("regarding") or {}).get("namespace") or ""
     namespace = event["metadata"].get("namespace") or ""
-    if involved and involved != namespace:
+    if namespace != involved and (involved or namespace != "default"):
         yield invalid("involvedObject.namespace", involved, "does not match event.namespace")

@@ -7,11 +7,13 @@ them; here stands only what differs. Source: ``pkg/apis/core/types.go`` beside `
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 
 from kube_lite.api.codecs.messages import table
 from kube_lite.api.fielderrors import Shown
 from kube_lite.api.gotext import go_json
 from kube_lite.api.identity import Json
+from kube_lite.kinds.schemas import definitions
 
 _WORDS = re.compile(
     r"^(api|cephfs|csi|dns|fc|fs|grpc|http|id|ip|iscsi|nfs|os|rbd|se|tcp|tty|uid|url)(?=[A-Z]|s?$)"
@@ -58,8 +60,7 @@ def go_struct(value: Json, message: str) -> Shown:
 
 
 def _entries(value: Json, message: str) -> Iterator[str]:
-    types = {name: code for _, name, code in (entry.split(":", 2) for entry in table()[message].split())}
-    types |= _MOVED.get(message, {})
+    types = _types(message) | _MOVED.get(message, {})
     if message == "core.v1.PodSpec":
         value = _as_in_memory(value)
     for name in _ORDER[message].split() if message in _ORDER else types:
@@ -70,6 +71,16 @@ def _entries(value: Json, message: str) -> Iterator[str]:
             yield from _entries(value, code[2:])
         else:
             yield f'"{go_name(name)}":{_show(value.get(name), code)}'
+
+
+@cache
+def _types(message: str) -> dict[str, str]:
+    """Field → code, of the fields that the usual release knows: the table has those of the newest."""
+    known = definitions()
+    name = f"io.k8s.api.{message}"
+    fields = known.schema(name).properties if name in known else None
+    entries = (entry.split(":", 2) for entry in table()[message].split())
+    return {name: code for _, name, code in entries if not name or fields is None or name in fields}
 
 
 def _as_in_memory(spec: Json) -> Json:
