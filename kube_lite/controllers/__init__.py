@@ -41,6 +41,7 @@ def controllers(
     from .rootca import RootCertificates
     from .serviceaccounts import DefaultAccounts
     from .statefulset import StatefulSets
+    from .taint_eviction import TaintEviction
     from .volume_binding import ClaimBinding, VolumePhases
     from .volume_protection import (
         ATTRIBUTES_CLASSES,
@@ -54,6 +55,7 @@ def controllers(
     services: list[Service] = [
         recorder,
         NodeLifecycle(client, informers, clock),
+        TaintEviction(client, informers, clock, recorder),
         DefaultAccounts(client, informers, clock),
         RootCertificates(client, informers, clock, ca_pem),
         EndpointSlices(client, informers, clock),

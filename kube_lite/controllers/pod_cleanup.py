@@ -58,7 +58,7 @@ class PodCleanup(Controller):
         self._max_finished = max_finished
         self._nodes = informers.informer(NODES)
         self._pods = informers.informer(PODS)
-        self._pods.add_index(BY_NODE, _assigned_node)
+        self._pods.add_index(BY_NODE, assigned_node)
         self._finished: set[ObjectKey] = set()
         self._missing_since: dict[str, float] = {}
         self.watch(self._nodes, self._keys_of_node)
@@ -161,6 +161,7 @@ class PodCleanup(Controller):
             yield ObjectKey("", name)
 
 
-def _assigned_node(pod: Json) -> list[str]:
+def assigned_node(pod: Json) -> list[str]:
+    """The value of the index ``BY_NODE``."""
     name = pod["spec"].get("nodeName")
     return [name] if name else []

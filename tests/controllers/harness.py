@@ -18,7 +18,7 @@ from kube_lite.client.informers import Informers
 from kube_lite.client.protocol import PatchType
 from kube_lite.controllers import controllers
 from kube_lite.controllers.daemonset_plan import node_of
-from kube_lite.controllers.resources import EVENTS, NAMESPACES, PODS
+from kube_lite.controllers.resources import EVENTS, NAMESPACES, PODS, SERVICE_ACCOUNTS
 from kube_lite.kit.clock import Clock, RealClock
 from kube_lite.kit.service import running
 from kube_lite.verbs.local import LocalClient
@@ -79,6 +79,14 @@ class World:
             return await self.find(resource, name) is None
 
         await self.until(gone)
+
+    async def until_account(self) -> None:
+        """Wait for the account that Pods in ``default`` have: without it none may be made."""
+
+        async def is_there() -> bool:
+            return await self.find(SERVICE_ACCOUNTS, "default") is not None
+
+        await self.until(is_there)
 
     async def messages(self, reason: str) -> Words:
         return [event["message"] for event in await self.list(EVENTS) if event["reason"] == reason]

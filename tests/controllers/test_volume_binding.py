@@ -7,7 +7,6 @@ from kube_lite.controllers.resources import (
     PERSISTENT_VOLUME_CLAIMS,
     PERSISTENT_VOLUMES,
     PODS,
-    SERVICE_ACCOUNTS,
     STORAGE_CLASSES,
 )
 from kube_lite.controllers.volume_plan import BIND_COMPLETED, STORAGE_PROVISIONER, find_volume, mismatch
@@ -173,11 +172,7 @@ async def test_an_ephemeral_volume_is_a_claim_that_belongs_to_its_pod(tmp_path: 
         template = {"metadata": {"labels": {"of": "pod"}}, "spec": claim()["spec"]}
         volumes = [{"name": "scratch", "ephemeral": {"volumeClaimTemplate": template}}]
         spec = {"containers": [{"name": "c", "image": "i"}], "volumes": volumes}
-
-        async def has_account() -> bool:
-            return await it.find(SERVICE_ACCOUNTS, "default") is not None
-
-        await it.until(has_account)
+        await it.until_account()
         pod = await it.create(PODS, {"metadata": {"name": "web"}, "spec": spec})
 
         async def made() -> bool:
