@@ -38,6 +38,7 @@ from .listener import Listener, listening
 from .negotiate import negotiate, refuse_misfits, refuse_unknown_body
 from .parse import STREAMS, Target, UnknownPath, find_target
 from .quick import QuickReads
+from .reply import Reply
 from .represent import list_pieces, object_bytes, with_pretty
 from .respond import Responder, text_response
 from .versions import git_version, version_document
@@ -110,7 +111,7 @@ class ApiServer:
         self._streams: NodeStreams | None = None
         self._listener: Listener | None = None
         self._entrance = Entrance(authenticator, authorizer)
-        self._limits = Limits()
+        self._limits = Limits(self._counting.end)
         self._quick = QuickReads(pipeline, registry, self._entrance, self._limits, self._counting, clock.now)
         self._metrics.gauge(
             "apiserver_current_inflight_requests",
@@ -149,7 +150,8 @@ class ApiServer:
         except Exception as error:
             response = answer_failure(call, error)
         route = call.route or (READ if request.method == "GET" else OTHER)
-        self._counting.count(route, response.status, perf_counter() - began)
+        size = len(response.body) if isinstance(response, Reply) else response.content_length or 0
+        self._counting.count(route, response.status, perf_counter() - began, size)
         return response
 
     async def _answer(self, call: Call) -> StreamResponse:
@@ -163,6 +165,8 @@ class ApiServer:
             raise
         call.deprecation = target.resource.strategy.deprecation()
         call.route = route_of(asked, call.address.query, call.request.headers.get("Content-Type", ""))
+        if call.deprecation:
+            self._counting.note_deprecated(call)
         if target.subresource in STREAMS:
             return await self._answer_with_stream(call, target)
         return await self._answer_with_object(call, target)
@@ -174,7 +178,9 @@ class ApiServer:
         if target.verb == "watch":
             framer = Framer(row, form, query, self._clock.now)
             with self._counting.streaming(call):
-                return await serve_watch(call, self._pipeline.watch(request), framer)
+                return await serve_watch(
+                    call, self._pipeline.watch(request), framer, self._counting.events(call)
+                )
         if form.kind:
             refuse_misfits(form, row, is_list=target.verb == "list")
         answer = await self._pipeline.handle(request)

@@ -7,12 +7,12 @@ is read.
 Source: names and labels of ``apiserver/pkg/endpoints/metrics/metrics.go``.
 """
 
-from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from kube_lite.kit.metrics import Labels, Metrics
+from kube_lite.kit.metrics import Labels, Metrics, View
 
 from .call import Call
 from .parse import STREAMS, Asked
@@ -25,6 +25,11 @@ REQUEST_LABELS = (
     "verb", "dry_run", "group", "version", "resource", "subresource", "scope", "component",
 )  # fmt: skip
 STREAM_LABELS = ("verb", "group", "version", "resource", "subresource", "scope", "component")
+EVENT_LABELS = ("group", "version", "resource")
+RESPONSE_BYTES = tuple(1000 * 10**power for power in range(7))
+EVENT_BYTES = tuple(1024 * 2**power for power in range(8))
+READING = ("GET", "LIST")
+REMOVED = re.compile(r"unavailable in v(\d+\.\d+)\+")
 VERBS = {
     "get": "GET", "list": "LIST", "watch": "WATCH", "create": "POST", "update": "PUT", "patch": "PATCH",
     "delete": "DELETE", "deletecollection": "DELETE",
@@ -53,12 +58,34 @@ class Counting:
 
     def __init__(self, metrics: Metrics) -> None:
         self._streams: dict[Labels, float] = {}
-        self._known: dict[tuple[Labels, int], tuple[list[float], list[float]]] = {}
+        self._known: dict[tuple[Labels, int], tuple[list[float], list[float], list[float] | None]] = {}
+        self._deprecated: dict[Labels, float] = {}
         self._total = metrics.counter(
             "apiserver_request_total", "Requests answered.", (*REQUEST_LABELS, "code")
         )
         self._duration = metrics.histogram(
             "apiserver_request_duration_seconds", "Time until the answer was made.", REQUEST_LABELS
+        )
+        text = "Time until the answer was made, of what is written for good."
+        name = "apiserver_request_sli_duration_seconds"
+        metrics.view(View(name, text, STREAM_LABELS, self._duration, _without_dry_run, 0.05))
+        self._sizes = metrics.histogram(
+            "apiserver_response_sizes", "Bytes of what was read.", STREAM_LABELS, RESPONSE_BYTES
+        )
+        self._ended = metrics.counter(
+            "apiserver_request_terminations_total",
+            "Requests refused or ended because there were too many or they took too long.",
+            (*STREAM_LABELS, "code"),
+        )
+        self._events = metrics.counter("apiserver_watch_events_total", "Events told.", EVENT_LABELS)
+        self._event_sizes = metrics.histogram(
+            "apiserver_watch_events_sizes", "Bytes of events.", EVENT_LABELS, EVENT_BYTES
+        )
+        metrics.gauge(
+            "apiserver_requested_deprecated_apis",
+            "Deprecated API versions that were asked for.",
+            ("group", "version", "resource", "subresource", "removed_release"),
+            self._deprecated.copy,
         )
         metrics.gauge(
             "apiserver_longrunning_requests",
@@ -67,16 +94,39 @@ class Counting:
             self._streams.copy,
         )
 
-    def count(self, route: Labels, code: int, seconds: float) -> None:
-        """Count a request that was answered, and the time it took, by what it was for."""
+    def count(self, route: Labels, code: int, seconds: float, size: int) -> None:
+        """Count a request that was answered, the time it took and the bytes it gave, by what it was for."""
         cells = self._known.get((route, code))
         if cells is None:
-            cells = self._total.cell((*route, str(code))), self._duration.cell(route)
+            sizes = self._sizes.cell((route[0], *route[2:])) if route[0] in READING else None
+            cells = self._total.cell((*route, str(code))), self._duration.cell(route), sizes
             self._known[route, code] = cells
-        total, duration = cells
+        total, duration, sizes = cells
         total[0] += 1
-        duration[bisect_left(self._duration.bounds, seconds)] += 1
-        duration[-1] += seconds
+        self._duration.note(duration, seconds)
+        if sizes is not None:
+            self._sizes.note(sizes, size)
+
+    def end(self, call: Call, code: int) -> None:
+        """Count a request that was refused or ended in self-defence."""
+        verb, _, *what = call.route or (READ if call.request.method == "GET" else OTHER)
+        self._ended.add((verb, *what, str(code)))
+
+    def note_deprecated(self, call: Call) -> None:
+        """Note that somebody uses what ``call.deprecation`` warns of."""
+        removed = REMOVED.search(call.deprecation)
+        self._deprecated[(*call.route[2:6], removed[1] if removed else "")] = 1
+
+    def events(self, call: Call) -> Callable[[int], None]:
+        """Where to count the events of a watch: called with the size of each."""
+        labels = call.route[2:5]
+        total, sizes, note = self._events.cell(labels), self._event_sizes.cell(labels), self._event_sizes.note
+
+        def count(size: int) -> None:
+            total[0] += 1
+            note(sizes, size)
+
+        return count
 
     @contextmanager
     def streaming(self, call: Call) -> Iterator[None]:
@@ -90,6 +140,11 @@ class Counting:
             streams[labels] -= 1
             if not streams[labels]:
                 del streams[labels]
+
+
+def _without_dry_run(labels: Labels) -> Labels | None:
+    verb, dry_run, *what = labels
+    return None if dry_run else (verb, *what)
 
 
 def watch_storage(metrics: Metrics, pipeline: "Pipeline") -> None:

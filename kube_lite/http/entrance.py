@@ -8,7 +8,7 @@ the only place that knows how to tell somebody of an error, and that sees errors
 import asyncio
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import count
 from typing import cast
 
@@ -157,12 +157,15 @@ def answer_failure(call: Call, error: Exception) -> StreamResponse:
 class Limits:
     """Refuse requests when too many are being served, and end what takes too long; streams may last.
 
+    ``note_end`` is told of either, with the code of the answer.
+
     Reading and writing have limits of their own, so that neither keeps the other from being done. Whoever may
     do everything is served beyond them, as upstream does: it takes an administrator to clear up.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, note_end: Callable[[Call, int], None]) -> None:
         self.in_flight = {"readOnly": 0, "mutating": 0}
+        self._note_end = note_end
 
     async def serve(self, call: Call, handler: Handler) -> StreamResponse:
         """Serve, or answer 429.
@@ -176,6 +179,7 @@ class Limits:
         verb = asked.verb if asked is not None else call.request.method.lower()
         kind = "readOnly" if verb in READING else "mutating"
         if self.is_full(kind) and not self._may_exceed(call):
+            self._note_end(call, 429)
             response = text_response(call, 429, TRY_AGAIN)
             response.headers["Retry-After"] = "1"
             return response
@@ -183,9 +187,21 @@ class Limits:
         try:
             if is_plain_read(call):
                 return await handler(call)
-            return await _within_time(call, handler)
+            return await self._within_time(call, handler)
         finally:
             self.in_flight[kind] -= 1
+
+    async def _within_time(self, call: Call, handler: Handler) -> StreamResponse:
+        """A client may ask for less time with ``timeout``, not for more."""
+        try:
+            async with asyncio.timeout(_seconds(call)) as deadline:
+                return await handler(call)
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            self._note_end(call, Timeout.code)
+            message = "Timeout: request did not complete within the allotted timeout"
+            raise Timeout(message) from None
 
     def is_full(self, kind: str) -> bool:
         """Whether as many requests of a kind are being served as may be."""
@@ -193,18 +209,6 @@ class Limits:
 
     def _may_exceed(self, call: Call) -> bool:
         return MASTERS in call.user.groups and sum(self.in_flight.values()) < MOST_AT_ALL
-
-
-async def _within_time(call: Call, handler: Handler) -> StreamResponse:
-    """A client may ask for less time with ``timeout``, not for more."""
-    try:
-        async with asyncio.timeout(_seconds(call)) as deadline:
-            return await handler(call)
-    except TimeoutError:
-        if not deadline.expired():
-            raise
-        message = "Timeout: request did not complete within the allotted timeout"
-        raise Timeout(message) from None
 
 
 def is_plain_read(call: Call) -> bool:

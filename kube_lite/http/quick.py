@@ -91,7 +91,7 @@ class QuickReads:
             f"Content-Type: {form.media_type}\r\n"
         )
         answer = head_of(200, headers, 3, len(body)) + body
-        self._counting.count(path.route, 200, perf_counter() - began)
+        self._counting.count(path.route, 200, perf_counter() - began, len(body))
         return answer
 
     def _path(self, raw: str) -> Path | None:

@@ -170,8 +170,13 @@ class _Messages:
         await self.response.close()
 
 
-async def serve_watch(call: Call, changes: Changes, framer: Framer) -> StreamResponse:
+async def serve_watch(
+    call: Call, changes: Changes, framer: Framer, count: Callable[[int], None]
+) -> StreamResponse:
     """Tell everything that ``changes`` yields until the time is up or the client goes.
+
+    Args:
+        count: called with the size of each event that was told.
 
     Raises:
         ApiError: the watch could not begin, and nothing has been sent.
@@ -182,7 +187,7 @@ async def serve_watch(call: Call, changes: Changes, framer: Framer) -> StreamRes
     try:
         async with asyncio.timeout(timeout_of(call.address.query)) as deadline:
             with connection.stream(deadline):
-                await _tell(changes, framer, out, deadline)
+                await _tell(changes, framer, out, deadline, count)
     except TimeoutError:
         if not deadline.expired():
             raise
@@ -194,14 +199,20 @@ async def serve_watch(call: Call, changes: Changes, framer: Framer) -> StreamRes
 
 
 async def _tell(
-    changes: Changes, framer: Framer, out: _Chunks | _Messages, deadline: asyncio.Timeout
+    changes: Changes,
+    framer: Framer,
+    out: _Chunks | _Messages,
+    deadline: asyncio.Timeout,
+    count: Callable[[int], None],
 ) -> None:
     try:
         async with changes as stream:
             await out.begin()
             async with out.listening(deadline):
                 async for change in stream:
-                    await out.send(framer.frame(change))
+                    frame = framer.frame(change)
+                    await out.send(frame)
+                    count(len(frame))
     except (Expired, Gone) as error:  # told in the stream even when the watch could not begin
         if not out.response.prepared:
             await out.begin()

@@ -62,11 +62,18 @@ class Histogram:
             cell = self._cells[labels] = [0] * (len(self.bounds) + 1) + [0.0]
         return cell
 
-    def observe(self, labels: Labels, value: float) -> None:
-        """Note a value; it counts for every bound that is not below it."""
-        cell = self.cell(labels)
+    def note(self, cell: list[float], value: float) -> None:
+        """Note a value in a cell; it counts for every bound that is not below it."""
         cell[bisect_left(self.bounds, value)] += 1
         cell[-1] += value
+
+    def observe(self, labels: Labels, value: float) -> None:
+        """Note a value."""
+        self.note(self.cell(labels), value)
+
+    def cells(self) -> Iterator[tuple[Labels, list[float]]]:
+        """What was noted so far, by labels."""
+        return iter(sorted(self._cells.items()))
 
     def lines(self) -> Iterator[str]:
         """The histogram in text format: cumulative counts, then sum and count."""
@@ -79,6 +86,44 @@ class Histogram:
                 yield f"{self.name}_bucket{_shown(names, (*labels, bound))} {total}"
             yield f"{self.name}_sum{_shown(self.labels, labels)} {seconds:.9g}"
             yield f"{self.name}_count{_shown(self.labels, labels)} {total}"
+
+
+class View:
+    """Another histogram of what one counts already: with fewer labels, of some of the values, less fine.
+
+    Args:
+        labels: those that ``choose`` gives.
+        choose: labels of the source → labels here, or None for values that do not count here.
+        from_bound: the lowest of the source's bounds that is shown.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        text: str,
+        labels: Sequence[str],
+        source: Histogram,
+        choose: Callable[[Labels], Labels | None],
+        from_bound: float,
+    ) -> None:
+        self.name = name
+        self.text = text
+        self.labels = tuple(labels)
+        self._source = source
+        self._choose = choose
+        self._first = source.bounds.index(from_bound)
+
+    def lines(self) -> Iterator[str]:
+        """The histogram in text format."""
+        first = self._first
+        shown = Histogram(self.name, self.text, self.labels, self._source.bounds[first:])
+        for labels, cell in self._source.cells():
+            chosen = self._choose(labels)
+            if chosen is not None:
+                total = shown.cell(chosen)
+                for place, value in enumerate((sum(cell[: first + 1]), *cell[first + 1 :])):
+                    total[place] += value
+        yield from shown.lines()
 
 
 class Gauge:
@@ -109,7 +154,7 @@ class Metrics:
     """What one part of the program counts."""
 
     def __init__(self) -> None:
-        self._all: list[Counter | Histogram | Gauge] = []
+        self._all: list[Counter | Histogram | View | Gauge] = []
 
     def counter(self, name: str, text: str, labels: Sequence[str]) -> Counter:
         """A new counter; ``name`` ends in ``_total``."""
@@ -117,11 +162,17 @@ class Metrics:
         self._all.append(counter)
         return counter
 
-    def histogram(self, name: str, text: str, labels: Sequence[str]) -> Histogram:
-        """A new histogram of seconds."""
-        histogram = Histogram(name, text, labels)
+    def histogram(
+        self, name: str, text: str, labels: Sequence[str], bounds: Sequence[float] = SECONDS
+    ) -> Histogram:
+        """A new histogram, of seconds unless ``bounds`` are of something else."""
+        histogram = Histogram(name, text, labels, bounds)
         self._all.append(histogram)
         return histogram
+
+    def view(self, view: View) -> None:
+        """Show a view of a histogram, too."""
+        self._all.append(view)
 
     def gauge(
         self,

@@ -86,6 +86,28 @@ async def test_metrics_count_requests_by_what_they_were_for(site: Site) -> None:
     assert f'apiserver_request_duration_seconds_count{{{labels},component="apiserver"}} 1\n' in text
 
 
+async def test_metrics_tell_of_plain_reads_and_their_bytes(site: Site) -> None:
+    http = await site.session()
+    async with http.get("/api/v1/namespaces/default") as response:
+        size = len(await response.read())
+    async with http.get("/metrics") as response:
+        text = await response.text()
+    what = 'group="",version="v1",resource="namespaces",subresource="",scope="resource",component="apiserver"'
+    assert f'apiserver_request_total{{verb="GET",dry_run="",{what},code="200"}} 1\n' in text
+    assert f'apiserver_response_sizes_sum{{verb="GET",{what}}} {size}\n' in text
+    assert f'apiserver_response_sizes_bucket{{verb="GET",{what},le="1000"}} 1\n' in text
+
+
+async def test_metrics_tell_of_deprecated_versions_that_are_used(site: Site) -> None:
+    http = await site.session()
+    async with http.get("/api/v1/endpoints") as response:
+        assert "deprecated" in response.headers["Warning"]
+    async with http.get("/metrics") as response:
+        text = await response.text()
+    what = 'group="",version="v1",resource="endpoints",subresource="",removed_release=""'
+    assert f"apiserver_requested_deprecated_apis{{{what}}} 1\n" in text
+
+
 async def test_metrics_tell_what_is_stored_and_what_the_process_uses(site: Site) -> None:
     http = await site.session()
     async with http.get("/metrics") as response:

@@ -181,6 +181,10 @@ async def test_reading_and_writing_have_limits_of_their_own(
     async with administrator.post(PATH, json=config_map("a")) as response:
         assert response.status == 201  # who may do everything can clear up
     assert limits.in_flight == {"readOnly": 0, "mutating": 0}
+    async with administrator.get("/metrics") as response:
+        text = await response.text()
+    labels = 'verb="other",group="",version="",resource="",subresource="",scope=""'
+    assert f'apiserver_request_terminations_total{{{labels},component="apiserver",code="429"}} 1\n' in text
 
 
 async def test_a_client_that_stops_reading_is_cut_off(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,6 +204,27 @@ async def test_a_client_that_stops_reading_is_cut_off(site: Site, monkeypatch: p
                 await asyncio.sleep(0.01)
             while listener._connections.all():
                 await asyncio.sleep(0.01)
+
+
+async def test_answers_that_a_client_does_not_take_are_not_piled_up(site: Site) -> None:
+    many, size = 300, 100_000
+    await site.client.create(CONFIG_MAPS, config_map("a", k="x" * size), namespace="default")
+    get = b"GET %s/a HTTP/1.1\r\nHost: a\r\n\r\n" % PATH.encode()
+    async with connected(site) as (reader, writer):
+        writer.write(get * many)
+        listener = site.server._listener
+        assert listener is not None
+        while not any(each.writing_paused for each in listener._connections.all()):
+            await asyncio.sleep(0.01)
+        for _ in range(50):
+            await asyncio.sleep(0)  # what more it would do, it would do now
+        (connection,) = listener._connections.all()
+        assert connection.transport is not None
+        assert connection.transport.get_write_buffer_size() < 10 * size
+        assert len(connection._messages) <= 2 * 32  # what the parser had read when it was stopped
+        for _ in range(many):  # and the client gets all of it when it goes on
+            code, _, body = await read_answer(reader)
+            assert (code, len(body) > size) == (200, True)
 
 
 def _shake_hands(bare: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:

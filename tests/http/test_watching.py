@@ -51,6 +51,19 @@ async def test_changes_are_told_in_order_one_a_line(site: Site) -> None:
     response.close()
 
 
+async def test_events_are_counted_with_their_size(site: Site) -> None:
+    http = await site.session()
+    await site.client.create(CONFIG_MAPS, config_map("a", k="x" * 2000), namespace="default")
+    response = await watch(http, timeoutSeconds="1")
+    size = len(await response.read())
+    async with http.get("/metrics") as metrics:
+        text = await metrics.text()
+    what = 'group="",version="v1",resource="configmaps"'
+    assert f"apiserver_watch_events_total{{{what}}} 1\n" in text
+    assert f"apiserver_watch_events_sizes_sum{{{what}}} {size}\n" in text
+    assert f'apiserver_watch_events_sizes_bucket{{{what},le="2048"}} 0\n' in text
+
+
 async def test_a_watch_ends_when_its_time_is_up(site: Site) -> None:
     http = await site.session()
     response = await watch(http, timeoutSeconds="1")
