@@ -119,6 +119,20 @@ def test_what_was_left_out_is_what_the_version_had_by_default(applied: Kubectl) 
     assert signers["legacy-kubelet"] == "kubernetes.io/kube-apiserver-client-kubelet"
 
 
+def test_what_a_definition_of_old_does_not_mention_stays(applied: Kubectl) -> None:
+    crontab = {"apiVersion": "stable.example.com/v1", "kind": "CronTab", "metadata": {"name": "nightly"}}
+    written = {**crontab, "spec": {"cronSpec": "0 3 * * *", "image": "cron", "list": [{"any": "thing"}]}}
+    applied("apply", "-f", "-", stdin=json.dumps(written))
+    assert read(applied, "crontab/nightly")["spec"] == written["spec"]
+    assert "0 3 * * *" in applied("get", "ct")
+    wrong = {**written, "spec": {"cronSpec": "sometimes"}}
+    refused = applied.run("apply", "-f", "-", stdin=json.dumps(wrong))
+    assert "spec.cronSpec in body should match" in refused.stderr
+    definition = read(applied, "customresourcedefinition.v1.apiextensions.k8s.io/crontabs.stable.example.com")
+    assert definition["spec"]["versions"][0]["additionalPrinterColumns"][0]["jsonPath"] == ".spec.cronSpec"
+    assert "NonStructuralSchema" in {each["type"] for each in definition["status"]["conditions"]}
+
+
 def test_nothing_of_them_is_lost(applied: Kubectl) -> None:
     backend = read(applied, "ingress.v1.networking.k8s.io/cafe-ingress")["spec"]["defaultBackend"]
     assert backend == {"service": {"name": "default-http-backend", "port": {"number": 80}}}

@@ -98,7 +98,9 @@ RULES: dict[tuple[str, str], Rules] = {
     ("resource.k8s.io", "ResourceClaim"): Rules("requests.check_claim", "requests.check_claim_update"),
     ("certificates.k8s.io", "ClusterTrustBundle"): Rules(name="path_segment"),
     ("apiextensions.k8s.io", "CustomResourceDefinition"): Rules("definitions.check_definition"),
+    ("apiextensions.k8s.io/v1beta1", "CustomResourceDefinition"): Rules("definitions.check_older_definition"),
 }
+"""By group and kind, or by group, version and kind where a version has rules of its own."""
 
 STATUSES = {
     ("", "Namespace"): "status.check_namespace",
@@ -177,7 +179,7 @@ def warnings(gvk: GroupVersionKind, obj: Json) -> Sequence[str]:
 @cache
 def _rules_of(gvk: GroupVersionKind) -> tuple[names.Check, Rule | None, ChangeRule | None]:
     """How objects of a kind may be named, what they must be, and what may change."""
-    rules = RULES.get((gvk.group, gvk.kind), Rules())
+    rules = RULES.get((gvk.api_version, gvk.kind)) or RULES.get((gvk.group, gvk.kind), Rules())
     check, change = (_load(name) if name else None for name in (rules.check, rules.change))
     return _name_check(rules.name), check, change
 

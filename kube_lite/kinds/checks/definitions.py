@@ -99,13 +99,24 @@ def _document(schema: Json | None) -> Json | None:
 
 def check_definition(definition: Json) -> Iterator[Cause]:
     """A new definition, its metadata apart but for the name."""
+    yield from _check_new(definition, _Demands())
+    yield from _check_rest(definition, None)
+
+
+def check_older_definition(definition: Json) -> Iterator[Cause]:
+    """The same by way of ``v1beta1``, which did without schemas, and kept what they do not mention."""
+    lenient = _Demands(schema=Demands(types=False, structure=False), has_schema=False)
+    yield from _check_new(definition, lenient)
+    yield from _check_rest(definition, None, may_preserve=True)
+
+
+def _check_new(definition: Json, demands: _Demands) -> Iterator[Cause]:
     spec = definition.get("spec") or {}
     names = spec.get("names") or {}
     name = definition["metadata"].get("name") or ""
     if name and name != f"{names.get('plural', '')}.{spec.get('group', '')}":
         yield invalid("metadata.name", name, 'must be spec.names.plural+"."+spec.group')
-    yield from _check_spec(_internal(spec), _Demands())
-    yield from _check_rest(definition, None)
+    yield from _check_spec(_internal(spec), demands)
 
 
 def check_definition_update(definition: Json, old: Json) -> Iterator[Cause]:
@@ -160,13 +171,13 @@ def _crowded(new: _Spec, old: _Spec) -> Iterator[str]:
             yield name
 
 
-def _check_rest(definition: Json, old: Json | None) -> Iterator[Cause]:
+def _check_rest(definition: Json, old: Json | None, *, may_preserve: bool = False) -> Iterator[Cause]:
     status, spec = definition.get("status") or {}, definition.get("spec") or {}
     yield from _check_names(status.get("acceptedNames") or {}, "status.acceptedNames")
     yield from _check_stored(status.get("storedVersions") or [], spec.get("versions") or [])
     yield from _check_approval(definition, old)
     before = (old or {}).get("spec") or {}
-    if spec.get("preserveUnknownFields") and not before.get("preserveUnknownFields"):
+    if spec.get("preserveUnknownFields") and not (may_preserve or before.get("preserveUnknownFields")):
         why = "set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead"
         yield invalid("spec.preserveUnknownFields", True, f"cannot set to true, {why}")
 

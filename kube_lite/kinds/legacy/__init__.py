@@ -112,6 +112,7 @@ class Peculiarity(NamedTuple):
         older: the way back.
         forgiven: causes that were none for this version, by the end of their field and a piece of their
             text.
+        has_rules: it has rules for new objects of its own in ``checks``.
         orphans: a delete that does not say what becomes of dependents leaves them.
     """
 
@@ -119,6 +120,7 @@ class Peculiarity(NamedTuple):
     newer: str = ""
     older: str = ""
     forgiven: tuple[tuple[str, str], ...] = ()
+    has_rules: bool = False
     orphans: bool = False
 
 
@@ -179,7 +181,10 @@ PECULIARITIES: Mapping[tuple[str, str], Peculiarity] = {
     (f"{ADMISSION}/v1beta1", "MutatingWebhookConfiguration"): _WEBHOOKS,
     (f"{ADMISSION}/v1beta1", "ValidatingWebhookConfiguration"): _WEBHOOKS,
     ("apiextensions.k8s.io/v1beta1", "CustomResourceDefinition"): Peculiarity(
-        "definitions.default_definition", "definitions.newer_definition", "definitions.older_definition"
+        "definitions.default_definition",
+        "definitions.newer_definition",
+        "definitions.older_definition",
+        has_rules=True,
     ),
     ("authorization.k8s.io/v1beta1", "SubjectAccessReview"): Peculiarity(
         newer="reviews.newer_review", older="reviews.older_review"
@@ -276,6 +281,7 @@ def _row(gvk: GroupVersionKind, life: Life, successor: Resource) -> Resource:
             (successor.strategy, successor.gvk),
             default=_later(own.default),
             forgiven=own.forgiven,
+            has_rules=own.has_rules,
             orphans=own.orphans,
             deprecation=deprecation(gvk, life),
         ),

@@ -50,6 +50,8 @@ def newer_definition(definition: Json) -> Json:
         spec["versions"] = [_with_columns({**version, **shared}, _newer_column) for version in versions]
     if spec.get("conversion"):
         spec["conversion"] = _newer_conversion(spec["conversion"])
+    if not spec.get("preserveUnknownFields"):
+        spec.pop("preserveUnknownFields", None)  # where ``v1`` does not mention it, it is false
     return changed(definition, spec=spec)
 
 
@@ -70,7 +72,21 @@ def older_definition(definition: Json) -> Json:
         spec["versions"] = versions
     if spec.get("conversion"):
         spec["conversion"] = _older_conversion(spec["conversion"])
+    spec.setdefault("preserveUnknownFields", False)
     return changed(definition, spec=spec)
+
+
+def preserving(document: Json) -> Json:
+    """The schema of a definition with ``preserveUnknownFields``: what it does not mention stays."""
+    kept = dict(document)
+    for word in ("items", "additionalProperties"):
+        if isinstance(document.get(word), dict):
+            kept[word] = preserving(document[word])
+    if document.get("properties"):
+        kept["properties"] = {name: preserving(below) for name, below in document["properties"].items()}
+    if document.get("type", "object") == "object" and not isinstance(kept.get("additionalProperties"), dict):
+        kept["x-kubernetes-preserve-unknown-fields"] = True
+    return kept
 
 
 def _without(version: Json, field: str) -> Json:

@@ -150,8 +150,9 @@ CHANGES: Mapping[str, Change] = {
     "authorization.v1beta1.SubjectAccessReviewSpec": _GROUP,
     f"{EXTENSIONS_API}.v1beta1.CustomResourceDefinitionSpec": Change(
         optional=("versions",),
-        fields="version:s validation:CustomResourceValidation subresources:CustomResourceSubresources "
-        "additionalPrinterColumns:[CustomResourceColumnDefinition selectableFields:[SelectableField",
+        fields="preserveUnknownFields:?b version:s validation:CustomResourceValidation "
+        "subresources:CustomResourceSubresources selectableFields:[SelectableField "
+        "additionalPrinterColumns:[CustomResourceColumnDefinition",
     ),
     f"{EXTENSIONS_API}.v1beta1.CustomResourceColumnDefinition": Change({"jsonPath": "JSONPath"}),
     f"{EXTENSIONS_API}.v1beta1.CustomResourceConversion": Change(

@@ -23,6 +23,7 @@ class Legacy(Strategy):
         successor: the strategy of the row that it is another view of, and what that row's objects are.
         default: fills in what only this version has by default.
         forgiven: causes that were none, by the end of their field and a piece of their text.
+        has_rules: for a new object this version has rules of its own in ``checks``.
         orphans: dependents of what is deleted stay where the request does not say otherwise.
         deprecation: what every answer warns of.
     """
@@ -34,6 +35,7 @@ class Legacy(Strategy):
         *,
         default: Callable[[Json], None] | None,
         forgiven: Sequence[tuple[str, str]],
+        has_rules: bool,
         orphans: bool,
         deprecation: str,
     ) -> None:
@@ -41,6 +43,7 @@ class Legacy(Strategy):
         self._successor, self._successor_gvk = successor
         self._default = default
         self._forgiven = forgiven
+        self._has_rules = has_rules
         self._orphans = orphans
         self._deprecation = deprecation
         for name, value in vars(Strategy).items():
@@ -96,7 +99,12 @@ class Legacy(Strategy):
 
     def validate(self, obj: Json) -> Sequence[Cause]:
         """What the successor finds, but for what this version allowed."""
-        return self._forgive(self._successor.validate(self._newer(obj)))
+        newer = self._newer(obj)
+        if self._has_rules:
+            from .. import checks  # start-up does without
+
+            return checks.validate(self.gvk, newer)
+        return self._forgive(self._successor.validate(newer))
 
     def validate_update(self, obj: Json, old: Json) -> Sequence[Cause]:
         """What the successor finds, but for what this version allowed."""
