@@ -66,6 +66,11 @@ def parser() -> Parser:
         metavar="X.Y",
         help=f"the release to be, {RELEASES[0]} to {RELEASES[-1]} (1.36)",
     )
+    up.add_argument(
+        "--legacy-apis",
+        choices=("on", "off"),
+        help="also serve the API versions of 1.12 to 1.22 that later releases removed (on)",
+    )
     up.add_argument("--runtime", choices=RUNTIMES, help="how Pods run (auto: the best this host allows)")
     up.add_argument("--node-name", metavar="N", help="name of the node (the host's name)")
     up.add_argument("--parts", metavar="LIST", help="all, or some of api,controllers,scheduler,node (all)")

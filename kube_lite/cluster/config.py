@@ -34,6 +34,8 @@ class Config:
     """Where the administrator's kubeconfig is written; None: ``kubeconfig`` in the data directory."""
     kubernetes_version: str = "1.36"
     """The release whose API is served, ``1.25`` to ``1.37``."""
+    legacy_apis: bool = True
+    """Whether the API versions of Kubernetes 1.12 to 1.22 that later releases removed are served as well."""
     runtime: str = "auto"
     """``process`` runs Pods on this host, ``fake`` only says so, ``auto`` is the best the host allows."""
     node_name: str | None = None
@@ -141,6 +143,7 @@ CONVERT: Mapping[str, Any] = {
     "kubeconfig": _path,
     "encryption_config": _path,
     "durable": _boolean,
+    "legacy_apis": _boolean,
     "parts": _parts,
 }
 NAMES = tuple(field.name for field in fields(Config))
