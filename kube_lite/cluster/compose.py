@@ -187,8 +187,9 @@ class Cluster:
     async def _start_api(self, stack: AsyncExitStack) -> None:
         self._begin()
         version, clock = self.config.kubernetes_version, self.clock
-        self.registry = builtin(version)
-        definitions = load_definitions(version)
+        legacy = self.config.legacy_apis
+        self.registry = builtin(version, legacy=legacy)
+        definitions = load_definitions(version, legacy=legacy)
         self.authority = pki.Authority(self.directory / "pki", "ca", clock.now)
         issuer = TokenIssuer.open(self.directory / "pki" / "service-account.key", clock)
         self.pipeline = Pipeline(
