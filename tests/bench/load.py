@@ -26,6 +26,7 @@ class Load:
     seconds: float = 3.0
     method: str = "GET"
     body: str = ""
+    accept: str = "application/json"
     first: int = 0
     host: str = "127.0.0.1"
     authority: str = ""
@@ -40,7 +41,7 @@ class Load:
         self.sent += 1
         body = self.body.replace("{n}", number).encode()
         head = f"{self.method} {self.path.replace('{n}', number)} HTTP/1.1\r\nHost: localhost\r\n"
-        head += "User-Agent: bench\r\nAccept: application/json\r\n"
+        head += f"User-Agent: bench\r\nAccept: {self.accept}\r\n"
         if body:
             head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
         return head.encode() + b"\r\n" + body
