@@ -51,11 +51,16 @@ def group(registry: Registry, name: str) -> Json | None:
 
 def resource_list(registry: Registry, group_version: GroupVersion) -> Json:
     """The document at ``/apis/<group>/<version>``; empty for a version that nobody serves."""
-    entries = [entry for row in _rows(registry, group_version) for entry in _entries(row)]
+    rows = _rows(registry, group_version)
+    entries = sorted(
+        (entry for row in rows if not row.definition for entry in _entries(row)),
+        key=lambda entry: str(entry["name"]),
+    )
+    entries += (entry for row in rows if row.definition for entry in _entries(row))
     document: Json = {"kind": "APIResourceList", "groupVersion": str(group_version)}
     if group_version.group:  # the core group's says less, as it did before there were groups
         document["apiVersion"] = "v1"
-    return {**document, "resources": sorted(entries, key=lambda entry: str(entry["name"]))}
+    return {**document, "resources": entries}
 
 
 def aggregated(registry: Registry, core: bool, form: str = "v2") -> Json:
@@ -90,7 +95,7 @@ def groups_of(registry: Registry) -> dict[str, list[str]]:
     built_in: dict[str, list[str]] = {}
     added: dict[str, list[str]] = {}
     for row in registry:
-        groups = built_in if row.schema or row.group in built_in else added
+        groups = added if row.definition and row.group not in built_in else built_in
         versions = groups.setdefault(row.group, [])
         if row.version not in versions:
             versions.append(row.version)
@@ -184,6 +189,6 @@ def _aggregated_entry(row: Resource) -> Json:
 
 def _response_kind(row: Resource, group_name: str, version: str, kind: str) -> Json:
     """Built-in resources leave group and version empty where they are their own; added ones name them."""
-    if not version and not row.schema:
+    if not version and row.definition:
         group_name, version = row.group, row.version
     return {"group": group_name, "version": version, "kind": kind}

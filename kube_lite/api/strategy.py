@@ -12,6 +12,10 @@ from .errors import Cause
 from .identity import Json
 
 
+ALL = ("*",)
+"""Every field, where names of fields are listed."""
+
+
 class Column(NamedTuple):
     """A column of a table. ``priority`` 0 is always shown, 1 only with ``-o wide``."""
 
@@ -39,6 +43,10 @@ class Strategy:
     """Some defaults follow from what the server itself fills in, so they are there when it is read again."""
     returns_deleted = False
     """A delete is answered with the object that has gone, instead of a Status."""
+    closed = ""
+    """Why no object of this kind may be created any more; empty where they may."""
+    scale: Mapping[str, str] | None = None
+    """Where a Scale finds things: ``specReplicasPath statusReplicasPath labelSelectorPath``; None: as usual."""
 
     def default(self, obj: Json) -> None:
         """Fill in the defaults that the schema does not carry."""
@@ -63,13 +71,28 @@ class Strategy:
         """What is wrong with the change, ``validate`` apart."""
         return ()
 
+    def validate_next(self, obj: Json, old: Json) -> Sequence[Cause]:
+        """Everything that is wrong with the next version of an object."""
+        return (*self.validate(obj), *self.validate_update(obj, old))
+
     def validate_status_update(self, obj: Json, old: Json) -> Sequence[Cause]:
         """What is wrong with a status that is written through its subresource."""
         return ()
 
     def warnings(self, obj: Json) -> Sequence[str]:
-        """Texts of the ``Warning`` headers that a create or update answers with."""
+        """Texts of the ``Warning`` headers that a creation answers with."""
         return ()
+
+    def warnings_of_change(self, obj: Json, old: Json) -> Sequence[str]:
+        """The same for an update."""
+        return self.warnings(obj)
+
+    def begin_deletion(self, obj: Json, now: float) -> Json | None:
+        """What a first delete request makes of an object that has to do something before it goes.
+
+        None where it goes like any other. The object is shared; ``now`` is in seconds since the epoch.
+        """
+        return None
 
     def deprecation(self) -> str:
         """What every request for this kind is warned of, whatever comes of it; empty for nothing."""
@@ -89,6 +112,13 @@ class Strategy:
 
     def selectable_fields(self, obj: Json) -> Mapping[str, str]:
         """Field selector labels besides ``metadata.name`` and ``metadata.namespace`` → their values."""
+        return {}
+
+    def notes(self, obj: Json) -> Mapping[str, str]:
+        """What is noted beside the stored object, for those who look at many without decoding them.
+
+        The names must be none of ``selectable_fields``; no selector can name them.
+        """
         return {}
 
     def field_labels(self) -> Sequence[str]:

@@ -189,7 +189,7 @@ class Cluster:
         version, clock = self.config.kubernetes_version, self.clock
         legacy = self.config.legacy_apis
         self.registry = builtin(version, legacy=legacy)
-        definitions = load_definitions(version, legacy=legacy)
+        definitions = load_definitions(version, legacy=legacy).fork()
         self.authority = pki.Authority(self.directory / "pki", "ca", clock.now)
         issuer = TokenIssuer.open(self.directory / "pki" / "service-account.key", clock)
         self.pipeline = Pipeline(
@@ -222,6 +222,7 @@ class Cluster:
         )
         client = self.client_for("system:apiserver", "kube-apiserver")
         await found_policy(self.pipeline, client, version)
+        await stack.enter_async_context(running(self.pipeline.custom_resources))
         await stack.enter_async_context(running(self.server))
         await bootstrap(
             client,

@@ -16,9 +16,9 @@ from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote
 
-from kube_lite.api.errors import MethodNotAllowed, NotFound
+from kube_lite.api.errors import MethodNotAllowed, NotFound, details_of, not_found
 from kube_lite.api.identity import GroupVersionResource
-from kube_lite.api.resource import Registry, Resource, Subresource
+from kube_lite.api.resource import ALL_VERBS, Registry, Resource, Subresource
 
 _OBJECT_VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _COLLECTION_VERBS = {"GET": "list", "POST": "create", "DELETE": "deletecollection"}
@@ -138,9 +138,11 @@ def find_target(asked: Asked, method: str, registry: Registry) -> Target:
     """
     row = registry.by_gvr(GroupVersionResource(asked.group, asked.version, asked.resource))
     if row is None:
-        if asked.group and not any(known.group == asked.group for known in registry):
+        if asked.group and not any(known.group == asked.group and not known.definition for known in registry):
             raise UnknownPath
         raise not_served()
+    if row.definition:
+        return _find_custom(asked, method, row)
     if asked.namespace and not row.namespaced:
         raise not_served()
     subresource = _subresource(asked, row)
@@ -150,6 +152,26 @@ def find_target(asked: Asked, method: str, registry: Registry) -> Target:
     if not _is_allowed(asked, method, row, allowed):
         raise not_allowed()
     return Target(asked.verb, row, asked.namespace, asked.name, asked.subresource, asked.rest)
+
+
+def _find_custom(asked: Asked, method: str, row: Resource) -> Target:
+    """The same for a row that comes from a definition: there the reference looks for other things.
+
+    Source: ``crdHandler`` in apiextensions-apiserver's ``customresource_handler.go``.
+    """
+    everywhere = row.namespaced and not asked.namespace
+    if (asked.namespace and not row.namespaced) or (everywhere and asked.verb not in ("list", "watch")):
+        raise UnknownPath
+    subresource = row.subresource(asked.subresource)
+    if asked.subresource and subresource is None:
+        raise not_found(row.group_resource, asked.name)
+    allowed = ALL_VERBS if subresource is None else subresource.verbs
+    misplaced = subresource is None and asked.name and asked.verb == "create"
+    if asked.verb not in allowed or misplaced or asked.rest:
+        told = f'{asked.verb} is not supported on resources of kind "{row.group_resource}"'
+        details = details_of(row.group_resource)
+        raise MethodNotAllowed(told, details=details)
+    return Target(asked.verb, row, asked.namespace, asked.name, asked.subresource)
 
 
 def _subresource(asked: Asked, row: Resource) -> Subresource | None:

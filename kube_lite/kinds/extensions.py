@@ -1,6 +1,10 @@
 """CustomResourceDefinition."""
 
+from collections.abc import Mapping, Sequence
+
+from kube_lite.api.errors import Cause
 from kube_lite.api.identity import Json
+from kube_lite.api.meta import is_being_deleted
 
 from .base import OWN_METADATA, Kind, Row
 
@@ -20,7 +24,7 @@ class CustomResourceDefinitionStrategy(Kind):
         """
         super().prepare_for_create(obj)
         stored = [version["name"] for version in obj["spec"].get("versions") or () if version.get("storage")]
-        obj["status"]["storedVersions"] = stored
+        obj["status"]["storedVersions"] = stored[:1]
 
     def prepare_for_update(self, obj: Json, old: Json) -> None:
         """Another storage version joins those that were stored."""
@@ -30,6 +34,24 @@ class CustomResourceDefinitionStrategy(Kind):
             if version.get("storage") and version["name"] not in stored:
                 stored.append(version["name"])
         obj["status"] = {**status, "storedVersions": stored}
+
+    def validate_next(self, obj: Json, old: Json) -> Sequence[Cause]:
+        """The rules for a change, of which some are not asked of what broke them before."""
+        from . import checks
+
+        return checks.validate_definition_update(obj, old)
+
+    def begin_deletion(self, obj: Json, now: float) -> Json | None:
+        """A definition stays until its objects are gone."""
+        from .definition_status import begin_deletion  # start-up does without
+
+        return obj if is_being_deleted(obj) else begin_deletion(obj, now)
+
+    def notes(self, obj: Json) -> Mapping[str, str]:
+        """What a start reads of it, instead of decoding it."""
+        from .outlines import FIELD, outline_of
+
+        return {FIELD: outline_of(obj).text()}
 
 
 EXTENSIONS = (

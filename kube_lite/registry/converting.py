@@ -3,7 +3,10 @@
 Versions of a kind share their objects, which lie in the store in one of them. Whoever reads through another
 row gets each version of an object converted once and then shared like a stored one; what is written through
 it is converted on its way in. Kinds with one version, nearly all, pass by with one look at their row.
+Custom resources have views of their own, see ``custom_views``.
 """
+
+from typing import TYPE_CHECKING, TypeAlias, Union
 
 import orjson
 
@@ -13,17 +16,29 @@ from kube_lite.kinds import conversions
 
 from .stored import Stored, in_order
 
+if TYPE_CHECKING:
+    from .custom_views import CustomView
 
-def foreign(resource: Resource) -> GroupVersionKind | None:
+View: TypeAlias = Union[GroupVersionKind, "CustomView"]
+"""What objects are converted to when they are read."""
+
+
+def foreign(resource: Resource) -> View | None:
     """What the objects of a row have to be converted to when they are read; None for nearly all rows."""
+    if resource.definition:
+        from .custom_views import view_of  # nobody needs it before there are such resources
+
+        return view_of(resource)
     stored = resource.storage_version
     if (not stored or stored == resource.version) and resource.alias_of is None:
         return None
     return resource.gvk
 
 
-def in_version(stored: Stored, wanted: GroupVersionKind) -> Stored:
+def in_version(stored: Stored, wanted: View) -> Stored:
     """The same state of the object as ``wanted`` has it; what selectors see of it stays."""
+    if not isinstance(wanted, GroupVersionKind):
+        return wanted.show(stored)
     obj = conversions.convert(stored.object, wanted)
     if obj is stored.object:
         return stored
@@ -36,6 +51,10 @@ def in_version(stored: Stored, wanted: GroupVersionKind) -> Stored:
 
 def as_stored_version(resource: Resource, obj: Json) -> Json:
     """The object as it is to be stored; itself for rows that are stored as they are."""
+    if resource.definition:
+        if resource.storage_version == resource.version:
+            return obj
+        return {**obj, "apiVersion": f"{resource.group}/{resource.storage_version}"}
     if foreign(resource) is None:
         return obj
     return conversions.convert(obj, conversions.stored_as(resource))

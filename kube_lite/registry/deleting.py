@@ -194,6 +194,10 @@ class Deleting:
     def _plan(self, resource: Resource, obj: Json, options: DeleteOptions) -> Deletion:
         if resource.group_resource == NAMESPACES:
             return plan_namespace_deletion(obj, options, self._clock.now())
+        begun = resource.strategy.begin_deletion(obj, self._clock.now())
+        if begun is not None:
+            marked = begun if begun is not obj else None
+            return Deletion(marked, marked is None and not obj["metadata"].get("finalizers"))
         return plan_deletion(resource, obj, options, self._clock.now())
 
 

@@ -9,7 +9,7 @@ again (namespaces, accounts, classes) is kept until it is written: every write o
 here, and is not acknowledged before what was kept of it is dropped.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,11 +18,11 @@ from kube_lite_storage.errors import KeyExists, StoreError
 from kube_lite_storage.types import Compare, Delete, KeyValue, Put, Txn
 
 from kube_lite.api.errors import not_found
-from kube_lite.api.identity import GroupResource, GroupVersionKind, Json, ObjectKey, key_of
+from kube_lite.api.identity import GroupResource, Json, ObjectKey, key_of
 from kube_lite.api.resource import Resource
 
 from . import keys
-from .converting import as_stored_version, foreign, in_version
+from .converting import View, as_stored_version, foreign, in_version
 from .faults import as_api_error, refuse_too_large
 from .stored import Stored, as_stored, encode
 
@@ -140,7 +140,7 @@ class Objects:
         recent = self._recent.get((item.key, item.revision))
         return recent if recent is not None else Stored(item.value, item.revision, item.header)
 
-    def seen(self, stored: Stored, wanted: GroupVersionKind | None) -> Stored:
+    def seen(self, stored: Stored, wanted: View | None) -> Stored:
         """The object as a row shows it; ``wanted`` is what ``converting.foreign`` says of the row."""
         return stored if wanted is None else in_version(stored, wanted)
 
@@ -174,7 +174,7 @@ class Objects:
         for resource, obj in objects:
             first = first or resource
             key = keys.storage_key(resource.group_resource, key_of(obj))
-            encoded = encode(obj, resource.strategy.selectable_fields(obj))
+            encoded = encode(obj, _noted(resource, obj))
             compares.append(Compare(key, 0))
             puts.append(Put(key, encoded.value, encoded.header, encoded.splice))
         if first is None:
@@ -221,7 +221,7 @@ class Objects:
         wanted = foreign(resource)
         if wanted is not None:
             obj = as_stored_version(resource, obj)
-        encoded = encode(obj, resource.strategy.selectable_fields(obj))
+        encoded = encode(obj, _noted(resource, obj))
         refuse_too_large(len(key) + len(encoded.value))
         ttl = resource.strategy.ttl_seconds(obj) or 0
         put = Put(key, encoded.value, encoded.header, encoded.splice, lease_seconds=ttl)
@@ -263,3 +263,9 @@ class Objects:
         recent[key, stored.revision] = stored
         if len(recent) > RECENT:
             del recent[next(iter(recent))]
+
+
+def _noted(resource: Resource, obj: Json) -> Mapping[str, str]:
+    """What the header says of an object beside its labels."""
+    fields, notes = resource.strategy.selectable_fields(obj), resource.strategy.notes(obj)
+    return {**fields, **notes} if notes else fields

@@ -3,7 +3,7 @@
 Source: ``pkg/registry/apps/*/storage`` (scale), ``pkg/registry/core/pod/storage`` (binding, eviction).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from kube_lite.api.errors import ApiError, Cause, TooManyRequests, conflict, details_of, invalid
@@ -19,8 +19,12 @@ MAX_DISRUPTED = 2000  # pods on their way out that one budget keeps a list of
 ENDED = ("Succeeded", "Failed")
 
 
-def scale_of(obj: Json) -> Json:
-    """The ``Scale`` of a workload."""
+def scale_of(obj: Json, paths: Mapping[str, str] | None = None) -> Json:
+    """The ``Scale`` of a workload; ``paths`` are those of ``Strategy.scale``."""
+    if paths is not None:
+        from .custom_scale import custom_scale_of  # which nothing that is built in needs
+
+        return custom_scale_of(obj, paths)
     metadata, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
     selector = spec.get("selector") or {}
     is_plain = "matchLabels" not in selector and "matchExpressions" not in selector
@@ -40,12 +44,16 @@ def scale_of(obj: Json) -> Json:
     }
 
 
-def scaled(obj: Json, scale: Json) -> Json:
+def scaled(obj: Json, scale: Json, paths: Mapping[str, str] | None = None) -> Json:
     """The workload with the replicas that a ``Scale`` asks for.
 
     Raises:
         Invalid: they are less than none.
     """
+    if paths is not None:
+        from .custom_scale import custom_scaled
+
+        return custom_scaled(obj, scale, paths)
     replicas = (scale.get("spec") or {}).get("replicas", 0)
     if replicas < 0:
         why = f"Invalid value: {replicas}: must be greater than or equal to 0"

@@ -13,17 +13,17 @@ when older history has been forgotten.
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 from kube_lite_storage import Watch
 from kube_lite_storage.errors import Compacted, StoreError
 from kube_lite_storage.types import Event
 
-from kube_lite.api.identity import GroupVersionKind, Json
+from kube_lite.api.identity import Json
 from kube_lite.api.resource import Resource
 
-from .converting import foreign
+from .converting import View, foreign
 from .faults import as_api_error, too_old_version
 from .listing import Found, Matcher, Scope, check_not_future, list_objects
 from .objects import Objects
@@ -52,7 +52,7 @@ class Change:
 class Happening:
     """One event of the store as all watchers share it."""
 
-    def __init__(self, event: Event, objects: Objects, wanted: GroupVersionKind | None) -> None:
+    def __init__(self, event: Event, objects: Objects, wanted: View | None) -> None:
         self.revision = event.revision
         current = objects.shared(event.current) if event.current is not None else None
         previous = objects.of(event.previous) if event.previous is not None else None
@@ -100,7 +100,8 @@ class Watching:
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
-        self._recent: dict[tuple[bytes, int, GroupVersionKind | None], Happening] = {}
+        self._recent: dict[tuple[bytes, int, View | None], Happening] = {}
+        self._ending: dict[str, set[Watch]] = {}
 
     @asynccontextmanager
     async def watch(self, scope: Scope, options: WatchOptions) -> AsyncIterator[AsyncIterator[Change]]:
@@ -121,13 +122,31 @@ class Watching:
             after = store.revision
         known = min(after, store.revision)  # of a revision still to come nothing is told until it has been
         try:
-            with store.watch(scope.range, after=known) as source:
+            with store.watch(scope.range, after=known) as source, self._endable(scope.resource, source):
                 async with aclosing(self._changes(scope, options, source, first, after)) as changes:
                     yield changes
         except Compacted as error:
             raise too_old_version(after, error.compacted) from error
         except StoreError as error:
             raise as_api_error(error, scope.resource.group_resource) from error
+
+    @contextmanager
+    def _endable(self, resource: Resource, source: Watch) -> Iterator[None]:
+        """Remember a watch of a resource that may cease to be served."""
+        if not resource.definition:
+            yield
+            return
+        watches = self._ending.setdefault(resource.definition, set())
+        watches.add(source)
+        try:
+            yield
+        finally:
+            watches.discard(source)
+
+    def end(self, definition: str) -> None:
+        """End the watches of what a CustomResourceDefinition defines, because it is served otherwise now."""
+        for source in self._ending.pop(definition, ()):
+            source.end()
 
     def _begins_with_all(self, options: WatchOptions) -> bool:
         return options.revision == 0 if options.initial_events is None else options.initial_events
@@ -158,7 +177,7 @@ class Watching:
             raise as_api_error(error, scope.resource.group_resource) from error
 
     def _told(
-        self, batch: Sequence[Event], matches: Matcher | None, after: int, wanted: GroupVersionKind | None
+        self, batch: Sequence[Event], matches: Matcher | None, after: int, wanted: View | None
     ) -> Iterator[Change]:
         for event in batch:
             if event.revision > after:
@@ -166,7 +185,7 @@ class Watching:
                 if change is not None:
                     yield change
 
-    def _happening(self, event: Event, wanted: GroupVersionKind | None) -> Happening:
+    def _happening(self, event: Event, wanted: View | None) -> Happening:
         key = (event.key, event.revision, wanted)
         happening = self._recent.get(key)
         if happening is None:

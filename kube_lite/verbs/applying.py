@@ -12,7 +12,7 @@ from kube_lite.api.meta import copy
 from kube_lite.api.patch.apply import apply
 from kube_lite.api.patch.configuration import Configuration, check, parse
 from kube_lite.api.patch.ownership import Writer, after_update, manager_of
-from kube_lite.api.patch.scale import SCALE_VERSION, owners_after_scale, owners_of_scale
+from kube_lite.api.patch.scale import PATH, SCALE_VERSION, owners_after_scale, owners_of_scale, path_of
 from kube_lite.api.patch.typed import Type
 from kube_lite.api.schema.load import OBJECT_META, Schema
 
@@ -147,6 +147,8 @@ class Scaling:
         self._options = options
         self._writer = Writer(manager_of(options.manager), SCALE_VERSION, "scale")
         self._api_version = request.resource.api_version
+        paths = request.resource.strategy.scale
+        self._path = path_of(paths["specReplicasPath"]) if paths else PATH
 
     @property
     def _type(self) -> Type:
@@ -154,7 +156,7 @@ class Scaling:
 
     def shown(self, old: Json, scale: Json) -> Json:
         """The Scale of a workload together with the owners of its replicas."""
-        owners = owners_of_scale(old["metadata"].get("managedFields") or [])
+        owners = owners_of_scale(old["metadata"].get("managedFields") or [], self._path)
         return {**scale, "metadata": {**scale["metadata"], "managedFields": owners}}
 
     def applied(self, shown: Json, configuration: Configuration, gvk: GroupVersionKind) -> Json:
@@ -180,4 +182,4 @@ class Scaling:
         """Say in the workload who owns its replicas now. Changes ``workload`` (a private copy)."""
         before = old["metadata"].get("managedFields") or []
         after = scale["metadata"].get("managedFields") or []
-        owning.put(workload, owners_after_scale(before, after, self._api_version))
+        owning.put(workload, owners_after_scale(before, after, self._api_version, self._path))

@@ -7,8 +7,9 @@ Source: the order of refusals in ``apiserver/pkg/endpoints/handlers/create.go`` 
 
 from typing import NamedTuple
 
+from kube_lite.api import fielderrors as field_errors
 from kube_lite.api.codecs import Decoded, decode_object, json_type
-from kube_lite.api.errors import BadRequest
+from kube_lite.api.errors import BadRequest, invalid
 from kube_lite.api.identity import GroupVersion, GroupVersionKind, Json, parse_api_version
 from kube_lite.api.meta import copy
 from kube_lite.api.schema.load import Schema
@@ -50,6 +51,9 @@ def read_body(
         raw = body if isinstance(body, bytes) else b""
         decoded = decode_object(raw, content_type, gvk.kind)
         check_type(decoded.value, gvk.kind, raw)
+        if not decoded.value.get("kind") and is_custom(parts, gvk):
+            why = f"Object 'Kind' is missing in '{raw.decode(errors='replace')}'"
+            raise _unrecognized(gvk.kind, why, raw)
     value: Json = decoded.value
     check_kind(parts, value, gvk)
     return interpret(value, gvk, schema, options, decoded.repeated, decoded.refusal)
@@ -100,6 +104,9 @@ def _gives_up_owners(value: Json) -> bool:
 
 def check_kind(parts: Parts, value: Json, wanted: GroupVersionKind) -> None:
     """Refuse objects of another kind; one that says nothing is what is wanted. Raises ``BadRequest``."""
+    if is_custom(parts, wanted):
+        check_custom_kind(value, wanted)
+        return
     kind, api_version = value.get("kind") or wanted.kind, value.get("apiVersion") or wanted.api_version
     if kind == wanted.kind and api_version == wanted.api_version:
         return
@@ -118,6 +125,27 @@ def check_kind(parts: Parts, value: Json, wanted: GroupVersionKind) -> None:
     raise unreadable(
         gvk, wanted.kind, f"converting ({given.version}.{kind}) to ({internal}): unknown conversion"
     )
+
+
+def is_custom(parts: Parts, gvk: GroupVersionKind) -> bool:
+    """Whether somebody has defined the kind."""
+    row = parts.registry.by_gvk(gvk)
+    return row is not None and bool(row.definition)
+
+
+def check_custom_kind(value: Json, wanted: GroupVersionKind) -> None:
+    """Refuse what is not of the kind, or does not say so. Raises ``BadRequest``, ``Invalid``."""
+    api_version, kind = value.get("apiVersion") or "", value.get("kind")
+    if api_version != wanted.api_version:
+        raise BadRequest(
+            f"the API version in the data ({api_version}) does not match the expected API version "
+            f"({wanted.api_version})"
+        )
+    if kind != wanted.kind:
+        metadata = value.get("metadata")
+        name = metadata.get("name") if isinstance(metadata, dict) else None
+        cause = field_errors.invalid("kind", kind or "", f"must be {wanted.kind}")
+        raise invalid(wanted.group, kind or "", name if isinstance(name, str) else "", [cause])
 
 
 def refuse_mismatch(parts: Parts, value: Json, given: GroupVersionKind, wanted: GroupVersionKind) -> None:

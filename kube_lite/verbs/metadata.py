@@ -149,7 +149,7 @@ def check_update(obj: Json, old: Json) -> Sequence[Cause]:
 def wrong_uid(resource: Resource, key: ObjectKey, given: str, found: str) -> str:
     """Why an update of an object with another uid is refused, in the words of upstream's storage layer."""
     plural = STORAGE_PATHS.get(resource.group_resource, resource.plural)
-    if resource.group in STORED_BY_GROUP:
+    if resource.group in STORED_BY_GROUP or resource.definition:
         plural = f"{resource.group}/{plural}"
     return (
         f"StorageError: invalid object, Code: 4, Key: /registry/{plural}/{key}, ResourceVersion: 0, "

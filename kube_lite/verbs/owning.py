@@ -15,6 +15,7 @@ from kube_lite.api.patch.typed import RootType, Type
 from kube_lite.api.resource import Resource
 from kube_lite.api.schema.load import Schema
 from kube_lite.api.schema.prune import read_object
+from kube_lite.api.strategy import ALL
 from kube_lite.api.times import format_time
 from kube_lite.kinds.conversions import convert
 
@@ -102,7 +103,8 @@ def ignored(parts: Parts, request: Request) -> FieldSet:
     names = schema.properties if schema is not None else ("spec",)
     fields: FieldSet = {f"f:{name}": LEAF for name in names if name not in _OWN_FIELDS}
     if strategy.kept_by_status:
-        fields["f:metadata"] = {f"f:{name}": LEAF for name in strategy.kept_by_status}
+        kept = strategy.kept_by_status
+        fields["f:metadata"] = LEAF if kept == ALL else {f"f:{name}": LEAF for name in kept}
     return fields
 
 

@@ -29,7 +29,7 @@ from .writing import Prepare, Writing
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
-ACCEPTED = ", ".join((JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH))
+ACCEPTED = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH)
 
 Apply = Callable[[Json, Any, Schema | None], Json]
 
@@ -113,10 +113,14 @@ def read_patch(request: Request) -> Patch:
     """
     kind = media_type(request.content_type)
     modules: dict[str, Any] = {JSON_PATCH: jsonpatch, MERGE_PATCH: merge, STRATEGIC_PATCH: strategic}
+    accepted: tuple[str, ...] = ACCEPTED
+    if request.resource.definition:  # whose schema does not say how lists are merged
+        accepted = tuple(name for name in ACCEPTED if name != STRATEGIC_PATCH)
     module = modules.get(kind)
-    if module is None:
+    if module is None or kind not in accepted:
         raise UnsupportedMediaType(
-            f"the body of the request was in an unknown format - accepted media types include: {ACCEPTED}"
+            "the body of the request was in an unknown format - accepted media types include: "
+            + ", ".join(accepted)
         )
     content = request.body
     if content is None or isinstance(content, bytes):

@@ -13,7 +13,7 @@ from contextlib import AbstractAsyncContextManager
 from kube_lite.admission.chain import Chain
 from kube_lite.api.errors import ApiError, InternalError, MethodNotAllowed, NotFound
 from kube_lite.api.identity import GroupVersionResource, Json
-from kube_lite.api.resource import Registry
+from kube_lite.api.resource import ALL_VERBS, Registry
 from kube_lite.api.schema.load import Definitions
 from kube_lite.auth.authorize import Authorizer, default_authorizer
 from kube_lite.auth.service_accounts import TokenIssuer
@@ -24,6 +24,7 @@ from kube_lite.registry.objects import Objects, Store
 from kube_lite.registry.services import SERVICE_CIDR, ServiceAddresses
 from kube_lite.registry.watching import Change, Watching
 
+from .definitions import CustomResources
 from .deleting import DeletingVerbs
 from .founding import found
 from .parts import Parts
@@ -86,6 +87,7 @@ class Pipeline:
         writing = Writing(parts)
         deleting = DeletingVerbs(parts, writing)
         patching = PatchingVerbs(parts, writing)
+        self.custom_resources = CustomResources(parts, writing, deleting)
         self._subresources = Subresources(parts, writing, patching, deleting)
         self._handlers: dict[str, Handler] = {
             "create": writing.create,
@@ -162,7 +164,8 @@ class Pipeline:
             if subresource is None:
                 raise NotFound("the server could not find the requested resource", details={})
             verbs = subresource.verbs
-        if request.verb not in verbs:
+        is_custom = bool(resource.definition)  # whose row tells what discovery tells, which is less in the end
+        if request.verb not in (ALL_VERBS if is_custom and not request.subresource else verbs):
             raise MethodNotAllowed(
                 "the server does not allow this method on the requested resource", details={}
             )

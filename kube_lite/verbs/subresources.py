@@ -15,6 +15,7 @@ from kube_lite.api.meta import copy
 from kube_lite.api.resource import Resource
 from kube_lite.kinds import scale_resource
 from kube_lite.registry import pod_changes
+from kube_lite.registry.custom_scale import shown
 from kube_lite.registry.patching import change_object
 from kube_lite.registry.stored import Stored
 from kube_lite.registry.subresources import SCALE, bound, check_binding, plan_eviction, scale_of, scaled
@@ -127,8 +128,10 @@ class Subresources:
         return await self._as_update(request, self._writing.prepare_part(*part))
 
     async def _scale(self, request: Request) -> Answer:
+        paths = request.resource.strategy.scale
         if request.verb == "get":
-            return Answer(200, object=scale_of(self._get(request).object), row=scale_resource())
+            scale = scale_of(self._get(request).object, paths)
+            return Answer(200, object=shown(scale, paths) if paths else scale, row=scale_resource())
         key, parts, resource = ObjectKey(request.namespace, request.name), self._parts, request.resource
         options, scaling, asked = self._scale_asked(request)
 
@@ -137,7 +140,7 @@ class Subresources:
             version = meta.parse_version(scale["metadata"].get("resourceVersion", ""))
             if version and str(version) != old["metadata"]["resourceVersion"]:
                 raise conflict(resource.group_resource, request.name, MODIFIED)
-            workload = scaled(copy(old), scale)
+            workload = scaled(copy(old), scale, paths)
             scaling.put(workload, old, scale)
             return workload
 
@@ -146,7 +149,7 @@ class Subresources:
         )  # what is not there is told before anything that is wrong with the body
         answer = await self._writing.change(request, key, next_version, options)
         return Answer(
-            200, object=scale_of(answer.as_object()), warnings=answer.warnings, row=scale_resource()
+            200, object=scale_of(answer.as_object(), paths), warnings=answer.warnings, row=scale_resource()
         )
 
     def _scale_asked(self, request: Request) -> tuple[WriteOptions, Scaling, Callable[[Json], Json]]:
@@ -163,7 +166,7 @@ class Subresources:
         scaling = Scaling(parts, request, options, schema)
 
         def asked(old: Json) -> Json:
-            scale = scale_of(old)
+            scale = scale_of(old, request.resource.strategy.scale)
             shown = scaling.shown(old, scale)
             if configuration is not None:
                 wanted = scaling.applied(shown, configuration, SCALE)

@@ -102,6 +102,8 @@ class Writing:
         owners = owning.record(parts, request, obj, None, options)
         key = ObjectKey(obj["metadata"].get("namespace", ""), obj["metadata"].get("name", ""))
         attempt = parts.attempt(CREATE, resource, key, obj, None, request.user, dry_run=options.dry_run)
+        if strategy.closed:
+            raise attempt.refuse(strategy.closed)
         await parts.admission.mutate(attempt)
         check_grants(parts.authorizer, attempt, request.name)
         obj = attempt.obj
@@ -189,10 +191,10 @@ class Writing:
         self._complete(resource, obj, old)
         if strategy.has_generation:
             meta.count_generation(obj, old)
-        causes = [*meta.check_update(obj, old), *strategy.validate(obj), *strategy.validate_update(obj, old)]
+        causes = [*meta.check_update(obj, old), *strategy.validate_next(obj, old)]
         self._refuse(resource, obj, causes)
         await parts.admission.validate(attempt)
-        return obj, [*strategy.warnings(obj), *attempt.warnings]
+        return obj, [*strategy.warnings_of_change(obj, old), *attempt.warnings]
 
     async def prepare_status(
         self,

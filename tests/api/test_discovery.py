@@ -1,5 +1,7 @@
 """What the API says there is."""
 
+from dataclasses import replace
+
 import pytest
 
 from kube_lite.api import discovery
@@ -10,7 +12,10 @@ from kube_lite.kinds import builtin
 
 def added(group: str, version: str, kind: str) -> Resource:
     """A row as a CustomResourceDefinition makes it: without a published definition."""
-    return Resource(group, version, f"{kind.lower()}s", kind.lower(), kind, namespaced=True)
+    plural = f"{kind.lower()}s"
+    return Resource(
+        group, version, plural, kind.lower(), kind, namespaced=True, definition=f"{plural}.{group}"
+    )
 
 
 def named(entries: list[Json], name: str) -> Json:
@@ -86,7 +91,7 @@ def test_the_aggregated_form_says_everything_in_two_documents(form: str) -> None
 
 def test_added_resources_name_their_group_in_the_aggregated_form() -> None:
     status = Subresource("status", ("get",), "Cage")
-    row = Resource("zoo.example", "v1", "cages", "cage", "Cage", namespaced=False, subresources=(status,))
+    row = replace(added("zoo.example", "v1", "Cage"), namespaced=False, subresources=(status,))
     entry = discovery.aggregated(Registry([row]), core=False)["items"][0]["versions"][0]["resources"][0]
     kind = {"group": "zoo.example", "version": "v1", "kind": "Cage"}
     assert (entry["responseKind"], entry["scope"]) == (kind, "Cluster")

@@ -1,0 +1,387 @@
+"""Custom resources: the strategy of a kind that somebody has defined, and its rows.
+
+Everything about such a kind follows from its definition: what is pruned, defaulted and valid from the
+schema, columns and paths from the outline. The schema is compiled when the first object is written or has
+to be looked into; rules (``x-kubernetes-validations``) are evaluated where nothing else stands against an
+object.
+Source: ``apiextensions-apiserver/pkg/registry/customresource``.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from kube_lite.api.errors import Cause
+from kube_lite.api.fielderrors import invalid
+from kube_lite.api.gotext import go_json, go_quote
+from kube_lite.api.identity import Json
+from kube_lite.api.names import check_qualified_name, check_subdomain
+from kube_lite.api.resource import Resource, Subresource
+from kube_lite.api.schema.load import CustomSchema, Schema
+from kube_lite.api.strategy import AGE, ALL, NAME, Column, Strategy
+from kube_lite.api.table import age
+from kube_lite.kit.jsonpath import JsonPath, json_path
+
+from .base import READ_WRITE
+from .outlines import Outline, Version, definition_name
+
+VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
+"""In the order in which discovery tells them."""
+ENDING_VERBS = ("delete", "deletecollection", "get", "list", "watch")
+ENDING = "create not allowed while custom resource definition is terminating"
+UNCHECKED = (
+    "some validation rules were not checked because the object was invalid; correct the existing errors to "
+    "complete validation"
+)
+BLOCKING = frozenset({
+    "FieldValueNotSupported", "FieldValueRequired", "FieldValueTooLong", "FieldValueTooMany",
+    "FieldValueTypeInvalid",
+})  # fmt: skip
+"""Reasons after which rules, which trust the schema, would stumble."""
+STANDARD_FINALIZERS = ("orphan", "foregroundDeletion", "kubernetes")
+PREFER = "prefer a domain-qualified finalizer name"
+INT32_MAX = 2**31 - 1
+TAG = ""
+"""The note in an object's header that says under which schema it was written."""
+
+
+class CustomStrategy(Strategy):
+    """The behaviour of one version of a custom resource.
+
+    Args:
+        schema: gives the compiled schema.
+    """
+
+    unconditional_update = False
+    has_generation = True
+    kept_by_status = ALL
+    defaults_when_read = True
+
+    def __init__(self, outline: Outline, version: Version, schema: Callable[[], Schema]) -> None:
+        self.outline = outline
+        self.version = version
+        self.scale = version.scale or None
+        self.closed = ENDING if outline.is_ending else ""
+        self._schema = schema
+        paths = dict.fromkeys(path for each in outline.versions for path in each.selectable)
+        self._selected = [(path.removeprefix("."), path_or_nothing(path)) for path in paths]
+        self._notes = {TAG: version.tag}
+        self._labels = tuple(path.removeprefix(".") for path in version.selectable)
+
+    @cached_property
+    def root(self) -> CustomSchema:
+        """The compiled schema of whole objects."""
+        schema = self._schema()
+        assert isinstance(schema, CustomSchema)  # a definition's own name leads to nothing else
+        return schema
+
+    @property
+    def structure(self) -> Schema:
+        """The schema as its author wrote it."""
+        return self.root.structure
+
+    def default(self, obj: Json) -> None:
+        """Fill in the defaults of the schema."""
+        from kube_lite.api.custom.defaulting import default
+
+        default(obj, self.structure)
+
+    def prepare_for_create(self, obj: Json) -> None:
+        """A status that has a subresource of its own begins empty."""
+        if self.version.has_status:
+            obj.pop("status", None)
+
+    def prepare_for_update(self, obj: Json, old: Json) -> None:
+        """Where the status is a field like others, its changes count."""
+        if not self.version.has_status and obj.get("status") != old.get("status"):
+            obj["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+
+    def prepare_for_status_update(self, obj: Json, old: Json, now: float) -> None:
+        """Of metadata only the owners of fields change."""
+        owners = obj["metadata"].get("managedFields")
+        obj["metadata"] = dict(old["metadata"])
+        obj["metadata"].pop("managedFields", None)
+        if owners:
+            obj["metadata"]["managedFields"] = owners
+
+    def validate(self, obj: Json) -> Sequence[Cause]:
+        """Metadata and schema, then the rules."""
+        from kube_lite.api.custom.validation import validate
+        from kube_lite.api.metadata_rules import check_metadata
+
+        causes = [
+            *check_metadata(obj["metadata"], check_subdomain),
+            *validate(obj, self.structure, scale=self._check_scale(obj)),
+        ]
+        return self._with_rules(causes, obj, None)
+
+    def validate_next(self, obj: Json, old: Json) -> Sequence[Cause]:
+        """The same, but what was wrong before and did not change may stay."""
+        from kube_lite.api.custom.validation import validate_update
+        from kube_lite.api.metadata_rules import check_finalizers, check_texts
+
+        causes = [
+            *check_texts(obj["metadata"]),
+            *check_finalizers(obj["metadata"]),
+            *validate_update(obj, old, self.structure, scale=self._check_scale(obj)),
+        ]
+        return self._with_rules(causes, obj, old)
+
+    def validate_status_update(self, obj: Json, old: Json) -> Sequence[Cause]:
+        """Only the status is held against the schema; rules see the whole object."""
+        from kube_lite.api.custom.validation import validate_status_update
+
+        scale = self._check_scale(obj, spec=False)
+        causes = validate_status_update(obj, old, self.structure, scale=scale)
+        return self._with_rules(causes, obj, old)
+
+    def _with_rules(self, causes: list[Cause], obj: Json, old: Json | None) -> Sequence[Cause]:
+        from kube_lite.api.custom.rules import rules_of
+
+        rules = rules_of(self.structure)
+        if rules:
+            if any(cause.reason in BLOCKING for cause in causes):
+                return [*causes, invalid("<nil>", None, UNCHECKED)]
+            causes += rules.validate(obj, old)
+        return causes
+
+    def _check_scale(self, obj: Json, *, spec: bool = True) -> Iterator[Cause]:
+        """What the ``scale`` subresource reads must be numbers and text."""
+        paths = self.scale
+        if paths is None:
+            return
+        if spec:
+            yield from check_replicas(obj, paths["specReplicasPath"])
+        yield from check_replicas(obj, paths["statusReplicasPath"])
+        selector = paths.get("labelSelectorPath")
+        if selector:
+            try:
+                nested(obj, selector, str)
+            except NotThere as error:
+                yield invalid(selector, "", str(error))
+
+    def warnings(self, obj: Json) -> Sequence[str]:
+        """Finalizers whose names could clash with others'."""
+        finalizers = obj["metadata"].get("finalizers")
+        return list(_finalizer_warnings(finalizers)) if finalizers else ()
+
+    def warnings_of_change(self, obj: Json, old: Json) -> Sequence[str]:
+        """The same of those that are new."""
+        finalizers = obj["metadata"].get("finalizers")
+        if not finalizers:
+            return ()
+        known = old["metadata"].get("finalizers") or ()
+        return list(_finalizer_warnings(name for name in finalizers if name not in known))
+
+    def deprecation(self) -> str:
+        """What the definition warns of."""
+        return self.version.warning
+
+    def selectable_fields(self, obj: Json) -> Mapping[str, str]:
+        """The values that any version selects by."""
+        return {label: as_text(path.first(obj)) for label, path in self._selected}
+
+    def notes(self, obj: Json) -> Mapping[str, str]:
+        """Under which schema the object was written."""
+        return self._notes
+
+    def field_labels(self) -> Sequence[str]:
+        """The paths of ``selectableFields``."""
+        return self._labels
+
+    def field_label_error(self, label: str) -> str:
+        """Custom resources say so whether or not there are any."""
+        return f"field label not supported: {label}"
+
+    @cached_property
+    def _columns(self) -> list[Column]:
+        columns = [NAME]
+        for column in self.version.columns:
+            path = column["jsonPath"]
+            told = (
+                column.get("description") or f"Custom resource definition column (in JSONPath format): {path}"
+            )
+            columns.append(
+                Column(
+                    column["name"], column["type"], column.get("format", ""), told, column.get("priority", 0)
+                )
+            )
+        return columns if self.version.columns else [NAME, AGE._replace(type="date")]
+
+    @cached_property
+    def _cells(self) -> list[tuple[str, JsonPath]]:
+        return [(column["type"], path_or_nothing(column["jsonPath"])) for column in self.version.columns]
+
+    def columns(self) -> Sequence[Column]:
+        """The columns of the definition behind the name; the age where it has none."""
+        return self._columns
+
+    def cells(self, obj: Json, now: float) -> list[object]:
+        """The first value of each path, in the type of its column."""
+        metadata = obj["metadata"]
+        if not self.version.columns:
+            return [metadata["name"], age(metadata.get("creationTimestamp"), now)]
+        cells: list[object] = [metadata["name"]]
+        for type_, path in self._cells:
+            found = path.find(obj)
+            cells.append(cell(type_, found[0], now) if found else None)
+        return cells
+
+
+class NotThere(ValueError):
+    """What a path leads to is of another type; says so as Go's ``unstructured.Nested…`` do."""
+
+
+def nested(obj: Json, path: str, wanted: type) -> Any:
+    """The value at ``.spec.replicas``, None where nothing is.
+
+    Raises:
+        NotThere: it is of another type, or something on the way is no object.
+    """
+    fields = path.removeprefix(".").split(".")
+    value: Any = obj
+    for number, field in enumerate(fields):
+        if value is None:
+            return None
+        if not isinstance(value, dict):
+            where = "." + ".".join(fields[: number + 1])
+            raise NotThere(
+                f"{where} accessor error: {_shown(value)} is of the type {_go_type(value)}, "
+                "expected map[string]interface{}"
+            )
+        if field not in value:
+            return None
+        value = value[field]
+    if type(value) is not wanted:
+        names = {int: "int64", str: "string"}
+        told = f"{_shown(value)} is of the type {_go_type(value)}, expected {names[wanted]}"
+        raise NotThere(f".{'.'.join(fields)} accessor error: {told}")
+    return value
+
+
+def with_nested(obj: Json, path: str, value: object) -> Json:
+    """A copy of the object with another value at the path, which shares everything else.
+
+    Raises:
+        NotThere: something on the way is no object.
+    """
+    fields = path.removeprefix(".").split(".")
+    changed = below = dict(obj)
+    for number, field in enumerate(fields[:-1]):
+        there = below.get(field, {})
+        if not isinstance(there, dict):
+            where = "." + ".".join(fields[: number + 1])
+            raise NotThere(f"value cannot be set because {where} is not a map[string]interface{{}}")
+        below[field] = below = dict(there)
+    below[fields[-1]] = value
+    return changed
+
+
+def check_replicas(obj: Json, path: str) -> Iterator[Cause]:
+    """A number of things lies at the path, if anything does."""
+    try:
+        replicas = nested(obj, path, int) or 0
+    except NotThere as error:
+        yield invalid(path, 0, str(error))
+        return
+    if replicas < 0:
+        yield invalid(path, replicas, "should be a non-negative integer")
+    elif replicas > INT32_MAX:
+        yield invalid(path, replicas, f"should be less than or equal to {INT32_MAX}")
+
+
+def path_or_nothing(text: str) -> JsonPath:
+    """The compiled path; what cannot be read leads nowhere."""
+    try:
+        return json_path(text)
+    except ValueError:
+        return json_path("[?(@.unreadable)]")
+
+
+def as_text(value: object) -> str:
+    """A value as Go's ``fmt.Sprint`` prints it, nothing for null."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else _shown(value)
+
+
+def cell(type_: str, value: Any, now: float) -> object:
+    """One cell; None where the value is not of the column's type.
+
+    Source: ``cellForJSONValue`` in ``registry/customresource/tableconvertor``.
+    """
+    if type_ == "string":
+        return value if isinstance(value, str) else "<no value>" if value is None else _shown(value)
+    if type_ == "date":
+        return _date(value, now) if isinstance(value, str) else None
+    if type_ == "boolean":
+        return value if isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return int(value) if type_ == "integer" else value
+
+
+def _date(text: str, now: float) -> str:
+    if text in ("", "null"):
+        return age(None, now)
+    try:
+        return age(text, now)
+    except ValueError:
+        return "<invalid>"
+
+
+def _shown(value: object) -> str:
+    """A value as kubectl's JSONPath prints it."""
+    return go_json(value) if not isinstance(value, str) else value
+
+
+def _go_type(value: object) -> str:
+    names = {str: "string", bool: "bool", int: "int64", float: "float64", list: "[]interface {}"}
+    return names.get(type(value), "map[string]interface {}" if isinstance(value, dict) else "<nil>")
+
+
+def _finalizer_warnings(finalizers: Iterable[str]) -> Iterator[str]:
+    for name in sorted(set(finalizers)):
+        subject = f"metadata.finalizers: {go_quote(name)}: "
+        for why in check_qualified_name(name):
+            yield subject + why
+        if "/" not in name and name not in STANDARD_FINALIZERS:
+            path = " including a path (/)" if "." in name else ""
+            yield f"{subject}{PREFER}{path} to avoid accidental conflicts with other finalizer writers"
+
+
+def rows_of(outline: Outline, schema: Callable[[str], Schema]) -> Iterator[tuple[Version, Resource]]:
+    """The rows of a definition, one for each version, whether or not it is served.
+
+    Args:
+        schema: name of a schema → the compiled one.
+    """
+    for version in outline.versions:
+        yield version, _row(outline, version, schema)
+
+
+def _row(outline: Outline, version: Version, schema: Callable[[str], Schema]) -> Resource:
+    names, gvk = outline.names, outline.gvk(version)
+    name = definition_name(gvk)
+    subresources = []
+    if version.has_status:
+        subresources.append(Subresource("status", READ_WRITE, gvk.kind))
+    if version.scale:
+        subresources.append(Subresource("scale", READ_WRITE, "Scale", "autoscaling", "v1"))
+    return Resource(
+        group=gvk.group,
+        version=gvk.version,
+        plural=names["plural"],
+        singular=names.get("singular") or "",
+        kind=gvk.kind,
+        namespaced=outline.is_namespaced,
+        verbs=ENDING_VERBS if outline.is_ending else VERBS,
+        short_names=tuple(names.get("shortNames") or ()),
+        categories=tuple(names.get("categories") or ()),
+        subresources=tuple(subresources),
+        schema=name,
+        storage_version=outline.storage,
+        strategy=CustomStrategy(outline, version, lambda: schema(name)),
+        definition=outline.name,
+        list_kind=names.get("listKind") or "",
+    )

@@ -1,0 +1,68 @@
+"""Custom resources as one of their versions shows them, whatever version and schema they were stored under.
+
+An object that was written under the schema of today, in the version that is asked for, is handed out as it
+lies in the store: its header ends with the schema's tag. Any other is read anew: converted, pruned, and
+given the defaults that it lacks.
+"""
+
+from weakref import WeakKeyDictionary
+
+import msgpack
+import orjson
+
+from kube_lite.api.identity import Json
+from kube_lite.api.meta import copy
+from kube_lite.api.resource import Resource
+from kube_lite.kinds.custom import TAG, CustomStrategy
+
+from .stored import Stored, in_order
+
+
+class CustomView:
+    """What one version of a custom resource makes of stored objects."""
+
+    def __init__(self, resource: Resource, strategy: CustomStrategy) -> None:
+        self._strategy = strategy
+        self._api_version = resource.api_version
+        self._typed = b'{"kind":"%s","apiVersion":"%s",' % (
+            resource.kind.encode(),
+            resource.api_version.encode(),
+        )
+        self._tail: bytes = msgpack.packb(TAG) + msgpack.packb(strategy.version.tag)
+
+    def show(self, stored: Stored) -> Stored:
+        """The same state of the object, as the version has it; the very same where nothing differs."""
+        is_typed = stored.raw.startswith(self._typed)
+        if is_typed and stored.header.endswith(self._tail):
+            return stored
+        obj: Json = copy(stored.object)
+        obj["apiVersion"] = self._api_version
+        self._read_anew(obj)
+        fields = {**self._strategy.selectable_fields(obj), **self._strategy.notes(obj)}
+        facts = stored.facts
+        if is_typed and obj == stored.object and facts.fields == fields:
+            return stored
+        obj = in_order(obj, obj["metadata"])
+        shown = Stored(orjson.dumps(obj), stored.revision)
+        shown.__dict__["object"] = obj  # fills the cached properties
+        shown.__dict__["facts"] = facts._replace(splice=-1, fields=fields)
+        return shown
+
+    def _read_anew(self, obj: Json) -> None:
+        from kube_lite.api.custom.pruning import prune
+
+        prune(obj, self._strategy.structure)
+        self._strategy.default(obj)
+
+
+_VIEWS: "WeakKeyDictionary[CustomStrategy, CustomView]" = WeakKeyDictionary()
+
+
+def view_of(resource: Resource) -> CustomView:
+    """The view of a custom resource's row; the same each time."""
+    strategy = resource.strategy
+    assert isinstance(strategy, CustomStrategy)  # rows that come from a definition have no other
+    view = _VIEWS.get(strategy)
+    if view is None:
+        view = _VIEWS[strategy] = CustomView(resource, strategy)
+    return view

@@ -1,0 +1,296 @@
+"""CustomResourceDefinitions at work: rows come and go with them, and their status says so.
+
+Part of the API server, as upstream: whatever else runs, a definition is served a few milliseconds after it
+was written. Each has an outline in its header (``kinds.outlines``), from which its rows are made at start,
+before the first request; its schemas are decoded when somebody looks into them. Then one task follows the
+definitions and another settles what their status has to say.
+
+A definition that is deleted is first emptied, as any client would do it, in a task of its own, since
+finalizers may hold its objects for long. When the last is gone its cleanup finalizer is taken off.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+from kube_lite.api.errors import ApiError, Expired, NotFound
+from kube_lite.api.identity import GroupVersionResource, Json, ObjectKey
+from kube_lite.api.resource import Resource
+from kube_lite.auth.user import AUTHENTICATED, MASTERS, User
+from kube_lite.kit.workqueue import WorkQueue
+from kube_lite.registry import keys
+from kube_lite.registry.listing import Scope
+from kube_lite.registry.patching import change_object
+from kube_lite.registry.stored import Stored
+from kube_lite.registry.watching import DELETED, WatchOptions
+
+from .deleting import DeletingVerbs
+from .options import WriteOptions
+from .parts import Parts
+from .request import Request
+from .writing import Writing
+
+if TYPE_CHECKING:
+    from kube_lite.kinds.outlines import Outline, Version
+
+log = logging.getLogger(__name__)
+
+DEFINITIONS = GroupVersionResource("apiextensions.k8s.io", "v1", "customresourcedefinitions")
+USER = User("system:apiserver", groups=(MASTERS, AUTHENTICATED))
+FIRST_LOOK = 0.005  # seconds after which to see whether objects that were deleted are gone; doubles each time
+LAST_LOOK = 1.0
+PATIENCE = 60.0  # seconds after which the status tells that objects do not go
+
+
+class CustomResources:
+    """Service that serves what CustomResourceDefinitions define."""
+
+    name = "custom resources"
+
+    def __init__(self, parts: Parts, writing: Writing, deleting: DeletingVerbs) -> None:
+        self._parts = parts
+        self._writing = writing
+        self._deleting = deleting
+        self._queue: WorkQueue[str] = WorkQueue(parts.clock)
+        self._outlines: dict[str, Outline] = {}
+        self._rows: dict[str, list[tuple[Version, Resource]]] = {}
+        self._settled: dict[str, tuple[str, int, str]] = {}
+        self._emptying: set[str] = set()
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Serve until cancelled. Ready when everything that was defined before is served."""
+        row = self._parts.registry.by_gvr(DEFINITIONS)
+        if row is None:  # a release without them
+            ready()
+            await asyncio.get_running_loop().create_future()
+            return
+        self._row = row
+        revision = self._load()
+        ready()
+        async with self._queue, asyncio.TaskGroup() as group:
+            group.create_task(self._settle_all(group), name="definitions settle")
+            while True:
+                try:
+                    await self._follow(revision)
+                except Expired:
+                    log.debug("definitions are listed again")
+                revision = self._load()
+
+    def _load(self) -> int:
+        """Serve what is there, which costs a look at each header; forget what is not there any more."""
+        store = self._parts.objects.store
+        page = store.list(keys.storage_range(DEFINITIONS.group_resource), parts="headers")
+        outlines = [self._outline(Stored(b"", item.revision, item.header)) for item in page.items]
+        found = {outline.name: outline for outline in outlines}
+        for name in [name for name in self._outlines if name not in found]:
+            self._forget(name)
+        for outline in found.values():
+            self._learn(outline)
+        return page.revision
+
+    async def _follow(self, revision: int) -> None:
+        async with self._parts.watching.watch(Scope(self._row), WatchOptions(revision)) as changes:
+            async for change in changes:
+                outline = self._outline(change.stored)
+                if change.type == DELETED:
+                    self._forget(outline.name)
+                else:
+                    self._learn(outline)
+                    self._queue.add(outline.name)
+        raise AssertionError("unreachable: definitions themselves do not cease to be served")
+
+    def _outline(self, stored: Stored) -> "Outline":
+        from kube_lite.kinds.outlines import FIELD, outline_of, read_outline
+
+        text = stored.facts.fields.get(FIELD)
+        if text is None:  # stored by an earlier release
+            return outline_of(self._parts.objects.get(self._row, stored.key).object)
+        return read_outline(text)
+
+    def _learn(self, outline: "Outline") -> None:
+        """Serve a definition as it is now."""
+        known = self._outlines.get(outline.name)
+        if known == outline:
+            return
+        self._outlines[outline.name] = outline
+        self._serve(outline)
+        if outline.lacks_names or not outline.is_established or outline.is_ending:
+            self._queue.add(outline.name)
+        if known is not None and known.names != outline.names:
+            self._wake_others(outline)
+
+    def _forget(self, name: str) -> None:
+        outline = self._outlines.pop(name, None)
+        self._settled.pop(name, None)
+        if outline is not None:
+            self._replace(name, [])
+            self._wake_others(outline)
+
+    def _wake_others(self, outline: "Outline") -> None:
+        """Names may have become free that others wait for."""
+        for other in self._outlines.values():
+            if other.group == outline.group and other.name != outline.name and other.lacks_names:
+                self._queue.add(other.name)
+
+    def _serve(self, outline: "Outline") -> None:
+        from kube_lite.kinds.custom import rows_of  # a server without definitions starts without
+
+        rows = rows_of(outline, self._parts.definitions.schema) if outline.is_established else ()
+        self._replace(outline.name, [pair for pair in rows if self._is_free(pair[1])])
+
+    def _is_free(self, row: Resource) -> bool:
+        """What is built in stays what it is."""
+        there = self._parts.registry.by_gvr(row.gvr)
+        return there is None or bool(there.definition)
+
+    def _replace(self, name: str, rows: "list[tuple[Version, Resource]]") -> None:
+        registry, definitions = self._parts.registry, self._parts.definitions
+        before = {row.gvr: (version, row) for version, row in self._rows.pop(name, ())}
+        changed = len(before) != len(rows)
+        for version, row in rows:
+            known, _ = before.pop(row.gvr, (None, None))
+            if known is None or (known.tag, known.is_served) != (version.tag, version.is_served):
+                definitions.add(row.schema, partial(self._document, name, row.version))
+                changed = True
+            if version.is_served:
+                registry.add(row)
+            else:
+                registry.remove(row.gvr)
+        for _, row in before.values():
+            registry.remove(row.gvr)
+            definitions.remove(row.schema)
+        if rows:
+            self._rows[name] = rows
+        if changed:
+            self._parts.watching.end(name)
+
+    def _document(self, name: str, version: str) -> Json:
+        """The schema of a version, decoded anew."""
+        from kube_lite.kinds.outlines import schema_document
+
+        stored = self._parts.objects.get(self._row, ObjectKey("", name))
+        return schema_document(Stored(stored.raw, stored.revision).object, version)
+
+    async def _settle_all(self, group: asyncio.TaskGroup) -> None:
+        while True:
+            name = await self._queue.get()
+            try:
+                await self._settle(name, group)
+                self._queue.forget(name)
+            except NotFound:
+                self._queue.forget(name)
+            except ApiError as error:
+                log.warning("definition not settled", extra={"definition": name, "why": error.message})
+                self._queue.add_rate_limited(name)
+            finally:
+                self._queue.done(name)
+
+    async def _settle(self, name: str, group: asyncio.TaskGroup) -> None:
+        """Bring the status of a definition up to date, or begin to empty it."""
+        outline = self._outlines.get(name)
+        if outline is None:
+            return
+        if outline.is_ending:
+            if name not in self._emptying and outline.is_held:
+                self._emptying.add(name)
+                group.create_task(self._empty(outline), name=f"empty {name}")
+            return
+        state = (outline.uid, outline.generation, outline.approval)
+        if not outline.is_established or outline.lacks_names or self._settled.get(name) != state:
+            await self._write_status(name, self._planned_status)
+            self._settled[name] = state
+
+    def _planned_status(self, definition: Json) -> Json:
+        from kube_lite.api.custom.structure import nonstructural
+        from kube_lite.kinds.definition_status import plan_status, taken_names
+
+        group, now = definition["spec"]["group"], self._parts.clock.now()
+        taken = taken_names(outline for outline in self._outlines.values() if outline.group == group)
+        violations = [f"{cause.field}: {cause.message}" for cause in nonstructural(definition)]
+        return plan_status(definition, taken, violations, now)
+
+    async def _write_status(self, name: str, plan: Callable[[Json], Json]) -> None:
+        request = Request(
+            "update", self._row, USER, name=name, subresource="status", user_agent="kube-apiserver"
+        )
+
+        async def following(old: Json) -> Json:
+            return {**old, "metadata": dict(old["metadata"]), "status": plan(old)}
+
+        answer = await self._writing.change(
+            request, ObjectKey("", name), following, WriteOptions(manager="kube-apiserver"),
+            prepare=self._writing.prepare_status,
+        )  # fmt: skip
+        if answer.stored is not None and name in self._outlines:
+            self._learn(self._outline(answer.stored))  # sooner than the watch tells it
+
+    async def _empty(self, outline: "Outline") -> None:
+        """Let the objects of a definition go, then the definition."""
+        from kube_lite.kinds import definition_status as status
+
+        name = outline.name
+        try:
+            await self._tell_ending(name, status.IN_PROGRESS)
+            if not outline.is_established:
+                await self._release(name, status.NEVER_SERVED)
+                return
+            await self._delete_objects(outline)
+            if await self._are_gone(outline):
+                await self._release(name, status.COMPLETED)
+            else:
+                await self._tell_ending(name, status.UNCONFIRMED)
+                self._queue.add_rate_limited(name)
+        except NotFound:
+            return  # somebody else has taken the finalizer off
+        except ApiError as error:
+            why = f"could not issue all deletes: {error.message}"
+            with suppress(NotFound):
+                await self._tell_ending(name, ("InstanceDeletionFailed", why))
+            self._queue.add_rate_limited(name)
+        finally:
+            self._emptying.discard(name)
+
+    async def _tell_ending(self, name: str, why: tuple[str, str]) -> None:
+        from kube_lite.kinds.definition_status import terminating
+
+        now = self._parts.clock.now
+        await self._write_status(name, lambda definition: terminating(definition, why, now()))
+
+    async def _delete_objects(self, outline: "Outline") -> None:
+        for _, row in self._rows.get(outline.name, ())[:1]:
+            for namespace in self._namespaces_of(row):
+                request = Request("deletecollection", row, USER, namespace, user_agent="kube-apiserver")
+                await self._deleting.delete_collection(request)
+
+    def _namespaces_of(self, row: Resource) -> list[str]:
+        """Where objects are; for those without a namespace the empty name, if there are any."""
+        page = self._parts.objects.store.list(keys.storage_range(row.group_resource), parts="headers")
+        return list(dict.fromkeys(Stored(b"", 0, item.header).facts.namespace for item in page.items))
+
+    async def _are_gone(self, outline: "Outline") -> bool:
+        """Wait for the last object; False if it takes too long."""
+        resource = GroupVersionResource(outline.group, "", outline.names["plural"]).group_resource
+        span, clock = keys.storage_range(resource), self._parts.clock
+        deadline, pause = clock.monotonic() + PATIENCE, FIRST_LOOK
+        while self._parts.objects.store.count(span):
+            if clock.monotonic() >= deadline:
+                return False
+            await clock.sleep(pause)
+            pause = min(pause * 2, LAST_LOOK)
+        return True
+
+    async def _release(self, name: str, why: tuple[str, str]) -> None:
+        """Say how it ended, and take the finalizer off: if it was the last, the definition goes with it."""
+        from kube_lite.kinds.definition_status import terminating
+        from kube_lite.kinds.outlines import CLEANUP
+
+        async def released(old: Stored) -> Json:
+            definition = old.object
+            left = [finalizer for finalizer in definition["metadata"]["finalizers"] if finalizer != CLEANUP]
+            ended = terminating(definition, why, self._parts.clock.now(), goes_on=False)
+            return {**definition, "metadata": {**definition["metadata"], "finalizers": left}, "status": ended}
+
+        await change_object(self._parts.objects, self._row, ObjectKey("", name), released)
