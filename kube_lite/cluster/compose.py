@@ -275,6 +275,7 @@ class Cluster:
             self.clock,
             resources=self.registry,
             ca_pem=self.authority.certificate_pem.decode(),
+            sign=self.authority.sign,
         )
         for service in services:
             await stack.enter_async_context(running(service))
@@ -305,7 +306,12 @@ class Cluster:
         self._begin()
         from .node import start_node
 
-        self.driver: Driver = await start_node(self, stack, await self._shared_informers(stack))
+        informers = await self._shared_informers(stack)
+        self.driver: Driver = await start_node(self, stack, informers)
+        if "controllers" in self.config.parts and self.config.runtime != "fake":
+            from .addons import start_addons
+
+            await start_addons(self, stack, informers)
         self.abilities = asdict(self.driver.abilities())
         self._ready("node", f"{self.node_name}, {describe(self.abilities)}")
 

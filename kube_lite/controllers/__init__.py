@@ -1,6 +1,7 @@
 """Everything that turns what is asked for into what is there, except placing and running Pods."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from kube_lite.api.resource import Resource
 from kube_lite.client.informers import Informers
@@ -8,19 +9,30 @@ from kube_lite.client.protocol import Client
 from kube_lite.kit.clock import Clock
 from kube_lite.kit.service import Service
 
+if TYPE_CHECKING:
+    from .certificates import Sign
+
 
 def controllers(
-    client: Client, informers: Informers, clock: Clock, *, resources: Iterable[Resource], ca_pem: str
+    client: Client,
+    informers: Informers,
+    clock: Clock,
+    *,
+    resources: Iterable[Resource],
+    ca_pem: str,
+    sign: "Sign",
 ) -> list[Service]:
     """The controllers of a cluster, in the order in which to start them.
 
     Args:
         resources: the rows that are served; a collection, iterated anew whenever it matters.
         ca_pem: whom Pods should trust when they talk to the API.
+        sign: the cluster's authority, which signs requests for certificates.
     """
     from kube_lite.client.recorder import Recorder
 
     from .autoscaling import Autoscalers
+    from .certificates import CertificateCleanup, CertificateSigning
     from .cronjob import CronJobs
     from .daemonset import DaemonSets
     from .deployment import Deployments
@@ -73,6 +85,8 @@ def controllers(
         DisruptionBudgets(client, informers, clock, recorder, resources),
         Quotas(client, informers, clock, resources),
         RoleAggregation(client, informers, clock),
+        CertificateSigning(client, informers, clock, sign),
+        CertificateCleanup(client, informers, clock),
         Autoscalers(client, informers, clock, recorder, resources),
         ClaimBinding(client, informers, clock, recorder),
         VolumePhases(client, informers, clock, recorder),

@@ -11,7 +11,7 @@ reads certificates, which takes longer than all the rest here:
 import hashlib
 import json
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -63,6 +63,17 @@ class Authority:
     def client(self, name: str, common_name: str, organizations: Sequence[str] = ()) -> Pair:
         """A client's certificate: ``common_name`` is the user, ``organizations`` are its groups."""
         return self._leaf(name, common_name, organizations, ())
+
+    def sign(self, request: bytes, seconds: float, usages: Iterable[str]) -> bytes:
+        """A certificate (PEM) for what a request (PKCS #10, PEM) asks; see ``signing.sign_request``.
+
+        Raises:
+            ValueError: the request cannot be read.
+        """
+        from .signing import sign_request
+
+        root, key = self.files.certificate.read_bytes(), self.files.key.read_bytes()
+        return sign_request(root, key, request, now=self._now(), seconds=seconds, usages=usages)
 
     def _leaf(self, name: str, common_name: str, organizations: Sequence[str], hosts: Sequence[str]) -> Pair:
         files = self._pair(name)

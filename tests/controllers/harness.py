@@ -19,6 +19,7 @@ from kube_lite.client.protocol import PatchType
 from kube_lite.controllers import controllers
 from kube_lite.controllers.daemonset_plan import node_of
 from kube_lite.controllers.resources import EVENTS, NAMESPACES, PODS, SERVICE_ACCOUNTS
+from kube_lite.kit import pki
 from kube_lite.kit.clock import Clock, RealClock
 from kube_lite.kit.service import running
 from kube_lite.verbs.local import LocalClient
@@ -74,9 +75,9 @@ class World:
             while not await holds():
                 await asyncio.sleep(0.002)
 
-    async def until_gone(self, resource: GroupVersionResource, name: str) -> None:
+    async def until_gone(self, resource: GroupVersionResource, name: str, namespace: str = "default") -> None:
         async def gone() -> bool:
-            return await self.find(resource, name) is None
+            return await self.find(resource, name, namespace) is None
 
         await self.until(gone)
 
@@ -173,7 +174,15 @@ async def world(
         if await it.find(NAMESPACES, "default", "") is None:
             await it.create(NAMESPACES, {"metadata": {"name": "default"}}, "")
         informers = Informers(it.client, clock)
-        services = controllers(it.client, informers, clock, resources=list(registry), ca_pem="a certificate")
+        authority = pki.Authority(path / "pki", "ca", clock.now)
+        services = controllers(
+            it.client,
+            informers,
+            clock,
+            resources=list(registry),
+            ca_pem="a certificate",
+            sign=authority.sign,
+        )
         await stack.enter_async_context(running(informers))
         for service in services:
             if only is None or service.name in (*only, "recorder"):

@@ -27,7 +27,9 @@ async def test_all_controllers_work_over_https(tmp_path: Path) -> None:
         clock = RealClock()
         informers = Informers(client, clock)
         rows = list(kinds.builtin())
-        services = controllers(client, informers, clock, resources=rows, ca_pem="a certificate")
+        services = controllers(
+            client, informers, clock, resources=rows, ca_pem="a certificate", sign=site.authority.sign
+        )
         for service in (informers, *services):
             await stack.enter_async_context(running(service))
         await client.create(NAMESPACES, {"metadata": {"name": "shop"}})
