@@ -15,22 +15,25 @@ from typing import NamedTuple
 from aiohttp.http_parser import RawRequestMessage
 
 from kube_lite.api.errors import ApiError
+from kube_lite.api.identity import GroupVersionResource
 from kube_lite.api.resource import Registry, Resource
 from kube_lite.kit.metrics import Labels
 from kube_lite.verbs.pipeline import Pipeline
-from kube_lite.verbs.request import Request
+from kube_lite.verbs.request import Answer, Request
 
 from .call import Wish
 from .counting import Counting, route_of
 from .entrance import Entrance, Limits, acts_as_another, bearer_token
 from .listener import Connection
-from .negotiate import negotiate
+from .negotiate import PROTOBUF, Form, negotiate
 from .parse import KEPT_LENGTH, UnknownPath, find_target, parse_request
 from .reply import head_of
 from .represent import object_bytes, with_pretty
 from .respond import COMPRESSED_FROM
 
 KEPT_PATHS = 1024
+KEPT_OBJECTS = 512  # in protobuf, which takes longer to write than all the rest; those who ask, ask again
+KEPT_BYTES = 16 * 1024  # larger ones are not kept, so that all together cannot be more than 8 MiB
 UNUSUAL = ("Audit-Id", "Expect")
 
 
@@ -63,6 +66,7 @@ class QuickReads:
         self._counting = counting
         self._now = now
         self._paths: dict[str, Path | None] = {}
+        self._in_protobuf: dict[tuple[GroupVersionResource, str, str], tuple[int, bytes]] = {}
         self._generation = registry.generation
 
     def answer(self, connection: Connection, message: RawRequestMessage) -> bytes | None:
@@ -81,7 +85,7 @@ class QuickReads:
                 return None
             user = self._entrance.user_of(connection, wish.token)
             request = Request("get", row, user, path.namespace, path.name, query=query)
-            body = object_bytes(self._pipeline.get(request), form, row, query, self._now())
+            body = self._body(self._pipeline.get(request), form, path)
         except ApiError:
             return None
         if len(body) >= COMPRESSED_FROM:
@@ -93,6 +97,20 @@ class QuickReads:
         answer = head_of(200, headers, 3, len(body)) + body
         self._counting.count(path.route, 200, perf_counter() - began, len(body))
         return answer
+
+    def _body(self, answer: Answer, form: Form, path: Path) -> bytes:
+        if form.media_type != PROTOBUF or answer.stored is None:
+            return object_bytes(answer, form, path.resource, path.query, self._now())
+        key, revision = (path.resource.gvr, path.namespace, path.name), answer.stored.revision
+        kept_revision, body = self._in_protobuf.get(key, (0, b""))
+        if kept_revision != revision:
+            body = object_bytes(answer, form, path.resource, path.query, self._now())
+            self._in_protobuf.pop(key, None)
+            if len(body) <= KEPT_BYTES:
+                self._in_protobuf[key] = revision, body
+                if len(self._in_protobuf) > KEPT_OBJECTS:
+                    del self._in_protobuf[next(iter(self._in_protobuf))]
+        return body
 
     def _path(self, raw: str) -> Path | None:
         paths = self._paths

@@ -44,6 +44,20 @@ async def test_an_object_in_protobuf_is_taken_and_given(site: Site) -> None:
     assert made == await read(await http.get(f"{PATH}/a")) == in_json
 
 
+async def test_an_object_asked_for_again_is_the_one_that_is_there_now(site: Site) -> None:
+    made = await site.client.create(CONFIG_MAPS, config_map("a", key="1"), namespace="default")
+    http = await site.session(headers=ACCEPT)
+    for value in ("1", "1", "2", "2"):
+        if value != made["data"]["key"]:
+            made = await site.client.update(
+                CONFIG_MAPS, {**made, "data": {"key": value}}, namespace="default"
+            )
+        assert await read(await http.get(f"{PATH}/a")) == made
+    await site.client.delete(CONFIG_MAPS, "a", namespace="default")
+    again = await site.client.create(CONFIG_MAPS, config_map("a", key="3"), namespace="default")
+    assert await read(await http.get(f"{PATH}/a")) == again
+
+
 async def test_a_list_in_protobuf_says_what_it_says_in_json(site: Site) -> None:
     for number in range(3):
         await site.client.create(CONFIG_MAPS, config_map(f"c{number}"), namespace="default")
