@@ -1,12 +1,10 @@
-"""Objects as Go's decoder reads them, and schemas that clients bring along."""
+"""Objects as Go's decoder reads them."""
 
 from typing import Any
 
 import pytest
 
-from kube_lite.api.schema.defaults import fill_defaults
 from kube_lite.api.schema.prune import TypeMismatch, read_object
-from kube_lite.api.schema.validate import validate
 from kube_lite.kinds.schemas import definitions
 
 CORE = "io.k8s.api.core.v1."
@@ -118,69 +116,3 @@ def test_a_wrong_type_has_other_words_where_an_object_is_converted() -> None:
     with pytest.raises(TypeMismatch) as caught:
         read({"spec": {"replicas": "x"}}, "io.k8s.api.apps.v1.Deployment")
     assert caught.value.restored == "unrecognized type: int32"
-
-
-SCHEMA = {
-    "type": "object",
-    "required": ["size"],
-    "properties": {
-        "size": {"type": "integer", "minimum": 1, "maximum": 9},
-        "name": {"type": "string", "pattern": "^[a-z]+$", "default": "web"},
-        "mode": {"type": "string", "enum": ["a", "b"]},
-        "port": {"x-kubernetes-int-or-string": True},
-        "parts": {
-            "type": "array",
-            "x-kubernetes-list-type": "map",
-            "x-kubernetes-list-map-keys": ["id"],
-            "items": {
-                "type": "object",
-                "properties": {"id": {"type": "string"}, "n": {"type": "integer", "default": 1}},
-            },
-        },
-        "maybe": {"type": "string", "nullable": True},
-    },
-}
-
-
-def test_defaults_of_a_schema_reach_into_lists() -> None:
-    obj = {"size": 1, "parts": [{"id": "x"}, {"id": "y", "n": 5}], "maybe": None, "mode": None}
-    fill_defaults(obj, definitions().parse(SCHEMA))
-    assert obj == {
-        "size": 1,
-        "name": "web",
-        "parts": [{"id": "x", "n": 1}, {"id": "y", "n": 5}],
-        "maybe": None,
-    }
-
-
-@pytest.mark.parametrize(
-    ("value", "field", "message"),
-    [
-        ({}, "size", "Required value"),
-        ({"size": 0}, "size", "Invalid value: 0: size in body should be greater than or equal to 1"),
-        ({"size": "1"}, "size", 'Invalid value: "string": size in body must be of type integer: "string"'),
-        ({"size": 1, "name": "A"}, "name", "Invalid value: \"A\": name in body should match '^[a-z]+$'"),
-        ({"size": 1, "mode": "c"}, "mode", 'Unsupported value: "c": supported values: "a", "b"'),
-        ({"size": 1, "parts": [{"id": "x"}, {"id": "x"}]}, "parts[1]", 'Duplicate value: {"id":"x"}'),
-        (
-            {"size": 1, "port": True},
-            "port",
-            'Invalid value: "boolean": port in body must be of type integer,string: "boolean"',
-        ),
-    ],
-)
-def test_what_does_not_fit_a_schema_is_told(value: Any, field: Any, message: Any) -> None:
-    (cause,) = validate(value, definitions().parse(SCHEMA))
-    assert (cause.field, cause.message) == (field, message)
-
-
-def test_what_fits_a_schema_has_nothing_to_tell() -> None:
-    fine = {
-        "size": 2.0,
-        "name": "a",
-        "mode": "b",
-        "port": "http",
-        "parts": [{"id": "x"}, {"id": "y"}],
-        "maybe": None,
-    }
-    assert list(validate(fine, definitions().parse(SCHEMA))) == []

@@ -15,7 +15,7 @@ from typing import Any
 from kube_lite.api.gotext import go_json, go_quote
 from kube_lite.api.identity import Json
 from kube_lite.api.regex import BadPattern, tester
-from kube_lite.api.schema.load import OBJECT_META, Schema, in_place
+from kube_lite.api.schema.load import OBJECT_META, Schema, fill, in_place
 
 from . import findings as tell
 from .findings import Findings
@@ -45,7 +45,7 @@ class Checker:
 
     def __init__(self, schema: Schema) -> None:
         if schema.name == OBJECT_META:  # has its own rules; what a definition adds to them is all that counts
-            schema = in_place((schema.keywords.get("allOf") or [{}])[0], _no_reference)
+            schema = in_place((schema.keywords.get("allOf") or [{}])[0], _unknown)
         self.schema = schema
         self.keywords = schema.keywords
         self.types = self._types()
@@ -77,7 +77,7 @@ class Checker:
         return tuple(map(self._part, [below] if isinstance(below, dict) else below))
 
     def _part(self, document: Json) -> "Checker":
-        return type(self)(in_place(document, _no_reference))
+        return type(self)(in_place(document, _unknown))
 
     def below(self, schema: Schema) -> "Checker":
         """The checker of a field, of the same sort as this one."""
@@ -336,5 +336,6 @@ class DefaultChecker(Checker):
         return self.schema.format
 
 
-def _no_reference(name: str) -> Schema:
-    raise KeyError(name)
+def _unknown(name: str) -> Schema:
+    """What a reference stands for here: the one that there may be, to ObjectMeta, is none of our business."""
+    return Schema(name, lambda schema: fill(schema, {}, _unknown))

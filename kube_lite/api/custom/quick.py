@@ -24,7 +24,7 @@ INFINITE = float("inf")
 
 def accepting(checker: Checker) -> Accept:
     """The closure for a node."""
-    alone = _BY_TYPE.get("/".join(checker.types), _any_value)(checker)
+    alone = _BY_TYPE.get("/".join(checker.types), _slow)(checker)
     parts = _parts(checker)
     if parts is None:
         return alone
@@ -119,7 +119,9 @@ def _int_or_text(checker: Checker) -> Accept:
     slow = _slow(checker)
     if checker.schema.enum or checker.format or checker.keywords.keys() & _LIMITS:
         return slow
-    return lambda value: type(value) is str or type(value) is int or slow(value)
+    return lambda value: (
+        type(value) is str or (type(value) is int and INT64_MIN <= value <= INT64_MAX) or slow(value)
+    )
 
 
 def _array(checker: Checker) -> Accept:
@@ -229,6 +231,7 @@ _LIMITS = frozenset({
     "uniqueItems", "minProperties", "maxProperties",
 })  # fmt: skip
 _BY_TYPE: dict[str, Callable[[Checker], Accept]] = {
+    "": _any_value,
     "string": _text,
     "integer": _integer,
     "number": _number,
