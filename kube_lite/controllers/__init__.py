@@ -1,9 +1,8 @@
 """Everything that turns what is asked for into what is there, except placing and running Pods."""
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from kube_lite.api.resource import Resource
+from kube_lite.api.resource import Registry
 from kube_lite.client.informers import Informers
 from kube_lite.client.protocol import Client
 from kube_lite.kit.clock import Clock
@@ -18,7 +17,7 @@ def controllers(
     informers: Informers,
     clock: Clock,
     *,
-    resources: Iterable[Resource],
+    resources: Registry,
     ca_pem: str,
     sign: "Sign",
 ) -> list[Service]:

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 from kube_lite.api import meta
 from kube_lite.api.errors import NotFound
-from kube_lite.api.identity import GroupResource, Json
-from kube_lite.api.resource import Resource
+from kube_lite.api.identity import GroupResource, GroupVersionResource, Json
+from kube_lite.api.resource import Registry, Resource
 from kube_lite.client.controller import Reconciler, RequeueAfter
 from kube_lite.client.protocol import Client, EventType, PatchType
 from kube_lite.client.reflector import Reflector, Selection
@@ -35,7 +35,9 @@ def collectable(resources: Iterable[Resource]) -> list[Resource]:
     """The rows whose objects are followed: each resource once, in the first version that is served."""
     found: dict[GroupResource, Resource] = {}
     for row in resources:
-        if set(row.verbs) >= NEEDED_VERBS and row.plural not in IGNORED and row.alias_of is None:
+        # What is defined takes no more patches while its definition goes, but is followed to the end.
+        is_complete = set(row.verbs) >= NEEDED_VERBS or row.definition
+        if is_complete and row.plural not in IGNORED and row.alias_of is None:
             found.setdefault(row.group_resource, row)
     return list(found.values())
 
@@ -55,6 +57,13 @@ class _Follower:
         self._collector = collector
         self._row = row
         self.synced = asyncio.Event()
+        self.task: asyncio.Task[None] | None = None
+
+    def stop(self) -> None:
+        """Follow no longer what is not served any more; nobody need wait for it."""
+        if self.task is not None:
+            self.task.cancel()
+        self.synced.set()
 
     def replace(self, objects: list[Json]) -> None:
         row = self._row
@@ -75,10 +84,10 @@ class Garbage(Reconciler[str]):
     """Service that collects garbage. Keys are uids.
 
     Args:
-        resources: the rows that are served.
+        resources: the rows that are served, which may come and go.
     """
 
-    def __init__(self, client: Client, clock: Clock, resources: Iterable[Resource]) -> None:
+    def __init__(self, client: Client, clock: Clock, resources: Registry) -> None:
         super().__init__("garbage", clock, workers=10)
         self.graph = Graph()
         self._client = client
@@ -102,16 +111,27 @@ class Garbage(Reconciler[str]):
     async def run(self, ready: Callable[[], None]) -> None:
         """Collect until cancelled. Ready at once: work begins when every resource has been listed."""
         async with self.queue, asyncio.TaskGroup() as group:
-            followers = []
-            for row in collectable(self._resources):
-                follower = _Follower(self, row)
-                reflector = Reflector(self._client, self.clock, Selection(row.gvr), follower)
-                group.create_task(reflector.run(), name=f"garbage {row.plural}")
-                followers.append(follower)
-            ready()
-            for follower in followers:
-                await follower.synced.wait()
-            await self.work()
+            followed: dict[GroupVersionResource, _Follower] = {}
+            self._follow(group, followed)
+            forget = self._resources.on_change(lambda: self._follow(group, followed))
+            try:
+                ready()
+                for follower in list(followed.values()):
+                    await follower.synced.wait()
+                await self.work()
+            finally:
+                forget()
+
+    def _follow(self, group: asyncio.TaskGroup, followed: dict[GroupVersionResource, _Follower]) -> None:
+        """Follow what is served now, and nothing else."""
+        rows = {row.gvr: row for row in collectable(self._resources)}
+        for gvr in [gvr for gvr in followed if gvr not in rows]:
+            followed.pop(gvr).stop()
+        for gvr, row in rows.items():
+            if gvr not in followed:
+                follower = followed[gvr] = _Follower(self, row)
+                reflector = Reflector(self._client, self.clock, Selection(gvr), follower)
+                follower.task = group.create_task(reflector.run(), name=f"garbage {row.plural}")
 
     async def reconcile(self, uid: str) -> RequeueAfter | None:
         """Do what has become due about one object."""
@@ -253,10 +273,20 @@ class Garbage(Reconciler[str]):
         except NotFound:
             self.look_at(self.graph.forget(node.uid))
 
+    def _served(self, resource: GroupVersionResource) -> GroupVersionResource | None:
+        """Where the objects of a resource are found now: its versions may have changed."""
+        if self._resources.by_gvr(resource) is not None:
+            return resource
+        rows = self._resources.of_group_resource(resource.group_resource)
+        return rows[0].gvr if rows else None
+
     async def _latest(self, node: Node) -> Json | None:
         """The object as it is now; None when it is gone, which the graph is told."""
+        served = self._served(node.resource)
+        if served is None:
+            return None  # of what is not served nobody can say anything
         try:
-            found = await self._client.get(node.resource, node.key.name, namespace=node.key.namespace)
+            found = await self._client.get(served, node.key.name, namespace=node.key.namespace)
         except NotFound:
             found = None
         if found is None or meta.uid_of(found) != node.uid:

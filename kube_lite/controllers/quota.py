@@ -7,12 +7,12 @@ namespace here, and each is counted anew.
 Source: kubernetes/pkg/controller/resourcequota/resource_quota_controller.go.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from kube_lite.api.identity import GroupResource, Json, ObjectKey, key_of
+from kube_lite.api.identity import GroupResource, GroupVersionResource, Json, ObjectKey, key_of
 from kube_lite.api.quantity import canonical_quantity
 from kube_lite.api.quota import concerns, resource_of, total, usage_of
-from kube_lite.api.resource import Resource
+from kube_lite.api.resource import Registry
 from kube_lite.client.controller import Controller, Keys, RequeueAfter
 from kube_lite.client.informer import Informer
 from kube_lite.client.informers import Informers
@@ -40,16 +40,26 @@ class Quotas(Controller):
         resources: the rows that are served; a collection, iterated anew whenever it matters.
     """
 
-    def __init__(
-        self, client: Client, informers: Informers, clock: Clock, resources: Iterable[Resource]
-    ) -> None:
+    def __init__(self, client: Client, informers: Informers, clock: Clock, resources: Registry) -> None:
         super().__init__("quotas", clock)
         self._client = client
         self._source = informers
         self._resources = resources
-        self._counted: dict[GroupResource, Informer] = {}
+        self._counted: dict[GroupVersionResource, Informer] = {}
         self._quotas = informers.informer(RESOURCE_QUOTAS)
         self.watch(self._quotas)
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """As any controller; what comes to be served may be counted, what ceases to be cannot."""
+        forget = self._resources.on_change(self._look_at_all)
+        try:
+            await super().run(ready)
+        finally:
+            forget()
+
+    def _look_at_all(self) -> None:
+        for quota in self._quotas.list():
+            self.queue.add(key_of(quota))
 
     async def reconcile(self, key: ObjectKey) -> RequeueAfter | None:
         """Count, and write the status if it is not so."""
@@ -70,12 +80,12 @@ class Quotas(Controller):
 
     def _informer_of(self, resource: GroupResource) -> Informer | None:
         """The informer of what is counted, watched from the first time it is asked for."""
-        informer = self._counted.get(resource)
+        rows = [row for row in self._resources if row.gvr.group_resource == resource and row.namespaced]
+        if not rows:
+            return None
+        informer = self._counted.get(rows[0].gvr)
         if informer is None:
-            rows = [row for row in self._resources if row.gvr.group_resource == resource and row.namespaced]
-            if not rows:
-                return None
-            informer = self._counted[resource] = self._source.informer(rows[0].gvr)
+            informer = self._counted[rows[0].gvr] = self._source.informer(rows[0].gvr)
             self.watch(informer, self._keys_of_counted(resource))
         return informer
 

@@ -179,7 +179,7 @@ async def world(
             it.client,
             informers,
             clock,
-            resources=list(registry),
+            resources=registry,
             ca_pem="a certificate",
             sign=authority.sign,
         )

@@ -26,7 +26,7 @@ async def test_all_controllers_work_over_https(tmp_path: Path) -> None:
         client = await stack.enter_async_context(RemoteClient(access))
         clock = RealClock()
         informers = Informers(client, clock)
-        rows = list(kinds.builtin())
+        rows = kinds.builtin()
         services = controllers(
             client, informers, clock, resources=rows, ca_pem="a certificate", sign=site.authority.sign
         )
