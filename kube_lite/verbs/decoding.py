@@ -50,10 +50,11 @@ def read_body(
     else:
         raw = body if isinstance(body, bytes) else b""
         decoded = decode_object(raw, content_type, gvk.kind)
-        check_type(decoded.value, gvk.kind, raw)
-        if not decoded.value.get("kind") and is_custom(parts, gvk):
-            why = f"Object 'Kind' is missing in '{raw.decode(errors='replace')}'"
-            raise _unrecognized(gvk.kind, why, raw)
+        if not says_it_is(decoded.value, gvk):
+            check_type(decoded.value, gvk.kind, raw)
+            if not decoded.value.get("kind") and is_custom(parts, gvk):
+                why = f"Object 'Kind' is missing in '{raw.decode(errors='replace')}'"
+                raise _unrecognized(gvk.kind, why, raw)
     value: Json = decoded.value
     check_kind(parts, value, gvk)
     return interpret(value, gvk, schema, options, decoded.repeated, decoded.refusal)
@@ -102,8 +103,15 @@ def _gives_up_owners(value: Json) -> bool:
     return isinstance(metadata, dict) and metadata.get("managedFields") == []
 
 
+def says_it_is(value: Json, gvk: GroupVersionKind) -> bool:
+    """Whether a body names its kind, and that is the one."""
+    return bool(value.get("kind") == gvk.kind and value.get("apiVersion") == gvk.api_version)
+
+
 def check_kind(parts: Parts, value: Json, wanted: GroupVersionKind) -> None:
     """Refuse objects of another kind; one that says nothing is what is wanted. Raises ``BadRequest``."""
+    if says_it_is(value, wanted):
+        return
     if is_custom(parts, wanted):
         check_custom_kind(value, wanted)
         return

@@ -4,6 +4,9 @@
 words failures as the API server does. Formats are modules of this folder, imported when first met.
 """
 
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
 from typing import Any, NamedTuple
 
 from kube_lite.api.errors import BadRequest, UnsupportedMediaType
@@ -47,20 +50,22 @@ def decode(body: bytes, content_type: str = JSON) -> Decoded:
         UnsupportedMediaType: no codec reads this form.
         DecodeError: the bytes are not in that form.
     """
-    kind = media_type(content_type)
-    if kind == JSON:
-        from .json import decode as decode_json
+    kind = content_type if content_type in _MODULES else media_type(content_type)
+    if kind not in _MODULES:
+        raise unsupported()
+    return _decoder(_MODULES[kind])(body)
 
-        return decode_json(body)
-    if kind in (YAML, "application/x-yaml", "text/yaml"):
-        from .yaml import decode as decode_yaml
 
-        return decode_yaml(body)
-    if kind == PROTOBUF:
-        from .protobuf import decode as decode_protobuf
+_MODULES = {
+    JSON: "json", YAML: "yaml", "application/x-yaml": "yaml", "text/yaml": "yaml", PROTOBUF: "protobuf",
+}  # fmt: skip
+"""Media type → the module of this folder that reads it."""
 
-        return decode_protobuf(body)
-    raise unsupported()
+
+@cache
+def _decoder(module: str) -> Callable[[bytes], Decoded]:
+    decoder: Callable[[bytes], Decoded] = import_module(f".{module}", __name__).decode
+    return decoder
 
 
 def decode_object(body: bytes, content_type: str, kind: str) -> Decoded:

@@ -27,6 +27,7 @@ from . import MAP_TYPE, read, wrong_type
 
 PATCH, RETAIN = "$patch", "$retainKeys"
 DELETE_SCALARS, SET_ORDER = "$deleteFromPrimitiveList", "$setElementOrder"
+DIRECTIVES = (PATCH, RETAIN, DELETE_SCALARS, SET_ORDER)
 
 
 def parse(body: bytes) -> Json:
@@ -173,7 +174,7 @@ def _retain_keys(original: Json, patch: Json) -> None:
 
 def _set_orders(original: Json, patch: Json, schema: Schema | None) -> None:
     """Merge the lists that have a ``$setElementOrder``, and take them out of the patch."""
-    for directive in [key for key in patch if key.startswith(SET_ORDER)]:
+    for directive in [key for key in patch if key[:1] == "$" and key.startswith(SET_ORDER)]:
         order = patch.pop(directive)
         name = _extract(directive, SET_ORDER)
         field = _field(schema, name)
@@ -202,13 +203,13 @@ def _check_order(patch: list[Any], order: list[Any], key: str) -> None:
     """The items of a patch must come in the order of the directive, and all be in it."""
     if not patch or not order:
         return
-    wanted = iter([_hashable(_key_of(item, key)) for item in order])
+    wanted = iter([_identity(item, key) for item in order])
     for item in patch:
         if isinstance(item, dict) and PATCH in item:
             continue
         if key and (not isinstance(item, dict) or key not in item):
             raise _no_key(item, key)
-        if _hashable(_key_of(item, key)) not in wanted:  # uses up what comes before the item
+        if _identity(item, key) not in wanted:  # uses up what comes before the item
             raise ApiError(
                 f"The order in patch list:\n{go_text(patch)}\n doesn't match {SET_ORDER} list:\n"
                 f"{go_text(order)}\n"
@@ -217,8 +218,12 @@ def _check_order(patch: list[Any], order: list[Any], key: str) -> None:
 
 def _ordered(merged: list[Any], order: list[Any], original: list[Any], key: str) -> list[Any]:
     """Items named in ``order`` in that order; the others keep their places beside them as in ``original``."""
-    wanted, before = _places(order, key), _places(original, key)
-    identified = [(_hashable(_key_of(item, key)), item) for item in merged]
+    wanted = _places(order, key)
+    identities = [_identity(item, key) for item in merged]
+    if identities == list(wanted):
+        return merged
+    before = _places(original, key)
+    identified = list(zip(identities, merged, strict=True))
     named = [pair for pair in identified if pair[0] in wanted]
     named.sort(key=lambda pair: wanted[pair[0]])
     others = [pair for pair in identified if pair[0] not in wanted]
@@ -236,7 +241,10 @@ def _ordered(merged: list[Any], order: list[Any], original: list[Any], key: str)
 
 def _places(items: list[Any], key: str) -> dict[Any, int]:
     """Identity of an item → its first place."""
-    return {_hashable(_key_of(item, key)): at for at, item in reversed(list(enumerate(items)))}
+    places: dict[Any, int] = {}
+    for at, item in enumerate(items):
+        places.setdefault(_identity(item, key), at)
+    return places
 
 
 def _without_directives(value: Any) -> Any:
@@ -245,7 +253,7 @@ def _without_directives(value: Any) -> Any:
         return {
             key: _without_directives(below)
             for key, below in value.items()
-            if below is not None and not key.startswith((PATCH, RETAIN, DELETE_SCALARS, SET_ORDER))
+            if below is not None and not (key[:1] == "$" and key.startswith(DIRECTIVES))
         }
     if isinstance(value, list):
         return [_without_directives(item) for item in value if not (isinstance(item, dict) and PATCH in item)]
@@ -260,6 +268,12 @@ def _field(schema: Schema | None, name: str) -> Schema | None:
 
 def _key_of(item: Any, key: str) -> Any:
     return item.get(key) if key and isinstance(item, dict) else item
+
+
+def _identity(item: Any, key: str) -> Any:
+    """What tells an item from others, for dicts and sets."""
+    value = item.get(key) if key and isinstance(item, dict) else item
+    return go_text(value) if isinstance(value, (dict, list)) else value
 
 
 def _hashable(value: Any) -> Any:

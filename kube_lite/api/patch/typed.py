@@ -145,7 +145,8 @@ def label_of(item: Any, type: Type) -> str:
         what = "a null element" if item is None else "non-map elements"
         raise NoLabel(f"associative list with keys may not have {what}")
     if len(keys) == 1 and keys[0] in item:
-        return f'k:{{"{keys[0]}":{orjson.dumps(item[keys[0]]).decode()}}}'
+        value = item[keys[0]]
+        return _label(keys[0], value) if value.__class__ is str else _new_label(keys[0], value)
     found = {
         key: item[key] if key in item else type.key_defaults[key]
         for key in keys
@@ -158,6 +159,15 @@ def label_of(item: Any, type: Type) -> str:
             "default values for any key fields)"
         )
     return "k:" + orjson.dumps(found, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _new_label(key: str, value: Any) -> str:
+    return f'k:{{"{key}":{orjson.dumps(value).decode()}}}'
+
+
+@lru_cache(maxsize=1024)
+def _label(key: str, value: str) -> str:
+    return _new_label(key, value)
 
 
 def _label_of_value(item: Any) -> str:

@@ -27,8 +27,8 @@ from kube_lite.api.times import canonical_micro_time, canonical_time, time_error
 from .load import INT_OR_STRING, MICRO_TIME, QUANTITY, TIME, CustomSchema, Schema
 from .shapes import shape_of
 
-Path = tuple[Any, str | int] | None
-"""Where a value is: the path of what holds it, and its key or index there."""
+Path = tuple[Any, str | int | tuple[str]] | None
+"""Where a value is: the path of what holds it, and its field, its index, or, in a tuple, its key there."""
 
 MICRO_LAYOUT = "2006-01-02T15:04:05.000000Z07:00"
 
@@ -72,6 +72,8 @@ def read_object(body: Json, schema: Schema) -> Read:
         return read_custom(body, schema)
     unknown: list[Path] = []
     value = _struct(schema).read(body, None, unknown)
+    if not unknown:
+        return Read(value, ())
     return Read(value, tuple(f'unknown field "{spell_path(path)}"' for path in unknown))
 
 
@@ -122,20 +124,9 @@ def strict_error(texts: tuple[str, ...] | list[str]) -> str:
 _Reader = Callable[[Any, Path, list[Path]], Any]
 
 
-class _MapKey(str):
-    """A key that is data; error texts leave it out."""
-
-
-class _Field(NamedTuple):
-    """How one field of a struct is read.
-
-    ``simple`` is the type of a scalar that needs no more than a look at its type; ``keeps_zero`` says whether
-    an empty or zero value is written.
-    """
-
-    simple: type | None
-    keeps_zero: bool
-    read: _Reader
+_Field = tuple[type | None, bool, _Reader]
+"""How a field of a struct is read: the type of a scalar that needs no more than a look at its type, whether
+an empty or zero value is written, and what reads all else."""
 
 
 class _Struct:
@@ -152,12 +143,8 @@ class _Struct:
             for name, below in schema.properties.items()
             if _is_struct(below) or (name in always and not _is_collection(below))
         }
-        self.fields = {
-            name: _Field(
-                str if below.type == "string" and _is_plain(below) else None,
-                name in kept,
-                _reader(below, owner),
-            )
+        self.fields: dict[str, _Field] = {
+            name: (_simple(below), name in kept, _reader(below, owner))
             for name, below in schema.properties.items()
         }
         self.always = tuple(
@@ -191,6 +178,13 @@ def _struct(schema: Schema) -> _Struct:
     return _Struct(schema)
 
 
+def _simple(schema: Schema) -> type | None:
+    """The type of a scalar that may be any value of the type."""
+    if not _is_plain(schema):
+        return None
+    return {"string": str, "boolean": bool}.get(schema.type)
+
+
 def _is_plain(schema: Schema) -> bool:
     return not schema.format and not schema.int_or_string and schema.name not in _SPECIAL
 
@@ -207,7 +201,16 @@ def _is_struct(schema: Schema) -> bool:
 def _zero(mark: str, schema: Schema) -> Callable[[], Any]:
     """What makes the zero of a field that is always written."""
     if mark == "{" and _is_struct(schema) and not schema.preserve_unknown:
-        return lambda: _struct(schema).read({}, None, [])
+        empty: Json | None = None
+
+        def zero() -> Json:
+            nonlocal empty
+            if empty is None:
+                empty = _struct(schema).read({}, None, [])
+            fresh: Json = copy(empty) if empty else {}
+            return fresh
+
+        return zero
     zeros: dict[str, Any] = {'"': "", "!": False, "0": 0, "#": "0"}
     return lambda: zeros.get(mark)
 
@@ -251,12 +254,15 @@ def _map_reader(schema: Schema, owner: str) -> _Reader:
     values = schema.additional
     assert values is not None  # the caller looked
     read_value = _reader(values, owner)
-    simple = str if values.type == "string" and _is_plain(values) else None
+    simple = _simple(values)
+    only = {simple}
     zero = _null_value(values)
 
     def read(value: Any, path: Path, unknown: list[Path]) -> Any:
         if type(value) is not dict:
             raise _mismatch(value, schema, path, owner)
+        if set(map(type, value.values())) == only:
+            return value.copy()
         found = {}
         for key, item in value.items():
             if item is None:
@@ -264,7 +270,7 @@ def _map_reader(schema: Schema, owner: str) -> _Reader:
             elif type(item) is simple:
                 found[key] = item
             else:
-                found[key] = read_value(item, (path, _MapKey(key)), unknown)
+                found[key] = read_value(item, (path, (key,)), unknown)
         return found
 
     return read
@@ -275,13 +281,16 @@ def _list_reader(schema: Schema, owner: str) -> _Reader:
     if items is None:
         return lambda value, path, unknown: copy(value)
     read_item = _reader(items, owner)
-    simple = str if items.type == "string" and _is_plain(items) else None
+    simple = _simple(items)
+    only = {simple}
     is_struct = _is_struct(items)
     zero = _null_value(items)
 
     def read(value: Any, path: Path, unknown: list[Path]) -> Any:
         if type(value) is not list:
             raise _mismatch(value, schema, path, owner)
+        if set(map(type, value)) == only:
+            return value.copy()
         found = []
         for index, item in enumerate(value):
             if item is None:
@@ -442,5 +451,5 @@ def spell_path(path: Path) -> str:
     parts: list[str] = []
     while path is not None:
         path, key = path
-        parts.append(f"[{key}]" if isinstance(key, int) else f".{key}")
+        parts.append(f"[{key}]" if isinstance(key, int) else f".{key[0] if isinstance(key, tuple) else key}")
     return "".join(reversed(parts)).removeprefix(".")
