@@ -58,12 +58,10 @@ def newer_backend(backend: Json) -> Json:
     """``serviceName`` and ``servicePort`` → ``service``; a port that is a text is the name of one."""
     newer = {field: value for field, value in backend.items() if field not in ("serviceName", "servicePort")}
     name, port = backend.get("serviceName"), backend.get("servicePort")
-    if not name and port in (None, "", 0):
+    if not name and not port:
         return newer
-    service: Json = {"name": name or ""}
-    if port not in (None, "", 0):
-        service["port"] = {"name": port} if isinstance(port, str) else {"number": port}
-    return {**newer, "service": service}
+    field = "name" if isinstance(port, str) else "number"
+    return {**newer, "service": {"name": name or "", "port": {field: port} if port else {}}}
 
 
 def older_backend(backend: Json) -> Json:
