@@ -198,7 +198,8 @@ class Policy:
     @property
     def is_current(self) -> bool:
         """Whether nothing of it has been written since."""
-        return all([survey.is_current for survey in self._surveys])  # four of them: faster than a generator
+        one, two, three, four = self._surveys  # asked with every decision, so not in a loop
+        return one.is_current and two.is_current and three.is_current and four.is_current
 
     def rules_of(self, role: Json, namespace: str) -> Sequence[Json]:
         """The rules of the role that a binding in ``namespace`` (or everywhere) refers to.

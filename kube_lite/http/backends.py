@@ -6,7 +6,6 @@ Source: ``kubernetes/pkg/registry/core/pod/strategy.go`` (LogLocation, streamLoc
 """
 
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -56,26 +55,6 @@ def choose_container(pod: Json, wanted: str) -> str:
     if init:
         choice += f" or one of the init containers: [{' '.join(init)}]"
     raise BadRequest(f"a container name must be specified for pod {name}, {choice}")
-
-
-def proxied_name(text: str) -> str:
-    """The name in what is proxied to: ``web``, ``web:8080``, ``https:web:port``."""
-    parts = text.split(":")
-    return parts[1] if len(parts) == 3 else parts[0]
-
-
-def refuse_unreachable(pod: Json) -> None:
-    """A Pod whose address leads nowhere, or to the host itself, is not proxied to.
-
-    Raises:
-        BadRequest: there is no such address.
-    """
-    try:
-        address = ip_address((pod.get("status") or {}).get("podIP", ""))
-    except ValueError:
-        raise BadRequest("address not allowed") from None
-    if address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified:
-        raise BadRequest("address not allowed")
 
 
 def check_log_options(name: str, query: Mapping[str, str]) -> None:

@@ -125,6 +125,8 @@ def _verb(method: str, name: str, subresource: str) -> str:
         return _COLLECTION_VERBS.get(method, method.lower())
     if not subresource:
         return _OBJECT_VERBS.get(method, "create" if method == "POST" else method.lower())
+    if method == "HEAD" and subresource == "proxy":
+        return "get"
     return _SUBRESOURCE_VERBS.get(method, method.lower())
 
 

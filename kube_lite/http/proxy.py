@@ -38,28 +38,22 @@ from .backends import (
     backend_of,
     check_log_options,
     choose_container,
-    proxied_name,
     refuse_ended,
     refuse_missing,
-    refuse_unreachable,
     stream_path,
     wants_streams,
 )
 from .call import Call
 from .listener import Connection
 from .parse import Target
+from .relay import Relay
 from .upgrade import MAX_MESSAGE_BYTES, V4, V4_BASE64, Channels, choose_protocol, wants_spdy
 
 if TYPE_CHECKING:
     from kube_lite.verbs.pipeline import Pipeline
 
 NODES = GroupVersionResource("", "v1", "nodes")
-PODS = GroupVersionResource("", "v1", "pods")
 DIAL_SECONDS = 10.0
-UNSUPPORTED = {
-    "portforward": "port forwarding is not supported by this server",
-    "proxy": "proxying to pods, services and nodes is not supported by this server",
-}
 
 
 class NodeStreams:
@@ -75,6 +69,7 @@ class NodeStreams:
         self._pipeline = pipeline
         self._registry = registry
         self._user = user
+        self._relay = Relay(self._look, credentials)
         answers = TraceConfig()
         answers.on_request_end.append(_raise_refusal)
         self._session = ClientSession(
@@ -85,6 +80,7 @@ class NodeStreams:
 
     async def close(self) -> None:
         """Close the connections to nodes."""
+        await self._relay.close()
         await self._session.close()
 
     async def serve(self, call: Call, target: Target) -> StreamResponse:
@@ -96,29 +92,27 @@ class NodeStreams:
         action = target.subresource
         if action == "log":
             check_log_options(target.name, call.address.query)
-        name = proxied_name(target.name) if action == "proxy" else target.name
-        found = (await self._get(target.resource.gvr, name, target.namespace)).as_object()
+        if action == "proxy":
+            return await self._relay.serve(call, target)
+        found = await self._look(target.resource.gvr, target.name, target.namespace)
         if action == "log":
             return await self._serve_log(call, found)
-        if action == "proxy" and target.resource.gvr == PODS:
-            refuse_unreachable(found)
         if action == "portforward":
             await self._node_of(found)
-        if action in UNSUPPORTED:
-            raise BadRequest(UNSUPPORTED[action])
+            raise BadRequest("port forwarding is not supported by this server")
         return await self._serve_channels(call, action, found)
 
-    async def _get(self, resource: GroupVersionResource, name: str, namespace: str = "") -> Answer:
+    async def _look(self, resource: GroupVersionResource, name: str, namespace: str = "") -> Json:
         row = self._registry.by_gvr(resource)
-        assert row is not None  # pods and nodes are always served
+        assert row is not None  # pods, services, endpoints and nodes are always served
         answer = await self._pipeline.handle(Request("get", row, self._user, namespace=namespace, name=name))
         assert isinstance(answer, Answer)  # which a get always gives
-        return answer
+        return answer.as_object()
 
     async def _backend(self, pod: Json) -> Backend | None:
         """The node of a Pod; None while it has none."""
         node = pod["spec"].get("nodeName")
-        return backend_of((await self._get(NODES, node)).as_object()) if node else None
+        return backend_of(await self._look(NODES, node)) if node else None
 
     async def _node_of(self, pod: Json) -> Backend:
         """The node of a Pod. Raises ``BadRequest`` while it has none."""

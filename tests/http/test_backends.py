@@ -6,7 +6,7 @@ import pytest
 
 from kube_lite.api.errors import ApiError
 from kube_lite.api.identity import GroupVersionResource, Json
-from kube_lite.http.backends import check_log_options, proxied_name, refuse_unreachable
+from kube_lite.http.backends import check_log_options
 
 from .site import Site
 
@@ -33,17 +33,6 @@ def test_what_is_asked_of_a_log_makes_sense(query: dict[str, str], text: str) ->
     check_log_options("web", {"tailLines": "3", "limitBytes": "1", "sinceSeconds": "1"})
     with pytest.raises(ApiError, match=re.escape(text)):
         check_log_options("web", query)
-
-
-@pytest.mark.parametrize("address", ["", "x", "127.0.0.1", "169.254.1.1", "0.0.0.0", "224.0.0.1", "::1"])
-def test_a_pod_is_not_proxied_to_where_only_the_host_is(address: str) -> None:
-    with pytest.raises(ApiError, match="address not allowed"):
-        refuse_unreachable({"status": {"podIP": address}})
-    refuse_unreachable({"status": {"podIP": "10.1.2.3"}})
-
-
-def test_the_name_of_what_is_proxied_to_may_come_with_a_port_and_a_scheme() -> None:
-    assert [proxied_name(text) for text in ("web", "web:80", "https:web:80")] == ["web"] * 3
 
 
 @pytest.mark.parametrize(
