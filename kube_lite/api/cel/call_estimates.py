@@ -30,11 +30,11 @@ MAX_FORMAT_PATTERN = 128
 MAX_FORMAT_NAME = 64
 
 FLAT = frozenset({
-    "serviceAccount", "path", "group", "resource", "subresource", "namespace", "name", "allowed", "reason", "error",
-    "errored", "masked", "prefixLength", "family", "isUnspecified", "isLoopback", "isLinkLocalMulticast",
-    "isLinkLocalUnicast", "isGlobalUnicast", "format.named", "sign", "asInteger", "isInteger", "asApproximateFloat",
-    "isGreaterThan", "isLessThan", "compareTo", "add", "sub", "major", "minor", "patch", "getScheme", "getHostname",
-    "getHost", "getPort", "getEscapedPath", "getQuery",
+    "serviceAccount", "path", "group", "resource", "subresource", "namespace", "name", "allowed", "reason",
+    "error", "errored", "masked", "prefixLength", "family", "isUnspecified", "isLoopback",
+    "isLinkLocalMulticast", "isLinkLocalUnicast", "isGlobalUnicast", "format.named", "sign", "asInteger",
+    "isInteger", "asApproximateFloat", "isGreaterThan", "isLessThan", "compareTo", "add", "sub", "major",
+    "minor", "patch", "getScheme", "getHostname", "getHost", "getPort", "getEscapedPath", "getQuery",
 })  # fmt: skip
 """Functions of Kubernetes that cost 1 whatever they are given."""
 
@@ -76,7 +76,9 @@ class Sizes:
         return otherwise
 
 
-def estimate_call(overload: Overload, target: Node | None, arguments: list[Node], size_of: SizeOf) -> Estimate:
+def estimate_call(
+    overload: Overload, target: Node | None, arguments: list[Node], size_of: SizeOf
+) -> Estimate:
     """The cost of a call without that of its arguments, and the size of its result."""
     sizes = Sizes(target, arguments, size_of)
     by_id = _BY_ID.get(overload.id)
@@ -251,7 +253,9 @@ def _sets(factor: float) -> Callable[[Sizes], Estimate]:
 
 
 _ORDERED_IDS = [
-    f"{word}_{kind}" for word in ("less", "greater", "less_equals", "greater_equals") for kind in ("string", "bytes")
+    f"{word}_{kind}"
+    for word in ("less", "greater", "less_equals", "greater_equals")
+    for kind in ("string", "bytes")
 ]
 _SORTED = [
     (kind, 2 + PER_CHARACTER if kind in ("string", "bytes") else 2.0)
@@ -302,7 +306,9 @@ _BY_NAME: dict[str, Callable[[Sizes], Estimate]] = {
     "join": _joined,
     "find": _found,
     "findAll": _found,
-    **dict.fromkeys(("cidr", "isIP", "isCIDR", "ip", "quantity", "isQuantity", "semver", "isSemver"), _traversed),
+    **dict.fromkeys(
+        ("cidr", "isIP", "isCIDR", "ip", "quantity", "isQuantity", "semver", "isSemver"), _traversed
+    ),
     "ip.isCanonical": lambda sizes: Estimate(sizes.argument(0).scaled(2 * PER_CHARACTER)),
     "validate": _validated,
 }

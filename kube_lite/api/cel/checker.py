@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 
 from . import types
 from .errors import Issue
+from .escaping import RESERVED
 from .expressions import (
     Call,
     Entry,
@@ -32,11 +33,23 @@ Fields = Mapping[str, Type]
 TYPE_NAMES: Mapping[str, Type] = {
     type.name: types.type_of(type)
     for type in (
-        types.BOOL, types.BYTES, types.DOUBLE, types.DURATION, types.INT, types.NULL, types.STRING, types.TIMESTAMP,
-        types.TYPE, types.UINT, types.list_of(DYN), types.map_of(DYN, DYN), types.optional_of(DYN),
-        types.opaque("net.IP"), types.opaque("net.CIDR"),
+        types.BOOL,
+        types.BYTES,
+        types.DOUBLE,
+        types.DURATION,
+        types.INT,
+        types.NULL,
+        types.STRING,
+        types.TIMESTAMP,
+        types.TYPE,
+        types.UINT,
+        types.list_of(DYN),
+        types.map_of(DYN, DYN),
+        types.optional_of(DYN),
+        types.opaque("net.IP"),
+        types.opaque("net.CIDR"),
     )
-}  # fmt: skip
+}
 """Names that stand for types."""
 
 
@@ -217,7 +230,7 @@ class _Checker:
             found = self.check(element)
             if index in literal.optional:
                 found = self._unwrapped(element, found)
-            item = self._join(element, item, found)
+            item = self._join(item, found)
         return types.list_of(item or self._fresh())
 
     def _unwrapped(self, part: Expression, found: Type) -> Type:
@@ -230,20 +243,20 @@ class _Checker:
         key: Type | None = None
         value: Type | None = None
         for entry in literal.entries:
-            key = self._join(entry.key, key, self.check(entry.key))
-            value = self._join(entry.value, value, self._value(entry))
+            key = self._join(key, self.check(entry.key))
+            value = self._join(value, self._value(entry))
         return types.map_of(key or self._fresh(), value or self._fresh())
 
     def _value(self, entry: Entry) -> Type:
         found = self.check(entry.value)
         return self._unwrapped(entry.value, found) if entry.is_optional else found
 
-    def _join(self, part: Expression, before: Type | None, found: Type) -> Type:
+    def _join(self, before: Type | None, found: Type) -> Type:
         if before is None:
             return found
         if self._is_assignable(before, found):
             return types.most_general(before, found)
-        return self._mismatch(part.position, before, found)
+        return DYN  # not every place allows that; see ``validators``
 
     def _object(self, literal: ObjectLiteral) -> Type:
         name = literal.name.removeprefix(".")
@@ -292,8 +305,8 @@ class _Checker:
             self._is_assignable(DYN, ranged)
             first = second = DYN
         else:
-            told = f"expression of type '{ranged}' cannot be range of a comprehension (must be list, map, or dynamic)"
-            self._complain(fold.range.position, told)
+            told = "cannot be range of a comprehension (must be list, map, or dynamic)"
+            self._complain(fold.range.position, f"expression of type '{ranged}' {told}")
         variables = {fold.variable: first}
         if fold.second:
             variables[fold.second] = second
@@ -318,13 +331,6 @@ class _Checker:
             self.bindings = attempt
             return True
         return False
-
-
-RESERVED = frozenset({
-    "true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import",
-    "let", "loop", "package", "namespace", "return", "var", "void", "while",
-})  # fmt: skip
-"""Words that may not stand for a field; schemas that have one call it ``__word__``."""
 
 
 def _path(expression: Expression) -> str:

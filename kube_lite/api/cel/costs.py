@@ -82,7 +82,8 @@ def _networks(arguments: tuple[Any, ...], result: Any) -> int:
 
 
 def _prefix_size(arguments: tuple[Any, ...]) -> int:
-    return math.ceil(arguments[0].value.bits / 8)
+    bits: int = arguments[0].value.bits
+    return math.ceil(bits / 8)
 
 
 def _with_text(cost: Callable[[tuple[Any, ...], Any], int]) -> Cost:
@@ -127,8 +128,12 @@ _BY_ID: dict[str, int | Cost] = {
     **{f"list_{kind}_sort": _self_compared(0) for kind in _KINDS},
     **{f"list_{kind}_sortByAssociatedKeys": _self_compared(1) for kind in _KINDS},
     **dict.fromkeys(
-        ("starts_with_string", "ends_with_string", "string_to_bytes", "bytes_to_string", "strings_quote", "string_format"),
+        ("string_to_bytes", "bytes_to_string", "strings_quote", "string_format"),
         _first(),
+    ),
+    **dict.fromkeys(
+        ("starts_with_string", "ends_with_string"),
+        lambda arguments, result: characters(size_of(arguments[1])),
     ),
     "in_list": lambda arguments, result: size_of(arguments[1]),
     "add_string": _both,
@@ -155,11 +160,25 @@ _BY_NAME: dict[str, int | Cost] = {
     "check": CHECK_COST,
     **dict.fromkeys(("fieldSelector", "labelSelector"), _selected),
     **dict.fromkeys(
-        ("isSorted", "sum", "max", "min", "indexOf", "lastIndexOf"), lambda arguments, result: traversed(arguments[0])
+        ("isSorted", "sum", "max", "min", "indexOf", "lastIndexOf"),
+        lambda arguments, result: traversed(arguments[0]),
     ),
     **dict.fromkeys(
-        ("url", "lowerAscii", "upperAscii", "substring", "trim", "cidr", "isIP", "isCIDR", "ip", "quantity", "isQuantity",
-         "semver", "isSemver"),
+        (
+            "url",
+            "lowerAscii",
+            "upperAscii",
+            "substring",
+            "trim",
+            "cidr",
+            "isIP",
+            "isCIDR",
+            "ip",
+            "quantity",
+            "isQuantity",
+            "semver",
+            "isSemver",
+        ),
         _first(),
     ),
     **dict.fromkeys(("replace", "split", "ip.isCanonical"), _first(2 * PER_CHARACTER)),
@@ -167,4 +186,4 @@ _BY_NAME: dict[str, int | Cost] = {
     "find": _pattern,
     "findAll": _pattern,
     "validate": _validated,
-}  # fmt: skip
+}

@@ -31,7 +31,8 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "timestamp": (Timestamp,), "type": (Type,), "uint": (Unsigned,), "null": (type(None),), "list": LISTS,
     "map": MAPS,
 }  # fmt: skip
-_PYTHON_ERRORS = (TypeError, AttributeError, ValueError, OverflowError)
+# What implementations raise when they are given values of other types than they declare.
+PYTHON_ERRORS = (TypeError, AttributeError, ValueError, OverflowError)
 
 
 def implementation_of(call: Call) -> Callable[..., Any]:
@@ -51,10 +52,7 @@ def _chosen(name: str, overloads: tuple[Overload, ...]) -> Callable[..., Any]:
     def choose(*arguments: Any) -> Any:
         for overload in overloads:
             if overload.implementation is not None and all(map(_fits, overload.arguments, arguments)):
-                try:
-                    return overload.implementation(*arguments)
-                except _PYTHON_ERRORS as error:  # items of other types than the list was said to have
-                    raise NoOverload from error
+                return overload.implementation(*arguments)
         if overloads[0].is_terse:
             raise NoOverload
         raise NoOverload(f"{name}({', '.join(map(type_name, arguments))})")
@@ -93,11 +91,6 @@ def has_field(value: Any, name: str) -> bool:
     if isinstance(value, LISTS):
         item_at([], name)  # a text is no index
     return isinstance(value, MAPS) and value.find(name) is not MISSING
-
-
-def optional_field(value: Any, name: str) -> Optional:
-    """``value.?name``; also ``value.name`` where the value is optional."""
-    return optional_item(value, name)
 
 
 def item(value: Any, index: Any) -> Any:

@@ -172,7 +172,12 @@ class _Estimator:
 
     def _fold(self, fold: Fold) -> Range:
         total = self.cost(fold.range).plus(self.cost(fold.initial))
-        self._push(fold.accumulator, self._path(fold.initial), self._size(fold.initial), self._entries_of(fold.initial))
+        self._push(
+            fold.accumulator,
+            self._path(fold.initial),
+            self._size(fold.initial),
+            self._entries_of(fold.initial),
+        )
         self._push_items(fold)
         each = self.cost(fold.condition).plus(self.cost(fold.step))
         self._locals[fold.variable].pop()
@@ -204,7 +209,12 @@ class _Estimator:
 
     def _bind(self, fold: Fold) -> Range:
         total = self.cost(fold.range).plus(self.cost(fold.initial))
-        self._push(fold.accumulator, self._path(fold.initial), self._size(fold.initial), self._entries_of(fold.initial))
+        self._push(
+            fold.accumulator,
+            self._path(fold.initial),
+            self._size(fold.initial),
+            self._entries_of(fold.initial),
+        )
         total = total.plus(self.cost(fold.result))
         self._locals[fold.accumulator].pop()
         self._copy(fold, fold.result)

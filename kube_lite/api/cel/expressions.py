@@ -65,7 +65,13 @@ class Select(Expression):
     __slots__ = ("field", "is_optional", "is_test", "operand", "variable")
 
     def __init__(
-        self, position: int, operand: Expression, field: str, *, is_test: bool = False, is_optional: bool = False
+        self,
+        position: int,
+        operand: Expression,
+        field: str,
+        *,
+        is_test: bool = False,
+        is_optional: bool = False,
     ) -> None:
         super().__init__(position)
         self.operand = operand
@@ -110,7 +116,9 @@ class ListLiteral(Expression):
 
     __slots__ = ("elements", "optional")
 
-    def __init__(self, position: int, elements: list[Expression], optional: frozenset[int] = frozenset()) -> None:
+    def __init__(
+        self, position: int, elements: list[Expression], optional: frozenset[int] = frozenset()
+    ) -> None:
         super().__init__(position)
         self.elements = elements
         self.optional = optional
@@ -168,15 +176,16 @@ class Fold(Expression):
     """What a macro such as ``all`` means: a loop over ``range`` that gathers into ``accumulator``.
 
     While ``condition`` holds, each item is bound to ``variable`` (for maps the key; with ``second`` index or
-    key and value) and ``step`` becomes the new value; ``result`` is what comes of it. A loop over nothing that
-    only binds a value to a name has ``is_binding``.
+    key and value) and ``step`` becomes the new value; ``result`` is what comes of it. A loop over nothing
+    that only binds a value to a name has ``is_binding``.
     """
 
     __slots__ = (
-        "accumulator", "condition", "initial", "is_binding", "macro", "range", "result", "second", "step", "variable",
+        "accumulator", "condition", "initial", "is_binding", "macro", "range", "result", "second", "step",
+        "variable",
     )  # fmt: skip
 
-    def __init__(  # noqa: PLR0913 - these are its parts
+    def __init__(
         self, position: int, range: Expression, variable: str, second: str, accumulator: str,
         initial: Expression, condition: Expression, step: Expression, result: Expression, *, macro: str = "",
     ) -> None:  # fmt: skip

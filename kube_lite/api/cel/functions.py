@@ -26,8 +26,8 @@ FORMAT = types.struct("kubernetes.NamedFormat")
 _PLAIN = {
     "bool": types.BOOL, "bytes": types.BYTES, "double": types.DOUBLE, "duration": types.DURATION,
     "dyn": types.DYN, "int": types.INT, "null": types.NULL, "string": types.STRING, "type": types.TYPE,
-    "timestamp": types.TIMESTAMP, "uint": types.UINT, "url": URL, "ip": IP, "cidr": CIDR, "quantity": QUANTITY,
-    "semver": SEMVER, "format": FORMAT,
+    "timestamp": types.TIMESTAMP, "uint": types.UINT, "url": URL, "ip": IP, "cidr": CIDR,
+    "quantity": QUANTITY, "semver": SEMVER, "format": FORMAT,
 }  # fmt: skip
 _WORD = re.compile(r"\s*([A-Za-z0-9_.]+|[(),]|->)")
 

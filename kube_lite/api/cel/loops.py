@@ -15,8 +15,9 @@ from .values import LISTS, MAPS, MISSING, Duration, Map, Opaque, Timestamp, Unsi
 if TYPE_CHECKING:
     from .planner import Frame, Planner, Run, Step
 
-ALL_STEP, EXISTS_STEP = 3, 4  # the variable that gathers, read twice, and the call that asks whether to go on
+ALL_CONDITION, EXISTS_CONDITION = 2, 3  # the variable that gathers, and the calls that ask whether to go on
 ADD_ITEM = 2  # the variable that gathers, and one call that adds to it
+_ENDED: Any = object()
 _GO_NAMES: dict[type, str] = {
     bool: "types.Bool", int: "types.Int", Unsigned: "types.Uint", float: "types.Double", str: "types.String",
     bytes: "types.Bytes", type(None): "types.Null", Duration: "types.Duration", Timestamp: "types.Timestamp",
@@ -104,22 +105,26 @@ def _quantifier(planner: "Planner", fold: Fold, items: Items, cost: int) -> "Ste
 
     assert isinstance(fold.step, Call)  # as the macro made it
     test = planner.step(fold.step.arguments[1])
-    deciding = fold.macro == "exists"
-    each = (EXISTS_STEP if deciding else ALL_STEP) + test.cost
+    deciding: bool = fold.macro == "exists"
+    condition = EXISTS_CONDITION if deciding else ALL_CONDITION
+    each = condition + 1 + test.cost  # the step reads the variable again
     run = test.run
 
     def decide(frame: "Frame") -> bool:
         failure: EvaluationError | None = None
-        for _ in items(frame):
+        rest = items(frame)
+        for _ in rest:
             frame[0] += each
             if frame[0] > frame[1]:
                 raise CostExceeded
             try:
-                found = run(frame)
+                found: object = run(frame)
             except EvaluationError as error:
                 failure = failure or error
                 continue
             if found is deciding:
+                if next(rest, _ENDED) is not _ENDED:
+                    frame[0] += condition
                 return deciding
             if type(found) is not bool:
                 failure = failure or NoOverload()

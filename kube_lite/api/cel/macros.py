@@ -91,7 +91,7 @@ def _variables(site: Site) -> tuple[str, str]:
     return _variable(site.arguments[0]), _variable(site.arguments[1])
 
 
-def _fold(  # noqa: PLR0913 - the parts of a loop
+def _fold(
     site: Site, names: tuple[str, str], initial: Expression, condition: Expression, step: Expression,
     result: Expression, macro: str,
 ) -> Fold:  # fmt: skip
@@ -180,7 +180,15 @@ def _transform_map(site: Site, *, entries: bool) -> Expression:
 def _bind(site: Site, name: str, value: Expression, result: Expression) -> Fold:
     """``result`` with a name for ``value``: a loop over nothing, as cel-go writes it."""
     return Fold(
-        site.position, site.plain_list(), UNUSED, "", name, value, site.false(), Name(site.position, name), result
+        site.position,
+        site.plain_list(),
+        UNUSED,
+        "",
+        name,
+        value,
+        site.false(),
+        Name(site.position, name),
+        result,
     )
 
 
@@ -203,7 +211,8 @@ def _sort_by(site: Site) -> Expression:
     if target is None or not isinstance(target, (ListLiteral, Select, Name, Fold, Call)):
         position = site.position if target is None else target.position
         raise MacroError(
-            position, "sortBy can only be applied to a list, identifier, comprehension, call or select expression"
+            position,
+            "sortBy can only be applied to a list, identifier, comprehension, call or select expression",
         )
     keys = _map(Site(site.position, Name(site.position, SORT_INPUT), site.arguments))
     call = Call(site.position, "@sortByAssociatedKeys", [keys], Name(site.position, SORT_INPUT))

@@ -14,13 +14,25 @@ from contextlib import suppress
 
 from . import macros
 from .errors import CompileError, Issue
-from .expressions import Broken, Call, Entry, Expression, ListLiteral, Literal, MapLiteral, Name, ObjectLiteral, Select
+from .expressions import (
+    Broken,
+    Call,
+    Entry,
+    Expression,
+    ListLiteral,
+    Literal,
+    MapLiteral,
+    Name,
+    ObjectLiteral,
+    Select,
+)
 from .tokens import END, BadLiteral, Token, bytes_value, string_value, tokens_of
 from .types import BOOL, BYTES, DOUBLE, INT, NULL, STRING, UINT
 from .values import Unsigned
 
 MAX_CHARACTERS = 100_000
 MAX_DEPTH = 250
+MAX_DIGITS = 100
 MAX_RECOVERIES = 30
 MAX_SYNTAX_ERRORS = 100
 
@@ -30,15 +42,32 @@ _RESERVED = frozenset({
     "namespace", "return", "var", "void", "while",
 })  # fmt: skip
 _ORDER = (
-    "==", "!=", "in", "<", "<=", ">=", ">", "&&", "||", "[", "]", "{", "}", "(", ")", ".", ",", "-", "!", "?", ":",
-    "+", "*", "/", "%", "true", "false", "null", "NUM_FLOAT", "NUM_INT", "NUM_UINT", "STRING", "BYTES", "IDENTIFIER",
-    "ESC_IDENTIFIER",
+    "==", "!=", "in", "<", "<=", ">=", ">", "&&", "||", "[", "]", "{", "}", "(", ")", ".", ",", "-", "!",
+    "?", ":", "+", "*", "/", "%", "true", "false", "null", "NUM_FLOAT", "NUM_INT", "NUM_UINT", "STRING",
+    "BYTES", "IDENTIFIER", "ESC_IDENTIFIER",
 )  # fmt: skip
-_BARE = frozenset({"NUM_FLOAT", "NUM_INT", "NUM_UINT", "STRING", "BYTES", "IDENTIFIER", "ESC_IDENTIFIER", END})
-_EXPRESSION = frozenset({
-    "[", "{", "(", ".", "-", "!", "true", "false", "null", "NUM_FLOAT", "NUM_INT", "NUM_UINT", "STRING", "BYTES",
-    "IDENTIFIER",
-})  # fmt: skip
+_BARE = frozenset(
+    {"NUM_FLOAT", "NUM_INT", "NUM_UINT", "STRING", "BYTES", "IDENTIFIER", "ESC_IDENTIFIER", END}
+)
+_EXPRESSION = frozenset(
+    {
+        "[",
+        "{",
+        "(",
+        ".",
+        "-",
+        "!",
+        "true",
+        "false",
+        "null",
+        "NUM_FLOAT",
+        "NUM_INT",
+        "NUM_UINT",
+        "STRING",
+        "BYTES",
+        "IDENTIFIER",
+    }
+)
 _BINARY = {
     sign: (level, "@in" if sign == "in" else f"_{sign}_")
     for level, signs in enumerate(("< <= >= > == != in", "+ -", "* / %"), 1)
@@ -165,7 +194,10 @@ class _Parser:
         self._recoveries += 1
         if self._recoveries > MAX_RECOVERIES:
             self._issues.append(
-                Issue(self._token.position, f"Syntax error: error recovery attempt limit exceeded: {MAX_RECOVERIES}")
+                Issue(
+                    self._token.position,
+                    f"Syntax error: error recovery attempt limit exceeded: {MAX_RECOVERIES}",
+                )
             )
             raise _TooMany
 
@@ -477,9 +509,8 @@ class _Parser:
             if value in (float("inf"), float("-inf")):
                 return self._complain(position, "invalid double literal")
             return Literal(position, value, DOUBLE)
-        if len(text) > 100:
-            number = _UINT_LIMIT  # too large in any case; Python takes long to read such numbers
-        else:
+        number = _UINT_LIMIT  # what has more digits is too large in any case, and takes long to read
+        if len(text) <= MAX_DIGITS:
             number = int(text.rstrip("uU"), 16 if "0x" in text else 10)
         if kind == "NUM_UINT":
             if number >= _UINT_LIMIT:
@@ -490,7 +521,9 @@ class _Parser:
         return Literal(position, number, INT)
 
 
-def _balanced(function: str, terms: list[Expression], positions: list[int], low: int, high: int) -> Expression:
+def _balanced(
+    function: str, terms: list[Expression], positions: list[int], low: int, high: int
+) -> Expression:
     middle = (low + high + 1) // 2
     left = terms[middle] if middle == low else _balanced(function, terms, positions, low, middle - 1)
     right = terms[middle + 1] if middle == high else _balanced(function, terms, positions, middle + 1, high)

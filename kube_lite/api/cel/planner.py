@@ -1,9 +1,9 @@
 """A checked expression → a function that works it out.
 
 Each part becomes a closure over those below it, so that nothing is looked up while a rule runs. It takes a
-frame: ``frame[0]`` is what was spent so far, ``frame[1]`` what may be spent, the variables follow. What a part
-costs in any case is added up while planning (``Step.cost``); closures add only what depends on values, on
-branches and on how often a loop runs. So the cost of a straight rule is one addition at its end.
+frame: ``frame[0]`` is what was spent so far, ``frame[1]`` what may be spent, the variables follow. What a
+part costs in any case is added up while planning (``Step.cost``); closures add only what depends on values,
+on branches and on how often a loop runs. So the cost of a straight rule is one addition at its end.
 
 Errors are exceptions. ``&&``, ``||``, ``all`` and ``exists`` forget those of one side when the other side
 decides alone. What is counted follows cel-go step by step: a variable costs 1 and each field 1, but the
@@ -18,12 +18,12 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from . import dispatch, loops
-from .costs import cost_of
+from .costs import Cost, cost_of
 from .errors import CostExceeded, EvaluationError, NoOverload
 from .estimates import LIST_BASE, MAP_BASE, OBJECT_BASE, PER_CHARACTER
 from .expressions import Call, Expression, Fold, ListLiteral, Literal, MapLiteral, Name, ObjectLiteral, Select
 from .library.conversions import TYPE_VALUES
-from .values import MISSING, Map, Optional, equal, key_of, size_of
+from .values import MISSING, NONE, Map, Optional, equal, key_of, size_of
 
 Frame = list[Any]
 Run = Callable[[Frame], Any]
@@ -31,7 +31,9 @@ Run = Callable[[Frame], Any]
 FIRST_VARIABLE = 2
 _UNKNOWN: Any = object()
 _FIXED_SIZE = frozenset({"bool", "int", "uint", "double", "duration", "timestamp", "null", "type"})
-_CONVERSIONS = frozenset({"bool", "bytes", "double", "duration", "dyn", "int", "string", "timestamp", "type", "uint"})
+_CONVERSIONS = frozenset(
+    {"bool", "bytes", "double", "duration", "dyn", "int", "string", "timestamp", "type", "uint"}
+)
 
 
 class PlanError(Exception):
@@ -41,9 +43,9 @@ class PlanError(Exception):
 class Step(NamedTuple):
     """How a part is worked out.
 
-    ``cost`` is spent whenever it is. ``base`` is set for variables and what is selected from them: the part of
-    the cost that is not counted where a branch begins with it. ``constant`` is the value if it is always the
-    same.
+    ``cost`` is spent whenever it is. ``base`` is set for variables and what is selected from them: the part
+    of the cost that is not counted where a branch begins with it. ``constant`` is the value if it is always
+    the same.
     """
 
     run: Run
@@ -136,12 +138,17 @@ class Planner:
             return Step(lambda frame: dispatch.has_field(run(frame), field), operand.branch_cost + 1)
         cost, base = _selected(operand)
         if select.is_optional or select.type.name == "optional_type":
-            return Step(lambda frame: dispatch.optional_field(run(frame), field), cost, base)
+            return Step(
+                _when_present(lambda frame: dispatch.optional_item(run(frame), field)), cost - 1, base
+            )
         if select.operand.type.kind not in ("struct", "map"):
             return Step(lambda frame: dispatch.field(run(frame), field), cost, base)
 
         def selected(frame: Frame) -> Any:
-            value = run(frame).find(field)
+            try:
+                value = run(frame).find(field)
+            except AttributeError:  # null
+                value = MISSING
             if value is MISSING:
                 raise EvaluationError(f"no such key: {field}")
             return value
@@ -157,7 +164,9 @@ class Planner:
         elif not index.is_constant:
             cost += index.cost
         if call.function == "_[?_]" or call.type.name == "optional_type":
-            return Step(lambda frame: dispatch.optional_item(run(frame), at(frame)), cost, base)
+            return Step(
+                _when_present(lambda frame: dispatch.optional_item(run(frame), at(frame))), cost - 1, base
+            )
         return Step(lambda frame: dispatch.item(run(frame), at(frame)), cost, base)
 
     # calls
@@ -167,33 +176,20 @@ class Planner:
         if special is not None:
             return special(self, call)
         operands = [self.step(operand) for operand in call.operands]
-        if call.function == "@in":
-            member = _member(operands)
-            if member is not None:
-                return member
-        cost = sum(operand.cost for operand in operands)
-        runs = [operand.run for operand in operands]
+        member = _member(operands) if call.function == "@in" else None
+        if member is not None:
+            return member
         implementation = dispatch.implementation_of(call)
-        price = cost_of(call.overloads[0]) if len(call.overloads) == 1 else 1
-        if _is_foldable(call, operands):
-            try:
-                return constant(implementation(*(operand.constant for operand in operands)))
-            except EvaluationError as error:
-                raise PlanError(str(error)) from error
+        if call.function in _CONVERSIONS and len(operands) == 1 and operands[0].is_constant:
+            return _converted(implementation, operands[0].constant)
         if call.function in ("find", "findAll") and operands[1].is_constant:
             _refuse_bad_pattern(operands[1].constant)
+        cost = sum(operand.cost for operand in operands)
+        runs = [operand.run for operand in operands]
+        price = cost_of(call.overloads[0]) if len(call.overloads) == 1 else 1
         if isinstance(price, int):
             return Step(_applied(implementation, runs), cost + price)
-
-        def priced(frame: Frame) -> Any:
-            arguments = tuple([run(frame) for run in runs])
-            result = implementation(*arguments)
-            frame[0] += price(arguments, result)
-            if frame[0] > frame[1]:
-                raise CostExceeded
-            return result
-
-        return Step(priced, cost)
+        return Step(_priced(implementation, runs, price), cost)
 
     def equality(self, call: Call) -> Step:
         """``==`` and ``!=``; between values of a known size without looking at them twice."""
@@ -210,7 +206,10 @@ class Planner:
 
             def texts_equal(frame: Frame) -> bool:
                 text, with_ = one(frame), other(frame)
-                frame[0] += math.ceil(min(len(text), len(with_)) * PER_CHARACTER)
+                try:
+                    frame[0] += math.ceil(min(len(text), len(with_)) * PER_CHARACTER)
+                except TypeError:  # null
+                    frame[0] += 1
                 return (text == with_) is is_equal
 
             return Step(texts_equal, cost)
@@ -244,12 +243,12 @@ class Planner:
         """``&&`` and ``||``: decided by one side alone if that can be."""
         left, right = (self.step(argument) for argument in call.arguments)
         one, other, more = left.run, right.run, right.cost
-        deciding = call.function == "_||_"
+        deciding: bool = call.function == "_||_"
 
         def decide(frame: Frame) -> bool:
             failure: EvaluationError | None = None
             try:
-                found = one(frame)
+                found: object = one(frame)
                 if found is deciding:
                     return deciding
                 if type(found) is not bool:
@@ -347,17 +346,75 @@ def _selected(operand: Step) -> tuple[int, int]:
 
 
 def _applied(implementation: Callable[..., Any], runs: list[Run]) -> Run:
+    """A call; Python's own errors come from null, which a nullable part may be in spite of its type."""
     if len(runs) == 1:
         (only,) = runs
-        return lambda frame: implementation(only(frame))
+
+        def unary(frame: Frame) -> Any:
+            value = only(frame)
+            try:
+                return implementation(value)
+            except dispatch.PYTHON_ERRORS as error:
+                raise NoOverload from error
+
+        return unary
     if len(runs) == 2:
         one, other = runs
-        return lambda frame: implementation(one(frame), other(frame))
-    return lambda frame: implementation(*[run(frame) for run in runs])
+
+        def binary(frame: Frame) -> Any:
+            left, right = one(frame), other(frame)
+            try:
+                return implementation(left, right)
+            except dispatch.PYTHON_ERRORS as error:
+                raise NoOverload from error
+
+        return binary
+
+    def any_number(frame: Frame) -> Any:
+        arguments = [run(frame) for run in runs]
+        try:
+            return implementation(*arguments)
+        except dispatch.PYTHON_ERRORS as error:
+            raise NoOverload from error
+
+    return any_number
 
 
-def _is_foldable(call: Call, operands: list[Step]) -> bool:
-    return call.function in _CONVERSIONS and len(operands) == 1 and operands[0].is_constant
+def _when_present(run: Run) -> Run:
+    """An optional field or item, which costs something only if it is there."""
+
+    def present(frame: Frame) -> Any:
+        found = run(frame)
+        if found is not NONE:
+            frame[0] += 1
+        return found
+
+    return present
+
+
+def _priced(implementation: Callable[..., Any], runs: list[Run], price: Cost) -> Run:
+    """A call whose cost depends on what it is given."""
+
+    def priced(frame: Frame) -> Any:
+        arguments = tuple([run(frame) for run in runs])
+        try:
+            result = implementation(*arguments)
+        except dispatch.PYTHON_ERRORS as error:
+            raise NoOverload from error
+        frame[0] += price(arguments, result)
+        if frame[0] > frame[1]:
+            raise CostExceeded
+        return result
+
+    return priced
+
+
+def _converted(implementation: Callable[..., Any], value: Any) -> Step:
+    """A constant made of another, which costs nothing."""
+    try:
+        return constant(implementation(value))
+    except EvaluationError as error:
+        raise PlanError(str(error)) from error
 
 
 def _refuse_bad_pattern(pattern: Any) -> None:

@@ -10,9 +10,7 @@ from .errors import Issue
 
 END = "<EOF>"
 
-_ESCAPE = (
-    r"\\(?:[abfnrtv\"'\\?`]|[xX][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-3][0-7]{2})"
-)
+_ESCAPE = r"\\(?:[abfnrtv\"'\\?`]|[xX][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-3][0-7]{2})"
 _STRING = "|".join((
     rf'"""(?:{_ESCAPE}|[^\\])*?"""',
     rf"'''(?:{_ESCAPE}|[^\\])*?'''",
@@ -24,19 +22,21 @@ _STRING = "|".join((
     r"[rR]'[^'\n\r]*'",
 ))  # fmt: skip
 _TOKEN = re.compile(
-    "|".join((
-        r"(?P<SPACE>[\t \r\n\f]+|//[^\n]*)",
-        rf"(?P<BYTES>[bB](?:{_STRING}))",
-        rf"(?P<STRING>{_STRING})",
-        r"(?P<NUM_FLOAT>[0-9]+\.[0-9]+(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+|\.[0-9]+(?:[eE][+-]?[0-9]+)?)",
-        r"(?P<NUM_UINT>0x[0-9a-fA-F]+[uU]|[0-9]+[uU])",
-        r"(?P<NUM_INT>0x[0-9a-fA-F]+|[0-9]+)",
-        r"(?P<IDENTIFIER>[A-Za-z_][A-Za-z0-9_]*)",
-        r"(?P<ESC_IDENTIFIER>`[A-Za-z0-9_.\-/ ]+`)",
-        r"(?P<SIGN>==|!=|<=|>=|&&|\|\||[<>\[\]{}().,\-!?:+*/%])",
-    )),
+    "|".join(
+        (
+            r"(?P<SPACE>[\t \r\n\f]+|//[^\n]*)",
+            rf"(?P<BYTES>[bB](?:{_STRING}))",
+            rf"(?P<STRING>{_STRING})",
+            r"(?P<NUM_FLOAT>[0-9]+\.[0-9]+(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+|\.[0-9]+(?:[eE][+-]?[0-9]+)?)",
+            r"(?P<NUM_UINT>0x[0-9a-fA-F]+[uU]|[0-9]+[uU])",
+            r"(?P<NUM_INT>0x[0-9a-fA-F]+|[0-9]+)",
+            r"(?P<IDENTIFIER>[A-Za-z_][A-Za-z0-9_]*)",
+            r"(?P<ESC_IDENTIFIER>`[A-Za-z0-9_.\-/ ]+`)",
+            r"(?P<SIGN>==|!=|<=|>=|&&|\|\||[<>\[\]{}().,\-!?:+*/%])",
+        )
+    ),
     re.DOTALL,
-)  # fmt: skip
+)
 _SINGLE_PREFIX = re.compile(rf"""(?:{_ESCAPE}|[^\\"'\n\r])*""")
 _TRIPLE_PREFIX = re.compile(rf"(?:{_ESCAPE}|[^\\])*", re.DOTALL)
 _PARTIAL_ESCAPE = re.compile(r"\\(?:[xX][0-9a-fA-F]?|u[0-9a-fA-F]{0,3}|U[0-9a-fA-F]{0,7}|[0-3][0-7]?)?")
@@ -162,8 +162,6 @@ def _code_point(code: int) -> str:
 
 def _byte(escape: str) -> bytes:
     letter = escape[1]
-    if letter in "uU":
-        raise BadLiteral("unable to unescape string")
     if letter in "xX":
         return bytes([int(escape[2:], 16)])
     return bytes([int(escape[1:], 8)]) if letter.isdigit() else _character(escape).encode()

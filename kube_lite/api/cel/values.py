@@ -35,7 +35,7 @@ class _Nanoseconds:
         self.nanoseconds = nanoseconds
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and other.nanoseconds == self.nanoseconds  # type: ignore[attr-defined]
+        return type(other) is type(self) and other.nanoseconds == self.nanoseconds
 
     def __lt__(self, other: Any) -> bool:
         return bool(self.nanoseconds < other.nanoseconds)
@@ -51,9 +51,16 @@ class Duration(_Nanoseconds):
 
 
 class Timestamp(_Nanoseconds):
-    """A moment: nanoseconds since 1970, within the years 1 to 9999."""
+    """A moment: nanoseconds since 1970, within the years 1 to 9999.
 
-    __slots__ = ()
+    ``offset`` is that of the zone it was written in, in seconds; it only shows when it is written again.
+    """
+
+    __slots__ = ("offset",)
+
+    def __init__(self, nanoseconds: int, offset: int = 0) -> None:
+        super().__init__(nanoseconds)
+        self.offset = offset
 
 
 class Optional:
@@ -204,10 +211,10 @@ def checked_duration(nanoseconds: int) -> Duration:
     raise EvaluationError("duration overflow")
 
 
-def checked_timestamp(nanoseconds: int) -> Timestamp:
+def checked_timestamp(nanoseconds: int, offset: int = 0) -> Timestamp:
     """A moment within the years 1 to 9999."""
     if MIN_TIME <= nanoseconds <= MAX_TIME:
-        return Timestamp(nanoseconds)
+        return Timestamp(nanoseconds, offset)
     raise EvaluationError("timestamp overflow")
 
 
@@ -288,6 +295,10 @@ def _maps_equal(left: Any, right: Any) -> bool:
         if isinstance(left, MapView):
             raise NoOverload
         return False
+    for one, other in ((left, right), (right, left)):
+        compare = getattr(one, "equals", None)
+        if compare is not None:
+            return bool(compare(other))
     if len(left) != len(right):
         return False
     for key in left.keys():  # noqa: SIM118 - these are no dicts

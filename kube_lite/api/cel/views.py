@@ -10,9 +10,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .errors import EvaluationError, NoOverload
-from .values import LISTS, MISSING, ListView, MapView, Opaque, equal, key_of, text_of
+from .escaping import escape
+from .values import LISTS, MAPS, MISSING, ListView, MapView, Opaque, equal, key_of, text_of
 
 Convert = Callable[[Any], Any]
+
+
+def escape_or_same(name: str) -> str:
+    """The name of a field in expressions, or in JSON if it has none."""
+    return escape(name) or name
 
 
 class ObjectView(MapView):
@@ -28,7 +34,7 @@ class ObjectView(MapView):
         """The value of a field, by the name it has in expressions."""
         if not isinstance(key, str):
             raise NoOverload
-        field = self._fields.get(key)
+        field = self._fields.get(key) or self._fields.get(f"__{key}__")  # words that are reserved
         if field is None:
             return MISSING
         value = self.raw.get(field[0])
@@ -42,6 +48,24 @@ class ObjectView(MapView):
     def __len__(self) -> int:
         """All fields count, known or not."""
         return len(self.raw)
+
+    def equals(self, other: Any) -> bool:
+        """The same fields with equal values; those without a type are compared as they were sent."""
+        if len(self) != len(other):
+            return False
+        known = {field[0]: field[1] for field in self._fields.values()}
+        for name, value in self.raw.items():
+            convert = known.get(name)
+            if convert is not None and value is not None:
+                found = other.find(escape_or_same(name))
+                if found is MISSING or not equal(convert(value), found):
+                    return False
+            elif convert is None and isinstance(other, ObjectView):
+                if name in other.raw and value != other.raw[name]:
+                    return False
+            elif convert is None:
+                raise NoOverload
+        return True
 
 
 class MapOfView(MapView):
@@ -138,9 +162,11 @@ class MapItems(Items):
 
     def _key(self, item: Any) -> Any:
         """What tells an item apart."""
-        if isinstance(item, MapView):
-            found = (item.find(name) for name in self._keys)
-            return tuple(None if value is MISSING else _hash_key(value) for value in found)
+        if isinstance(item, ObjectView):
+            return tuple(_hash_key(item.raw.get(name)) for name in self._keys)
+        if isinstance(item, MAPS):
+            found = (item.find(escape_or_same(name)) for name in self._keys)
+            return tuple(_hash_key(None if value is MISSING else value) for value in found)
         raise EvaluationError("unexpected data format for element of array with x-kubernetes-list-type=map")
 
     def equals(self, other: Any) -> bool:

@@ -7,9 +7,9 @@ import re
 from typing import NamedTuple
 
 from kube_lite.api.cel import types
+from kube_lite.api.cel.declared import MAX_REQUEST_BYTES, Declared
 from kube_lite.api.cel.environment import Environment, PlanError, Program
 from kube_lite.api.cel.errors import CompileError
-from kube_lite.api.cel.schemas import MAX_REQUEST_BYTES, Declared
 from kube_lite.api.fieldpath import child, key
 from kube_lite.api.identity import Json
 from kube_lite.api.schema.load import Schema
@@ -84,7 +84,9 @@ class RuleCompiler:
         if found is None:
             own = self.declared.type
             old = types.optional_of(own) if is_optional else own
-            found = self._environments[is_optional] = Environment({"self": own, OLD: old}, self.declared.objects())
+            found = self._environments[is_optional] = Environment(
+                {"self": own, OLD: old}, self.declared.objects()
+            )
         return found
 
     def _normalized(self, path: str) -> str:

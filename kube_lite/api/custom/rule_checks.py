@@ -10,7 +10,9 @@ Source: ``apiextensions-apiserver/pkg/apis/apiextensions/validation/{validation,
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from kube_lite.api.cel.schemas import Declared, declare, escape
+from kube_lite.api.cel.declared import Declared
+from kube_lite.api.cel.escaping import escape
+from kube_lite.api.cel.schemas import declare, unresolved
 from kube_lite.api.errors import Cause
 from kube_lite.api.fielderrors import Shown, forbidden, invalid
 from kube_lite.api.gotext import go_json
@@ -25,9 +27,13 @@ TOTAL_LIMIT = 100_000_000
 UNLIMITED = (1 << 64) - 1
 MANY, SHOWN_RULES = 100, 4
 LITTLE = 1.5  # below this factor six digits are told
+ADVICE = (
+    "try simplifying the rule, or adding maxItems, maxProperties, and maxLength where arrays, maps, and "
+    "strings are declared"
+)
 UNCONVERTED = (
-    "Internal error: internal error: failed to construct type information for x-kubernetes-validations rules: "
-    "unable to convert structural schema to CEL declarations"
+    "Internal error: internal error: failed to construct type information for x-kubernetes-validations "
+    "rules: unable to convert structural schema to CEL declarations"
 )
 
 
@@ -35,7 +41,7 @@ class _Place(NamedTuple):
     """A part of a schema, and what the parts above say of it.
 
     Attributes:
-        count: how many values of it there can be at most; None where nothing bounds them.
+        most: how many values of it there can be at most; None where nothing bounds them.
         uncorrelated: the list or map from which on no old values are known; empty for none.
         in_scope: here or above are rules.
     """
@@ -44,7 +50,7 @@ class _Place(NamedTuple):
     schema: Schema
     path: str
     declared: Declared | None
-    count: int | None = 1
+    most: int | None = 1
     uncorrelated: str = ""
     in_scope: bool = False
     is_root: bool = False
@@ -58,13 +64,9 @@ def check_rules(document: Json, path: str) -> list[Cause]:
         path: of it.
     """
     checks = _Checks()
-    schema = in_place(document, _refers_to_nothing)
+    schema = in_place(document, unresolved)
     checks.check(_Place(document, schema, path, None, in_scope=bool(document.get(RULES)), is_root=True))
     return [*checks.causes, *checks.totals(path)]
-
-
-def _refers_to_nothing(name: str) -> Schema:
-    raise KeyError(name)
 
 
 class _Checks:
@@ -94,7 +96,7 @@ class _Checks:
 
     def _check_rule(self, place: _Place, compiler: RuleCompiler, rule: Json, path: str) -> None:
         compiled = compiler.compile(rule)
-        count = compiler.max_count if place.count is None else place.count
+        count = compiler.max_count if place.most is None else place.most
         if compiled.program is not None:
             cost = min(compiler.max_cost(compiled.program) * count, UNLIMITED)
             self._spend(f"{path}.rule", cost, "estimated rule cost")
@@ -105,7 +107,9 @@ class _Checks:
 
     def _check_message(self, compiler: RuleCompiler, compiled: Compiled, path: str) -> None:
         if compiled.message_error:
-            self.causes.append(invalid(f"{path}.messageExpression", _shown(compiled.rule), compiled.message_error))
+            self.causes.append(
+                invalid(f"{path}.messageExpression", _shown(compiled.rule), compiled.message_error)
+            )
         elif compiled.message is not None:
             cost = compiler.max_cost(compiled.message)
             self._spend(f"{path}.messageExpression", cost, "estimated messageExpression cost")
@@ -114,7 +118,8 @@ class _Checks:
         optional = compiled.rule.get("optionalOldSelf")
         if compiled.uses_old:
             if place.uncorrelated:
-                why = f"oldSelf cannot be used on the uncorrelatable portion of the schema within {place.uncorrelated}"
+                why = "oldSelf cannot be used on the uncorrelatable portion of the schema within"
+                why = f"{why} {place.uncorrelated}"
                 self.causes.append(invalid(f"{path}.rule", compiled.rule["rule"], why))
         elif optional is not None:
             why = "may not be set if oldSelf is not used in rule"
@@ -141,11 +146,13 @@ class _Checks:
 
 def _below(place: _Place) -> Iterator[_Place]:
     document, schema, declared = place.document, place.schema, place.declared
-    count = _count_below(document, place.count)
+    count = _count_below(document, place.most)
     additional = document.get("additionalProperties")
     element = declared.element if declared is not None else None
     if isinstance(additional, dict) and schema.additional is not None:
-        yield _inner(place, additional, schema.additional, f"{place.path}.additionalProperties", element, count)
+        yield _inner(
+            place, additional, schema.additional, f"{place.path}.additionalProperties", element, count
+        )
     for name, below in (document.get("properties") or {}).items():
         path = f"{place.path}.properties[{name}]"
         yield _inner(place, below, schema.properties[name], path, _field(declared, name), count)
@@ -172,7 +179,8 @@ def _field(declared: Declared | None, name: str) -> Declared | None:
 
 def _count_below(document: Json, count: int | None) -> int | None:
     """How many values there can be of what is below a part."""
-    kind, limit = document.get("type"), 1
+    kind = document.get("type")
+    limit: int | None = 1
     if kind == "object" and document.get("additionalProperties") is not None:
         limit = document.get("maxProperties")
     elif kind == "array":
@@ -186,7 +194,11 @@ def _has_rules(document: Json) -> bool:
     """Whether there are rules in a part or below it; those under ``allOf`` are not checked."""
     if document.get(RULES):
         return True
-    below = [document.get("items"), document.get("additionalProperties"), *(document.get("properties") or {}).values()]
+    below = [
+        document.get("items"),
+        document.get("additionalProperties"),
+        *(document.get("properties") or {}).values(),
+    ]
     return any(isinstance(part, dict) and _has_rules(part) for part in below)
 
 
@@ -196,17 +208,14 @@ def _exceeds(what: str, cost: int, limit: int) -> str:
         told = f"more than {MANY}x"
     else:
         told = f"{factor:.6f}x" if factor < LITTLE else f"{factor:.1f}x"
-    advice = "try simplifying the rule, or adding maxItems, maxProperties, and maxLength where arrays, maps, and strings are declared"
-    return f"{what} exceeds budget by factor of {told} ({advice})"
+    return f"{what} exceeds budget by factor of {told} ({ADVICE})"
 
 
 def _shown(rule: Json) -> Shown:
     """A rule as errors show it: all fields under Go's names."""
     names = ("Rule", "Message", "MessageExpression", "Reason", "FieldPath", "OptionalOldSelf")
-    values = (
-        rule.get("rule") or "", rule.get("message") or "", rule.get("messageExpression") or "", rule.get("reason"),
-        rule.get("fieldPath") or "", rule.get("optionalOldSelf"),
-    )  # fmt: skip
+    texts = [rule.get(word) or "" for word in ("rule", "message", "messageExpression")]
+    values = (*texts, rule.get("reason"), rule.get("fieldPath") or "", rule.get("optionalOldSelf"))
     shown = ",".join(f'"{name}":{_escaped(value)}' for name, value in zip(names, values, strict=True))
     return Shown(f"{{{shown}}}")
 

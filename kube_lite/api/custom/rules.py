@@ -1,4 +1,4 @@
-"""The rules of a schema (``x-kubernetes-validations``): what they say of an object, and whether they are good.
+"""The rules of a schema (``x-kubernetes-validations``): what they say of objects, and whether they are good.
 
 ``Rules`` has the shape of the schema, but only where there are rules; the expressions of a part are compiled
 when the first value comes to it. A rule that fails tells so at its place, or at the field it names. Rules
@@ -12,6 +12,7 @@ the validation with a cause that says so. Source:
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kube_lite.api.errors import Cause
@@ -23,7 +24,7 @@ from kube_lite.api.schema.load import Schema, in_place
 from .ratcheting import unchanged
 
 if TYPE_CHECKING:
-    from kube_lite.api.cel.schemas import Declared
+    from kube_lite.api.cel.declared import Declared
 
     from .compiled import Compiled
 
@@ -32,9 +33,8 @@ BUDGET = 10_000_000  # of one request, in the units of expressions' costs
 MAX_MESSAGE_BYTES = 5 * 1024
 NOWHERE = "<nil>"
 OUT_OF_BUDGET = "validation failed due to running out of cost budget, no further validation rules will be run"
-MESSAGE_OUT_OF_BUDGET = (
-    "messageExpression evaluation failed due to running out of cost budget, no further validation rules will be run"
-)
+TOO_COSTLY = "no further validation rules will be run due to call cost exceeds limit"
+MESSAGE_OUT_OF_BUDGET = OUT_OF_BUDGET.replace("validation", "messageExpression evaluation", 1)
 
 
 def check_rules(document: Json, path: str) -> list[Cause]:
@@ -112,10 +112,8 @@ class Rules:
             return []
         validation = _Validation(warnings if warnings is not None else [])
         current = Pair(obj, old, self._schema) if old is not None else None
-        try:
+        with suppress(_Ended):
             validation.check(self._root, self._declared(), "", obj, old, Correlation(current))
-        except _Ended:
-            pass
         return validation.causes
 
     def _declared(self) -> "Declared | None":
@@ -176,14 +174,12 @@ def _part(source: Schema, schema: Schema, *, is_root: bool) -> Part | None:
         additional = schema.additional
         part.additional = _part(source.additional, additional, is_root=additional.embedded_resource)
     for document in source.keywords.get("allOf") or ():
-        found = _part(in_place(document, _refers_to_nothing), schema, is_root=is_root)
+        from kube_lite.api.cel.schemas import unresolved
+
+        found = _part(in_place(document, unresolved), schema, is_root=is_root)
         if found is not None:
             part.all_of.append(found)
     return None if part.is_empty() else part
-
-
-def _refers_to_nothing(name: str) -> Schema:
-    raise KeyError(name)
 
 
 class _Ended(Exception):
@@ -199,7 +195,13 @@ class _Validation:
         self._budget = BUDGET
 
     def check(
-        self, part: Part, declared: "Declared | None", path: str, value: Any, old: Any, correlation: Correlation
+        self,
+        part: Part,
+        declared: "Declared | None",
+        path: str,
+        value: Any,
+        old: Any,
+        correlation: Correlation,
     ) -> None:
         """A value and all below it."""
         if value is None:
@@ -214,7 +216,13 @@ class _Validation:
             self._check_fields(part, declared, path, value, old, correlation)
 
     def _check_items(
-        self, part: Part, declared: "Declared | None", path: str, items: list[Any], old: Any, correlation: Correlation
+        self,
+        part: Part,
+        declared: "Declared | None",
+        path: str,
+        items: list[Any],
+        old: Any,
+        correlation: Correlation,
     ) -> None:
         if part.items is None:
             return
@@ -227,7 +235,13 @@ class _Validation:
             self.check(part.items, element, index(path, position), item, was, below)
 
     def _check_fields(
-        self, part: Part, declared: "Declared | None", path: str, value: Json, old: Any, correlation: Correlation
+        self,
+        part: Part,
+        declared: "Declared | None",
+        path: str,
+        value: Json,
+        old: Any,
+        correlation: Correlation,
     ) -> None:
         before = old if isinstance(old, dict) else {}
         if part.additional is not None:
@@ -245,7 +259,13 @@ class _Validation:
     # rules
 
     def _ask(
-        self, part: Part, declared: "Declared | None", path: str, value: Any, old: Any, correlation: Correlation
+        self,
+        part: Part,
+        declared: "Declared | None",
+        path: str,
+        value: Any,
+        old: Any,
+        correlation: Correlation,
     ) -> None:
         kind = part.schema.type
         if declared is None:
@@ -281,8 +301,8 @@ class _Validation:
         self._budget -= outcome.cost
         error_text = outcome.error
         if isinstance(error_text, CostExceeded):
-            why = f"no further validation rules will be run due to call cost exceeds limit for rule: {rule.text}"
-            self._end(path, kind, f"'{error_text}': {why}")
+            why = f"'{error_text}': {TOO_COSTLY} for rule: {rule.text}"
+            self._end(path, kind, why)
         elif isinstance(error_text, NoOverload):
             why = "call arguments did not match a supported operator, function or macro signature for rule"
             self._refuse(path, kind, f"'{error_text}': {why}: {rule.text}")
@@ -316,7 +336,7 @@ class _Validation:
             why = MESSAGE_OUT_OF_BUDGET
         elif isinstance(outcome.error, CostExceeded):
             text = rule.rule["messageExpression"].replace("\\", "\\\\").replace('"', '\\"')
-            why = f'no further validation rules will be run due to call cost exceeds limit for messageExpression: "{text}"'
+            why = f'{TOO_COSTLY} for messageExpression: "{text}"'
         if why:
             self._tell(invalid(path or NOWHERE, kind, why), ratchets=ratchets)
             raise _Ended
@@ -367,7 +387,8 @@ class _Values:
 
 def _field(declared: "Declared | None", name: str, part: Part) -> "tuple[bool, Declared | None]":
     """Whether rules below a field are asked at all, and what the field is in expressions."""
-    from kube_lite.api.cel.schemas import declare, escape
+    from kube_lite.api.cel.escaping import escape
+    from kube_lite.api.cel.schemas import declare
 
     escaped = escape(name)
     if escaped is None:

@@ -12,8 +12,22 @@ from kube_lite.api.cel.functions import Functions, table
 @cache
 def standard() -> Functions:
     """Everything an expression may call; made when the first one is compiled."""
-    from . import conversions, formats, lists, networks, operators, optionals, quantities, sets, strings, times, urls
-    from . import authorizer, regexes, versions
+    from . import (
+        authorizer,
+        conversions,
+        formats,
+        lists,
+        networks,
+        operators,
+        optionals,
+        quantities,
+        regexes,
+        sets,
+        strings,
+        times,
+        urls,
+        versions,
+    )
 
     return table(
         operators.OVERLOADS,

@@ -5,7 +5,7 @@ Source: ``k8s.io/apiserver/pkg/cel/library/authz.go``.
 """
 
 from collections.abc import Callable
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from kube_lite.api.cel import types
 from kube_lite.api.cel.errors import EvaluationError
@@ -54,7 +54,7 @@ class Asking(NamedTuple):
     ask: Ask
     question: Question = Question()
 
-    def with_(self, **parts: str) -> "Asking":
+    def with_(self, **parts: Any) -> "Asking":
         """The question with more said."""
         return Asking(self.ask, self.question._replace(**parts))
 
@@ -113,8 +113,7 @@ def _service_account(authorizer: Authorizer, namespace: str, name: str) -> Autho
         raise EvaluationError("Invalid service account name")
     if check_label(namespace):
         raise EvaluationError("Invalid service account namespace")
-    asking = authorizer.value
-    return Authorizer(Asking(asking.ask, asking.question._replace(service_account=(namespace, name))))
+    return Authorizer(authorizer.value.with_(service_account=(namespace, name)))
 
 
 def _narrowed(part: str) -> Callable[[ResourceCheck, str], ResourceCheck]:
@@ -132,10 +131,18 @@ def _form(left: Type, rest: str, result: Type | str) -> str:
 
 OVERLOADS = (
     method("path", "authorizer_path", _form(AUTHORIZER, ", string", PATH_CHECK), _path),
-    method("group", "authorizer_group", _form(AUTHORIZER, ", string", GROUP_CHECK),
-           lambda authorizer, group: GroupCheck(authorizer.value.with_(group=group))),
-    method("serviceAccount", "authorizer_serviceaccount", _form(AUTHORIZER, ", string, string", AUTHORIZER),
-           _service_account),
+    method(
+        "group",
+        "authorizer_group",
+        _form(AUTHORIZER, ", string", GROUP_CHECK),
+        lambda authorizer, group: GroupCheck(authorizer.value.with_(group=group)),
+    ),
+    method(
+        "serviceAccount",
+        "authorizer_serviceaccount",
+        _form(AUTHORIZER, ", string, string", AUTHORIZER),
+        _service_account,
+    ),
     method("resource", "groupcheck_resource", _form(GROUP_CHECK, ", string", RESOURCE_CHECK), _resource),
     *(
         method(name, id, _form(RESOURCE_CHECK, ", string", RESOURCE_CHECK), _narrowed(part))
@@ -149,8 +156,17 @@ OVERLOADS = (
     ),
     method("check", "pathcheck_check", _form(PATH_CHECK, ", string", DECISION), _check),
     method("check", "resourcecheck_check", _form(RESOURCE_CHECK, ", string", DECISION), _check),
-    method("errored", "decision_errored", _form(DECISION, "", "bool"), lambda decision: bool(decision.value.error)),
+    method(
+        "errored",
+        "decision_errored",
+        _form(DECISION, "", "bool"),
+        lambda decision: bool(decision.value.error),
+    ),
     method("error", "decision_error", _form(DECISION, "", "string"), lambda decision: decision.value.error),
-    method("allowed", "decision_allowed", _form(DECISION, "", "bool"), lambda decision: decision.value.is_allowed),
-    method("reason", "decision_reason", _form(DECISION, "", "string"), lambda decision: decision.value.reason),
-)  # fmt: skip
+    method(
+        "allowed", "decision_allowed", _form(DECISION, "", "bool"), lambda decision: decision.value.is_allowed
+    ),
+    method(
+        "reason", "decision_reason", _form(DECISION, "", "string"), lambda decision: decision.value.reason
+    ),
+)

@@ -27,11 +27,23 @@ _SPECIAL = re.compile(r"[+-]?(?:inf|infinity|nan)", re.ASCII | re.IGNORECASE)
 TYPE_VALUES = {
     type.name: type
     for type in (
-        types.BOOL, types.BYTES, types.DOUBLE, types.DURATION, types.INT, types.NULL, types.STRING, types.TIMESTAMP,
-        types.TYPE, types.UINT, Type("list", "list"), Type("map", "map"), Type("opaque", "optional_type"),
-        types.opaque("net.IP"), types.opaque("net.CIDR"),
+        types.BOOL,
+        types.BYTES,
+        types.DOUBLE,
+        types.DURATION,
+        types.INT,
+        types.NULL,
+        types.STRING,
+        types.TIMESTAMP,
+        types.TYPE,
+        types.UINT,
+        Type("list", "list"),
+        Type("map", "map"),
+        Type("opaque", "optional_type"),
+        types.opaque("net.IP"),
+        types.opaque("net.CIDR"),
     )
-}  # fmt: skip
+}
 """Name → what ``type(x)`` gives; lists are lists whatever they hold."""
 
 
@@ -146,7 +158,7 @@ def to_string(value: Any) -> str:
     if isinstance(value, Duration):
         return times.format_duration(value.nanoseconds)
     if isinstance(value, Timestamp):
-        return times.format_timestamp(value.nanoseconds)
+        return times.format_timestamp(value)
     if isinstance(value, Type):
         return value.name
     return str(int(value))

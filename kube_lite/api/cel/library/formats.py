@@ -8,6 +8,7 @@ import binascii
 import re
 from collections.abc import Callable, Iterator
 from datetime import date
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 from kube_lite.api import names
@@ -72,7 +73,9 @@ FORMATS = {
     "dns1035Label": NamedFormat("DNS1035Label", names.check_label_1035, 30),
     "qualifiedName": NamedFormat("QualifiedName", names.check_qualified_name, 60),
     "dns1123LabelPrefix": NamedFormat("DNS1123LabelPrefix", names.for_prefix(names.check_label), 30),
-    "dns1123SubdomainPrefix": NamedFormat("DNS1123SubdomainPrefix", names.for_prefix(names.check_subdomain), 60),
+    "dns1123SubdomainPrefix": NamedFormat(
+        "DNS1123SubdomainPrefix", names.for_prefix(names.check_subdomain), 60
+    ),
     "dns1035LabelPrefix": NamedFormat("DNS1035LabelPrefix", names.for_prefix(names.check_label_1035), 30),
     "labelValue": NamedFormat("LabelValue", names.check_label_value, 40),
     "uri": NamedFormat("URI", lambda text: [why] if (why := why_no_uri(text)) else [], 1103),
@@ -96,7 +99,7 @@ def _named(name: str) -> Optional:
 
 def _constants() -> Iterator[Overload]:
     for name, format in FORMATS.items():
-        yield function(f"format.{name}", f"format.{name}", "-> format", lambda value=Format(format): value)
+        yield function(f"format.{name}", f"format.{name}", "-> format", partial(Format, format))
 
 
 OVERLOADS = (

@@ -18,7 +18,9 @@ from .conversions import to_string
 DEFAULT_PRECISION = 6
 MAX_DIGITS = 1000  # more are not asked for by anybody
 
-_SCALARS = frozenset({"int", "uint", "double", "bool", "string", "timestamp", "bytes", "duration", "type", "null"})
+_SCALARS = frozenset(
+    {"int", "uint", "double", "bool", "string", "timestamp", "bytes", "duration", "type", "null"}
+)
 _INTEGERS = frozenset({"int", "uint"})
 
 
@@ -71,7 +73,9 @@ def _clause(text: str, at: int) -> tuple[Clause, int, int]:
             raise FormatError(f"{why}could not find end of precision specifier")
         digits = text[at + 1 : end]
         if not digits:
-            raise FormatError(f'{why}error while converting precision to integer: strconv.Atoi: parsing "": invalid syntax')
+            raise FormatError(
+                f'{why}error while converting precision to integer: strconv.Atoi: parsing "": invalid syntax'
+            )
         precision = int(digits[:9])
         if precision > MAX_DIGITS:
             raise FormatError(f"{why}precision {digits} exceeds maximum allowed precision {MAX_DIGITS}")
@@ -165,7 +169,7 @@ def _scientific(value: Any, precision: int) -> str:
     if not math.isfinite(number):
         return _infinite(number)
     mantissa, _, exponent = f"{number:.{precision}e}".partition("e")
-    return f"{mantissa}\u202f×\u202f10{exponent.removeprefix('+').translate(_RAISED)}"
+    return f"{mantissa}×10{exponent.removeprefix('+').translate(_RAISED)}"
 
 
 def _infinite(number: float) -> str:
@@ -198,8 +202,8 @@ def _hex(value: Any, precision: int) -> str:
 
 
 _STRING = (
-    "string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, types, durations, and "
-    "timestamps"
+    "string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, types, durations, "
+    "and timestamps"
 )
 _DECIMAL = "decimal clause can only be used on integers"
 _FIXED = "fixed-point clause can only be used on doubles"
@@ -216,6 +220,8 @@ CLAUSES = {
     "b": Clause(_INTEGERS | {"bool"}, _BINARY, _binary),
     "o": Clause(_INTEGERS, _OCTAL, _octal),
     "x": Clause(_INTEGERS | {"string", "bytes"}, _HEX, _hex),
-    "X": Clause(_INTEGERS | {"string", "bytes"}, _HEX, lambda value, precision: _hex(value, precision).upper()),
+    "X": Clause(
+        _INTEGERS | {"string", "bytes"}, _HEX, lambda value, precision: _hex(value, precision).upper()
+    ),
 }
 """Letter → clause."""

@@ -137,8 +137,11 @@ def _distinct(items: Any) -> list[Any]:
 
 
 _SUMS: tuple[tuple[str, Callable[[Any], Any]], ...] = (
-    ("int", _sum_int), ("uint", _sum_uint), ("double", lambda items: float(sum(items))), ("duration", _sum_duration),
-)  # fmt: skip
+    ("int", _sum_int),
+    ("uint", _sum_uint),
+    ("double", lambda items: float(sum(items))),
+    ("duration", _sum_duration),
+)
 
 
 def _comparable() -> Iterator[Overload]:
@@ -149,7 +152,10 @@ def _comparable() -> Iterator[Overload]:
         yield method("min", f"list_{name}_min_{name}", form, _extreme(min, "min"))
         yield method("sort", f"list_{name}_sort", f"list({name}) -> list({name})", _sort, terse=True)
         yield method(
-            "@sortByAssociatedKeys", f"list_{name}_sortByAssociatedKeys", f"list(T), list({name}) -> list(T)", _sort_by
+            "@sortByAssociatedKeys",
+            f"list_{name}_sortByAssociatedKeys",
+            f"list(T), list({name}) -> list(T)",
+            _sort_by,
         )
 
 

@@ -1,6 +1,6 @@
 """IP addresses and networks.
 
-Source: ``k8s.io/apiserver/pkg/cel/library/ip.go``, ``cidr.go``; Go's ``net/netip`` for what is wrong with one.
+Source: ``k8s.io/apiserver/pkg/cel/library/ip.go``, ``cidr.go``; Go's ``net/netip`` for what is wrong.
 """
 
 import ipaddress
@@ -65,20 +65,20 @@ def _parse_address(text: str) -> Address:
 
 
 def _why_not_4(text: str) -> str:
-    fields = 0
-    for field in text.split("."):
+    at = 0
+    fields = text.split(".")
+    for field in fields:
         bad = next((index for index, letter in enumerate(field) if letter not in "0123456789"), None)
         if bad is not None:
-            return f"unexpected character (at {go_quote(text[sum(len(f) + 1 for f in text.split('.')[:fields]) + bad :])})"
+            return f"unexpected character (at {go_quote(text[at + bad :])})"
         if not field:
-            at = sum(len(each) + 1 for each in text.split(".")[:fields])
             return f"IPv4 field must have at least one digit (at {go_quote(text[at:] or '.')})"
         if len(field) > 1 and field[0] == "0":
             return "IPv4 field has octet with leading zero"
         if int(field[:4]) > 255:
             return "IPv4 field has value >255"
-        fields += 1
-    return "IPv4 address too short" if fields < 4 else "IPv4 address too long"
+        at += len(field) + 1
+    return "IPv4 address too short" if len(fields) < 4 else "IPv4 address too long"
 
 
 def _why_not_6(text: str) -> str:
@@ -91,7 +91,7 @@ def _why_not_6(text: str) -> str:
     if text.count("::") > 1:
         return "multiple :: in address"
     if text.endswith(":") and not text.endswith("::"):
-        return "colon must be followed by more characters (at \":\")"
+        return 'colon must be followed by more characters (at ":")'
     return "address string too short" if text.count(":") < 7 else "trailing garbage after address"
 
 
@@ -99,7 +99,9 @@ def _checked_address(text: str) -> Address:
     try:
         address = _parse_address(text)
     except ValueError as error:
-        raise EvaluationError(f"IP Address {go_quote(text)} parse error during conversion from string: {error}") from error
+        raise EvaluationError(
+            f"IP Address {go_quote(text)} parse error during conversion from string: {error}"
+        ) from error
     if isinstance(address, ipaddress.IPv6Address):
         if address.scope_id is not None:
             raise EvaluationError(f"IP address {go_quote(text)} with zone value is not allowed")
@@ -159,7 +161,9 @@ def _is_local_unicast(address: Address) -> bool:
 
 
 def _is_global(address: Address) -> bool:
-    special = address.is_unspecified or address.is_loopback or address.is_multicast or _is_local_unicast(address)
+    special = (
+        address.is_unspecified or address.is_loopback or address.is_multicast or _is_local_unicast(address)
+    )
     return not special and str(address) != "255.255.255.255"
 
 
@@ -179,25 +183,56 @@ def _masked(cidr: Cidr) -> Cidr:
 OVERLOADS = (
     function("ip", "string_to_ip", "string -> ip", lambda text: IpAddress(_checked_address(text))),
     method("family", "ip_family", "ip -> int", lambda ip: ip.value.version),
-    function("ip.isCanonical", "ip_is_canonical", "string -> bool", lambda text: str(_checked_address(text)) == text),
+    function(
+        "ip.isCanonical",
+        "ip_is_canonical",
+        "string -> bool",
+        lambda text: str(_checked_address(text)) == text,
+    ),
     method("isUnspecified", "ip_is_unspecified", "ip -> bool", lambda ip: ip.value.is_unspecified),
     method("isLoopback", "ip_is_loopback", "ip -> bool", lambda ip: ip.value.is_loopback),
-    method("isLinkLocalMulticast", "ip_is_link_local_multicast", "ip -> bool", lambda ip: _is_local_multicast(ip.value)),
-    method("isLinkLocalUnicast", "ip_is_link_local_unicast", "ip -> bool", lambda ip: _is_local_unicast(ip.value)),
+    method(
+        "isLinkLocalMulticast",
+        "ip_is_link_local_multicast",
+        "ip -> bool",
+        lambda ip: _is_local_multicast(ip.value),
+    ),
+    method(
+        "isLinkLocalUnicast", "ip_is_link_local_unicast", "ip -> bool", lambda ip: _is_local_unicast(ip.value)
+    ),
     method("isGlobalUnicast", "ip_is_global_unicast", "ip -> bool", lambda ip: _is_global(ip.value)),
     function("isIP", "is_ip", "string -> bool", _passes(_checked_address)),
     function("string", "ip_to_string", "ip -> string", lambda ip: str(ip.value)),
     function("cidr", "string_to_cidr", "string -> cidr", lambda text: Cidr(_checked_prefix(text))),
-    method("containsIP", "cidr_contains_ip_string", "cidr, string -> bool",
-           lambda cidr, text: _contains(cidr.value, _checked_address(text))),
-    method("containsIP", "cidr_contains_ip_ip", "cidr, ip -> bool", lambda cidr, ip: _contains(cidr.value, ip.value)),
-    method("containsCIDR", "cidr_contains_cidr_string", "cidr, string -> bool",
-           lambda cidr, text: _contains_prefix(cidr.value, _checked_prefix(text))),
-    method("containsCIDR", "cidr_contains_cidr", "cidr, cidr -> bool",
-           lambda cidr, other: _contains_prefix(cidr.value, other.value)),
+    method(
+        "containsIP",
+        "cidr_contains_ip_string",
+        "cidr, string -> bool",
+        lambda cidr, text: _contains(cidr.value, _checked_address(text)),
+    ),
+    method(
+        "containsIP",
+        "cidr_contains_ip_ip",
+        "cidr, ip -> bool",
+        lambda cidr, ip: _contains(cidr.value, ip.value),
+    ),
+    method(
+        "containsCIDR",
+        "cidr_contains_cidr_string",
+        "cidr, string -> bool",
+        lambda cidr, text: _contains_prefix(cidr.value, _checked_prefix(text)),
+    ),
+    method(
+        "containsCIDR",
+        "cidr_contains_cidr",
+        "cidr, cidr -> bool",
+        lambda cidr, other: _contains_prefix(cidr.value, other.value),
+    ),
     method("ip", "cidr_ip", "cidr -> ip", lambda cidr: IpAddress(cidr.value.address)),
     method("prefixLength", "cidr_prefix_length", "cidr -> int", lambda cidr: cidr.value.bits),
     method("masked", "cidr_masked", "cidr -> cidr", _masked),
     function("isCIDR", "is_cidr", "string -> bool", _passes(_checked_prefix)),
-    function("string", "cidr_to_string", "cidr -> string", lambda cidr: f"{cidr.value.address}/{cidr.value.bits}"),
-)  # fmt: skip
+    function(
+        "string", "cidr_to_string", "cidr -> string", lambda cidr: f"{cidr.value.address}/{cidr.value.bits}"
+    ),
+)

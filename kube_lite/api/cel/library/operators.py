@@ -104,7 +104,8 @@ def _double(compute: Binary) -> Binary:
 
 
 def _later(left: Any, right: Any) -> Timestamp:
-    return checked_timestamp(left.nanoseconds + right.nanoseconds)
+    offset = left.offset if isinstance(left, Timestamp) else right.offset
+    return checked_timestamp(left.nanoseconds + right.nanoseconds, offset)
 
 
 def add_lists(left: Any, right: Any) -> Any:
@@ -144,35 +145,73 @@ OVERLOADS: tuple[Overload, ...] = (
     function("_!=_", "not_equals", "A, A -> bool"),
     function("_+_", "add_bytes", "bytes, bytes -> bytes", operator.add, terse=True),
     function("_+_", "add_double", "double, double -> double", operator.add, terse=True),
-    function("_+_", "add_duration_duration", "duration, duration -> duration",
-             lambda left, right: checked_duration(left.nanoseconds + right.nanoseconds), terse=True),
+    function(
+        "_+_",
+        "add_duration_duration",
+        "duration, duration -> duration",
+        lambda left, right: checked_duration(left.nanoseconds + right.nanoseconds),
+        terse=True,
+    ),
     function("_+_", "add_duration_timestamp", "duration, timestamp -> timestamp", _later, terse=True),
     function("_+_", "add_timestamp_duration", "timestamp, duration -> timestamp", _later, terse=True),
-    function("_+_", "add_int64", "int, int -> int", lambda left, right: checked_int(left + right), terse=True),
+    function(
+        "_+_", "add_int64", "int, int -> int", lambda left, right: checked_int(left + right), terse=True
+    ),
     function("_+_", "add_list", "list(A), list(A) -> list(A)", add_lists, terse=True),
     function("_+_", "add_string", "string, string -> string", operator.add, terse=True),
-    function("_+_", "add_uint64", "uint, uint -> uint", lambda left, right: checked_uint(left + right), terse=True),
+    function(
+        "_+_", "add_uint64", "uint, uint -> uint", lambda left, right: checked_uint(left + right), terse=True
+    ),
     function("_/_", "divide_double", "double, double -> double", _divide_double, terse=True),
     function("_/_", "divide_int64", "int, int -> int", _divide_int, terse=True),
     function("_/_", "divide_uint64", "uint, uint -> uint", _divide_uint, terse=True),
     function("_%_", "modulo_int64", "int, int -> int", _modulo_int, terse=True),
     function("_%_", "modulo_uint64", "uint, uint -> uint", _modulo_uint, terse=True),
     function("_*_", "multiply_double", "double, double -> double", _double(operator.mul), terse=True),
-    function("_*_", "multiply_int64", "int, int -> int", lambda left, right: checked_int(left * right), terse=True),
-    function("_*_", "multiply_uint64", "uint, uint -> uint",
-             lambda left, right: checked_uint(left * right), terse=True),
+    function(
+        "_*_", "multiply_int64", "int, int -> int", lambda left, right: checked_int(left * right), terse=True
+    ),
+    function(
+        "_*_",
+        "multiply_uint64",
+        "uint, uint -> uint",
+        lambda left, right: checked_uint(left * right),
+        terse=True,
+    ),
     function("-_", "negate_double", "double -> double", operator.neg, terse=True),
     function("-_", "negate_int64", "int -> int", lambda value: checked_int(-value), terse=True),
     function("_-_", "subtract_double", "double, double -> double", operator.sub, terse=True),
-    function("_-_", "subtract_duration_duration", "duration, duration -> duration",
-             lambda left, right: checked_duration(left.nanoseconds - right.nanoseconds), terse=True),
-    function("_-_", "subtract_int64", "int, int -> int", lambda left, right: checked_int(left - right), terse=True),
-    function("_-_", "subtract_timestamp_duration", "timestamp, duration -> timestamp",
-             lambda left, right: checked_timestamp(left.nanoseconds - right.nanoseconds), terse=True),
-    function("_-_", "subtract_timestamp_timestamp", "timestamp, timestamp -> duration",
-             lambda left, right: checked_duration(left.nanoseconds - right.nanoseconds), terse=True),
-    function("_-_", "subtract_uint64", "uint, uint -> uint",
-             lambda left, right: checked_uint(int(left) - int(right)), terse=True),
+    function(
+        "_-_",
+        "subtract_duration_duration",
+        "duration, duration -> duration",
+        lambda left, right: checked_duration(left.nanoseconds - right.nanoseconds),
+        terse=True,
+    ),
+    function(
+        "_-_", "subtract_int64", "int, int -> int", lambda left, right: checked_int(left - right), terse=True
+    ),
+    function(
+        "_-_",
+        "subtract_timestamp_duration",
+        "timestamp, duration -> timestamp",
+        lambda left, right: checked_timestamp(left.nanoseconds - right.nanoseconds, left.offset),
+        terse=True,
+    ),
+    function(
+        "_-_",
+        "subtract_timestamp_timestamp",
+        "timestamp, timestamp -> duration",
+        lambda left, right: checked_duration(left.nanoseconds - right.nanoseconds),
+        terse=True,
+    ),
+    function(
+        "_-_",
+        "subtract_uint64",
+        "uint, uint -> uint",
+        lambda left, right: checked_uint(int(left) - int(right)),
+        terse=True,
+    ),
     *_comparisons(),
     function("_[_]", "index_list", "list(A), int -> A"),
     function("_[_]", "index_map", "map(A, B), A -> B"),
@@ -184,4 +223,4 @@ OVERLOADS: tuple[Overload, ...] = (
     *(method("size", f"{name}_size", f"{form} -> int", len, terse=True) for name, form in _SIZED),
     function("cel.@mapInsert", "@mapInsert_map_key_value", "map(K, V), K, V -> map(K, V)", _insert),
     function("cel.@mapInsert", "@mapInsert_map_map", "map(K, V), map(K, V) -> map(K, V)", _insert_map),
-)  # fmt: skip
+)

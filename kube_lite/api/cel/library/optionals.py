@@ -49,16 +49,27 @@ OVERLOADS = (
     function("optional.ofNonZeroValue", "optional_ofNonZeroValue", "V -> optional(V)", _of_non_zero),
     function("optional.none", "optional_none", "-> optional(V)", lambda: NONE),
     method("value", "optional_value", "optional(V) -> V", _value),
-    method("hasValue", "optional_hasValue", "optional(V) -> bool", lambda optional: optional.value is not MISSING),
+    method(
+        "hasValue", "optional_hasValue", "optional(V) -> bool", lambda optional: optional.value is not MISSING
+    ),
     method("or", "optional_or_optional", "optional(V), optional(V) -> optional(V)"),
     method("orValue", "optional_orValue_value", "optional(V), V -> V"),
     function("_[?_]", "list_optindex_optional_int", "list(V), int -> optional(V)"),
     function("_[?_]", "optional_list_optindex_optional_int", "optional(list(V)), int -> optional(V)"),
     function("_[?_]", "map_optindex_optional_value", "map(K, V), K -> optional(V)"),
     function("_[?_]", "optional_map_optindex_optional_value", "optional(map(K, V)), K -> optional(V)"),
-    method("last", "list_last", "list(V) -> optional(V)",
-           lambda items: Optional(items[len(items) - 1]) if len(items) else NONE),
-    method("first", "list_first", "list(V) -> optional(V)", lambda items: Optional(items[0]) if len(items) else NONE),
+    method(
+        "last",
+        "list_last",
+        "list(V) -> optional(V)",
+        lambda items: Optional(items[len(items) - 1]) if len(items) else NONE,
+    ),
+    method(
+        "first",
+        "list_first",
+        "list(V) -> optional(V)",
+        lambda items: Optional(items[0]) if len(items) else NONE,
+    ),
     function("optional.unwrap", "optional_unwrap", "list(optional(V)) -> list(V)", _unwrap),
     method("unwrapOpt", "optional_unwrapOpt", "list(optional(V)) -> list(V)", _unwrap),
-)  # fmt: skip
+)

@@ -14,7 +14,10 @@ from .formatting import format_text
 
 _UPPER = {code: code - 32 for code in range(ord("a"), ord("z") + 1)}
 _LOWER = {code - 32: code for code in _UPPER}
-_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+_SPACE = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
 _QUOTED = str.maketrans({
     "\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v", "\\": "\\\\",
     '"': '\\"',
@@ -93,7 +96,9 @@ def matches(text: str, pattern: str) -> bool:
 
 
 OVERLOADS = (
-    method("contains", "contains_string", "string, string -> bool", lambda text, part: part in text, terse=True),
+    method(
+        "contains", "contains_string", "string, string -> bool", lambda text, part: part in text, terse=True
+    ),
     method("endsWith", "ends_with_string", "string, string -> bool", str.endswith, terse=True),
     method("startsWith", "starts_with_string", "string, string -> bool", str.startswith, terse=True),
     function("matches", "matches", "string, string -> bool", matches, terse=True),
@@ -102,7 +107,9 @@ OVERLOADS = (
     method("indexOf", "string_index_of_string", "string, string -> int", _index_of),
     method("indexOf", "string_index_of_string_int", "string, string, int -> int", _index_of),
     method("lastIndexOf", "string_last_index_of_string", "string, string -> int", _last_index_of),
-    method("lastIndexOf", "string_last_index_of_string_int", "string, string, int -> int", _last_index_before),
+    method(
+        "lastIndexOf", "string_last_index_of_string_int", "string, string, int -> int", _last_index_before
+    ),
     method("lowerAscii", "string_lower_ascii", "string -> string", lambda text: text.translate(_LOWER)),
     method("upperAscii", "string_upper_ascii", "string -> string", lambda text: text.translate(_UPPER)),
     method("replace", "string_replace_string_string", "string, string, string -> string", _replace),
@@ -113,7 +120,9 @@ OVERLOADS = (
     method("substring", "string_substring_int_int", "string, int, int -> string", _substring),
     method("trim", "string_trim", "string -> string", lambda text: text.strip(_SPACE)),
     method("format", "string_format", "string, list(dyn) -> string", format_text),
-    function("strings.quote", "strings_quote", "string -> string", lambda text: f'"{text.translate(_QUOTED)}"'),
+    function(
+        "strings.quote", "strings_quote", "string -> string", lambda text: f'"{text.translate(_QUOTED)}"'
+    ),
     method("join", "list_join", "list(string) -> string", _join),
     method("join", "list_join_string", "list(string), string -> string", _join),
 )

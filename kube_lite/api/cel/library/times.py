@@ -15,7 +15,8 @@ from kube_lite.api.cel.values import Duration, Timestamp, checked_timestamp
 
 SECOND = 10**9
 _UNITS = {
-    "ns": 1, "us": 1000, "µs": 1000, "μs": 1000, "ms": 10**6, "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND,
+    "ns": 1, "us": 1000, "µs": 1000, "μs": 1000, "ms": 10**6, "s": SECOND, "m": 60 * SECOND,
+    "h": 3600 * SECOND,
 }  # fmt: skip
 _PART = re.compile(r"(\d*)(?:\.(\d*))?(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
 _MOMENT = re.compile(
@@ -54,8 +55,9 @@ _LONG_UNITS = {
     "d": 24 * 3600 * SECOND, "w": 7 * 24 * 3600 * SECOND,
 }  # fmt: skip
 _LONG_WORDS = {
-    "nano": "ns", "nanosecond": "ns", "micro": "us", "microsecond": "us", "milli": "ms", "millisecond": "ms",
-    "second": "s", "sec": "s", "minute": "m", "min": "m", "hour": "h", "hr": "h", "day": "d", "week": "w", "wk": "w",
+    "nano": "ns", "nanosecond": "ns", "micro": "us", "microsecond": "us", "milli": "ms",
+    "millisecond": "ms", "second": "s", "sec": "s", "minute": "m", "min": "m", "hour": "h", "hr": "h",
+    "day": "d", "week": "w", "wk": "w",
 }  # fmt: skip
 _LONG_PART = re.compile(r"\s*(\d{1,18}(?:\.\d{1,18})?)\s*([A-Za-zµ]+)")
 
@@ -79,7 +81,9 @@ def parse_long_duration(text: str) -> int:
     if unit not in _LONG_UNITS:
         raise ValueError(text)
     whole, _, fraction = found[1].partition(".")
-    total = int(whole) * _LONG_UNITS[unit] + int(fraction or 0) * _LONG_UNITS[unit] // 10 ** len(fraction)
+    total: int = int(whole) * _LONG_UNITS[unit] + int(fraction or 0) * _LONG_UNITS[unit] // 10 ** len(
+        fraction
+    )
     if total >= 1 << 63:
         raise ValueError(text)
     return total
@@ -92,8 +96,8 @@ def format_duration(nanoseconds: int) -> str:
     return f"{'-' if nanoseconds < 0 else ''}{whole}{fraction}s"
 
 
-def parse_timestamp(text: str) -> int:
-    """RFC 3339 → nanoseconds since 1970.
+def parse_timestamp(text: str) -> tuple[int, int]:
+    """RFC 3339 → nanoseconds since 1970, and the offset of its zone in seconds.
 
     Raises:
         ValueError: it is no moment.
@@ -102,30 +106,38 @@ def parse_timestamp(text: str) -> int:
     if found is None:
         raise ValueError(text)
     year, month, day, hour, minute, second, fraction, sign, zone_hours, zone_minutes = found.groups()
-    days, hours = int(day), int(hour)
     if int(year) == 0:  # a year that Python does not have; far outside what is allowed
-        return -(1 << 70)
-    moment = datetime(int(year), int(month), days, hours, int(minute), int(second), tzinfo=UTC) - _EPOCH
-    seconds = moment.days * _DAY + moment.seconds
+        return -(1 << 70), 0
+    moment = (
+        datetime(int(year), int(month), int(day), int(hour), int(minute), int(second), tzinfo=UTC) - _EPOCH
+    )
+    offset = 0
     if sign:
         if int(zone_hours) > 24 or int(zone_minutes) > 60:
             raise ValueError(text)
-        offset = int(zone_hours) * 3600 + int(zone_minutes) * 60
-        seconds -= -offset if sign == "-" else offset
-    return seconds * SECOND + int((fraction or "0")[:9].ljust(9, "0"))
+        offset = (int(zone_hours) * 3600 + int(zone_minutes) * 60) * (-1 if sign == "-" else 1)
+    seconds = moment.days * _DAY + moment.seconds - offset
+    return seconds * SECOND + int((fraction or "0")[:9].ljust(9, "0")), offset
 
 
-def format_timestamp(nanoseconds: int) -> str:
-    """Nanoseconds since 1970 → ``2024-05-01T12:00:00.5Z``."""
-    seconds, rest = divmod(nanoseconds, SECOND)
+def format_timestamp(moment: Timestamp) -> str:
+    """``2024-05-01T12:00:00.5Z``, in the zone it was written in."""
+    seconds, rest = divmod(moment.nanoseconds, SECOND)
     fraction = f".{rest:09d}".rstrip("0") if rest else ""
-    moment = _EPOCH + timedelta(seconds=seconds)
-    return f"{moment.year:04d}-{moment:%m-%dT%H:%M:%S}{fraction}Z"
+    try:
+        when = _EPOCH + timedelta(seconds=seconds + moment.offset)
+    except OverflowError as error:
+        raise EvaluationError("timestamp overflow") from error
+    zone = "Z"
+    if moment.offset:
+        hours, minutes = divmod(abs(moment.offset) // 60, 60)
+        zone = f"{'-' if moment.offset < 0 else '+'}{hours:02d}:{minutes:02d}"
+    return f"{when.year:04d}-{when:%m-%dT%H:%M:%S}{fraction}{zone}"
 
 
 def timestamp_from(text: str) -> Timestamp:
     """RFC 3339 → a moment, if it is within the years 1 to 9999."""
-    return checked_timestamp(parse_timestamp(text))
+    return checked_timestamp(*parse_timestamp(text))
 
 
 _PARTS: tuple[tuple[str, str, Callable[[datetime], int]], ...] = (
@@ -141,8 +153,8 @@ _PARTS: tuple[tuple[str, str, Callable[[datetime], int]], ...] = (
     ("getMilliseconds", "milliseconds", lambda moment: moment.microsecond // 1000),
 )
 _DURATIONS = (
-    ("getHours", "hours", 3600 * SECOND), ("getMinutes", "minutes", 60 * SECOND), ("getSeconds", "seconds", SECOND),
-    ("getMilliseconds", "milliseconds", 10**6),
+    ("getHours", "hours", 3600 * SECOND), ("getMinutes", "minutes", 60 * SECOND),
+    ("getSeconds", "seconds", SECOND), ("getMilliseconds", "milliseconds", 10**6),
 )  # fmt: skip
 
 

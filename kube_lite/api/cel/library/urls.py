@@ -153,7 +153,8 @@ def _escaped_path(address: Address) -> str:
     if _PATH_SAFE.fullmatch(path):
         return path
     return _ESCAPE_IN_PATH.sub(
-        lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode(errors="surrogatepass")), _unescaped(path)
+        lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode(errors="surrogatepass")),
+        _unescaped(path),
     )
 
 
@@ -164,7 +165,9 @@ def _query(address: Address) -> Map:
             continue
         key, _, value = part.partition("=")
         try:
-            found.setdefault(_unescaped(key.replace("+", " ")), []).append(_unescaped(value.replace("+", " ")))
+            found.setdefault(_unescaped(key.replace("+", " ")), []).append(
+                _unescaped(value.replace("+", " "))
+            )
         except ValueError:  # such parts are left out
             continue
     return Map(found.items())
@@ -174,7 +177,12 @@ OVERLOADS = (
     function("url", "string_to_url", "string -> url", _url),
     method("getScheme", "url_get_scheme", "url -> string", lambda address: address.value.scheme),
     method("getHost", "url_get_host", "url -> string", lambda address: address.value.host),
-    method("getHostname", "url_get_hostname", "url -> string", lambda address: _without_port(address.value.host)[0]),
+    method(
+        "getHostname",
+        "url_get_hostname",
+        "url -> string",
+        lambda address: _without_port(address.value.host)[0],
+    ),
     method("getPort", "url_get_port", "url -> string", lambda address: _without_port(address.value.host)[1]),
     method("getEscapedPath", "url_get_escaped_path", "url -> string", _escaped_path),
     method("getQuery", "url_get_query", "url -> map(string, list(string))", _query),

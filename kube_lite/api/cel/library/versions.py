@@ -53,8 +53,9 @@ def parse_version(text: str) -> Version:
         raise ValueError("No Major.Minor.Patch elements found")
     patch, plus, build = parts[2].partition("+")
     patch, dash, before = patch.partition("-")
-    numbers = [
-        _number(part, word) for part, word in zip((*parts[:2], patch), ("major", "minor", "patch"), strict=True)
+    major, minor, number = [
+        _number(part, word)
+        for part, word in zip((*parts[:2], patch), ("major", "minor", "patch"), strict=True)
     ]
     words = tuple(_before(each) for each in before.split(".")) if dash else ()
     for each in build.split(".") if plus else ():
@@ -62,7 +63,7 @@ def parse_version(text: str) -> Version:
             raise ValueError("Build meta data is empty")
         if not _ALPHANUMERIC.issuperset(each):
             raise ValueError(f"Invalid character(s) found in build meta data {go_quote(each)}")
-    return Version(*numbers, words)
+    return Version(major, minor, number, words)
 
 
 def _number(part: str, word: str) -> int:
