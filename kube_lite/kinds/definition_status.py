@@ -8,17 +8,14 @@ Source: ``apiextensions-apiserver/pkg/controller`` (``status``, ``establish``, `
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from kube_lite.api.gotext import go_quote
 from kube_lite.api.identity import Json
-from kube_lite.api.meta import annotations_of, conditions_of, is_condition_true, with_condition
+from kube_lite.api.meta import conditions_of, is_condition_true, with_condition
 from kube_lite.api.times import format_time
 
-from .outlines import APPROVAL, CLEANUP, Outline
-
-PROTECTED = ("k8s.io", "kubernetes.io")
-APPROVAL_SOURCE = "see https://github.com/kubernetes/enhancements/pull/1111"
+from .approval import approval_of, is_protected
+from .outlines import CLEANUP, Outline
 
 PENDING = (
     "InstanceDeletionPending",
@@ -133,37 +130,13 @@ def begin_deletion(definition: Json, now: float) -> Json:
     return {**definition, "metadata": marked, "status": terminating(definition, PENDING, now)}
 
 
-def is_protected(group: str) -> bool:
-    """Whether a group belongs to the community, whose APIs are reviewed."""
-    return any(group == name or group.endswith(f".{name}") for name in PROTECTED)
-
-
 def _approval(definition: Json) -> Json | None:
     """The condition about the review of a protected group's API; None for other groups."""
     if not is_protected(definition["spec"]["group"]):
         return None
+    state, why = approval_of(definition)
     type_ = "KubernetesAPIApprovalPolicyConformant"
-    text = annotations_of(definition).get(APPROVAL, "")
-    if not text:
-        why = f'protected groups must have approval annotation "{APPROVAL}", {APPROVAL_SOURCE}'
-        return _condition(type_, False, "MissingAnnotation", why)
-    if text.startswith("unapproved"):
-        return _condition(type_, False, "UnapprovedAnnotation", f"not approved: {go_quote(text)}")
-    if _is_url(text):
-        return _condition(type_, True, "ApprovedAnnotation", f"approved in {text}")
-    why = (
-        f'protected groups must have approval annotation "{APPROVAL}" with either a URL or a reason starting '
-        f'with "unapproved", {APPROVAL_SOURCE}'
-    )
-    return _condition(type_, False, "InvalidAnnotation", why)
-
-
-def _is_url(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return False
-    return bool(parts.scheme and parts.netloc)
+    return _condition(type_, state == "Approved", f"{state}Annotation", why)
 
 
 def _condition(type_: str, status: bool, reason: str, message: str) -> Json:

@@ -8,7 +8,7 @@ Documents are walked as they are written; a path is a chain of pairs that is spe
 is wrong there. Source: ``apiextensions-apiserver/pkg/apiserver/schema/{validation,complete,convert}.go``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from kube_lite.api.errors import Cause
@@ -49,6 +49,16 @@ NOTHING: dict[str, tuple[Any, ...]] = {
     "x-kubernetes-map-type": (None,),
 }
 """Those of them that count even when they are empty, and the values that are as good as none."""
+RULES = "x-kubernetes-validations"
+EXTENSIONS = (
+    "x-kubernetes-preserve-unknown-fields",
+    "x-kubernetes-embedded-resource",
+    "x-kubernetes-int-or-string",
+    "x-kubernetes-list-map-keys",
+    "x-kubernetes-list-type",
+    RULES,
+)
+"""What only structural schemas may have."""
 UNTYPED = ("x-kubernetes-int-or-string", "x-kubernetes-preserve-unknown-fields")
 """What says enough of a value that a type is not needed."""
 _UNUSUAL = frozenset({*UNSUPPORTED, *JUNCTORS, "not", "x-kubernetes-preserve-unknown-fields"})
@@ -104,6 +114,28 @@ def subschemas(document: Json) -> Iterator[Json]:
         for below in (document.get(name) or {}).values():
             if isinstance(below, dict):
                 yield below
+
+
+def has(document: Json | None, test: Callable[[Json], bool]) -> bool:
+    """Whether a schema or any part of it passes a test."""
+    if document is None:
+        return False
+    return test(document) or any(has(below, test) for below in subschemas(document))
+
+
+def has_default(document: Json) -> bool:
+    """Whether this very part has a default."""
+    return document.get("default") is not None
+
+
+def has_rules(document: Json) -> bool:
+    """Whether this very part has rules in CEL."""
+    return bool(document.get(RULES))
+
+
+def has_extensions(document: Json) -> bool:
+    """Whether this very part has a word that only structural schemas may have."""
+    return any(document.get(word) is not None for word in EXTENSIONS)
 
 
 def unsupported(document: Json) -> str:

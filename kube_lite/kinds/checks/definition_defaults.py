@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from kube_lite.api.custom.checker import DefaultChecker
+from kube_lite.api.custom.findings import NOWHERE
 from kube_lite.api.custom.parts import check_resources
 from kube_lite.api.custom.pruning import prune_value, read_resources
-from kube_lite.api.custom.structure import spell
+from kube_lite.api.custom.structure import has, has_rules, spell
 from kube_lite.api.custom.values import same
 from kube_lite.api.errors import Cause
 from kube_lite.api.fielderrors import invalid
@@ -84,13 +85,22 @@ def _check_default(document: Json, path: str, *, pruned: bool) -> Iterator[Cause
         if found:
             yield from found
             return
-    yield from _values(given, schema, path)
+    yield from _values(document, schema, path)
 
 
-def _values(given: Any, schema: Schema, path: str) -> Iterator[Cause]:
+def _values(document: Json, schema: Schema, path: str) -> Iterator[Cause]:
+    given = document["default"]
     checker = schema.made(DefaultChecker)
     if not checker.accepts(given):
         yield from checker.explain(given, "").causes(path)
+    elif has(document, has_rules):
+        from kube_lite.api.custom.rules import Rules
+
+        rules = Rules(schema)
+        for cause in rules.validate(given, given) or rules.validate(given):
+            field = "" if cause.field == NOWHERE else cause.field
+            dot = "" if not field or field.startswith("[") else "."
+            yield cause._replace(field=f"{path}{dot}{field}")
 
 
 def _check_in_meta(document: Json, path: str, resource: Json, steps: Steps) -> Iterator[Cause]:
@@ -106,7 +116,7 @@ def _check_in_meta(document: Json, path: str, resource: Json, steps: Steps) -> I
         told = wrong[0] if len(wrong) == 1 else "[" + ", ".join(dict.fromkeys(wrong)) + "]"
         yield invalid(path, given, f"must result in valid metadata: {told}")
         return
-    yield from _values(given, _parse(document), path)
+    yield from _values(document, _parse(document), path)
 
 
 def _surround(value: Any, steps: Steps) -> Json:

@@ -9,11 +9,11 @@ Source: ``validateCustomResourceDefinitionValidation`` and what it calls, in
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from kube_lite.api.custom.fieldpaths import BadPath, place_of
-from kube_lite.api.custom.structure import spell, subschemas, unsupported, violations
+from kube_lite.api.custom.structure import RULES, has, has_default, has_rules, spell, unsupported, violations
 from kube_lite.api.errors import Cause
 from kube_lite.api.fielderrors import forbidden, invalid, not_supported, required
 from kube_lite.api.identity import Json
@@ -30,23 +30,17 @@ ROOT_FIELDS = (
 )  # fmt: skip
 """What may stand at the root where ``status`` is a subresource."""
 REASONS = ("FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired")
-RULES = "x-kubernetes-validations"
 PRESERVE = "x-kubernetes-preserve-unknown-fields"
 LIST_TYPE = "x-kubernetes-list-type"
 MAP_KEYS = "x-kubernetes-list-map-keys"
 MAP_TYPE = "x-kubernetes-map-type"
 EMBEDDED = "x-kubernetes-embedded-resource"
-EXTENSIONS = (PRESERVE, EMBEDDED, "x-kubernetes-int-or-string", MAP_KEYS, LIST_TYPE, RULES)
-"""Those that only structural schemas may have."""
 SUBRESOURCE = "at the root of the schema if the status subresource is enabled"
 SPECIAL = frozenset({
     "default", "id", "additionalItems", "patternProperties", "definitions", "dependencies", "$ref",
     "uniqueItems", EMBEDDED, PRESERVE, MAP_TYPE, LIST_TYPE, MAP_KEYS, RULES,
 })  # fmt: skip
 """Words that a rule for single parts is about."""
-
-CheckRules = Callable[[Json, str], list[Cause]]
-"""What is wrong with the rules in CEL of a schema at a path."""
 
 
 class Demands(NamedTuple):
@@ -74,23 +68,6 @@ class _Place(NamedTuple):
     no_default: str | None = None
     """Why there may be no default; None where there may."""
     in_meta: bool = False
-
-
-def has(document: Json | None, test: Callable[[Json], bool]) -> bool:
-    """Whether a schema or any part of it passes a test."""
-    if document is None:
-        return False
-    return test(document) or any(has(below, test) for below in subschemas(document))
-
-
-def has_default(document: Json) -> bool:
-    """Whether this very part has a default."""
-    return document.get("default") is not None
-
-
-def has_extensions(document: Json) -> bool:
-    """Whether this very part has a word that only structural schemas may have."""
-    return any(document.get(word) is not None for word in EXTENSIONS)
 
 
 def demands_after(schemas: list[Json]) -> Demands:
@@ -122,15 +99,12 @@ def _has_unpruned_defaults(document: Json) -> bool:
     return any("must not have unknown fields" in cause.message for cause in check_defaults(document, ""))
 
 
-def check_schema(
-    document: Json, path: str, demands: Demands, *, has_status: bool, check_rules: CheckRules | None = None
-) -> list[Cause]:
+def check_schema(document: Json, path: str, demands: Demands, *, has_status: bool) -> list[Cause]:
     """What is wrong with the schema of a version.
 
     Args:
         path: of the document, ending in ``openAPIV3Schema``.
         has_status: ``status`` is a subresource.
-        check_rules: called when the schema is fine otherwise.
     """
     causes = list(_check_root(document, path, has_status=has_status))
     impossible, sound = "", False
@@ -143,11 +117,21 @@ def check_schema(
         sound = not impossible and not found
     parts = list(_check_part(document, path, _Place(demands), is_root=True))
     causes += parts
-    if sound and not parts and check_rules is not None:
-        causes += check_rules(document, path)
+    if sound and has(document, has_rules):
+        causes += _check_rules(document, path, parts)
     if impossible and not causes:
         causes.append(invalid(path, "", impossible))
     return causes
+
+
+def _check_rules(document: Json, path: str, wrong: list[Cause]) -> Iterator[Cause]:
+    """The rules of parts in which nothing is wrong otherwise."""
+    from kube_lite.api.custom.rules import check_rules  # compiling takes much that few definitions need
+
+    for cause in check_rules(document, path):
+        part = cause.field.partition(f".{RULES}")[0]
+        if not any(other.field.startswith(part) for other in wrong):
+            yield cause
 
 
 def _check_root(document: Json, path: str, *, has_status: bool) -> Iterator[Cause]:

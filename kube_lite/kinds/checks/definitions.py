@@ -11,12 +11,10 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from kube_lite.api.custom.fieldpaths import BadPath, place_of
-from kube_lite.api.custom.formats import is_request_uri
-from kube_lite.api.custom.structure import unsupported
+from kube_lite.api.custom.structure import has, has_default, has_extensions, unsupported
 from kube_lite.api.errors import Cause
 from kube_lite.api.fielderrors import (
     duplicate,
-    forbidden,
     immutable,
     invalid,
     not_supported,
@@ -25,28 +23,24 @@ from kube_lite.api.fielderrors import (
 )
 from kube_lite.api.identity import Json
 from kube_lite.api.names import check_label_1035, check_subdomain
+from kube_lite.kinds.approval import approval_of, is_protected
+from kube_lite.kinds.outlines import APPROVAL
 
+from .definition_conversion import REVIEW_VERSIONS, check_conversion
 from .definition_schemas import (
-    CheckRules,
     Demands,
     check_schema,
     demands_after,
-    has,
-    has_default,
-    has_extensions,
 )
 from .go_schema import go_versions
-from .webhook_clients import check_bundle, check_service, check_url
+from .webhook_clients import check_bundle
 
 COLUMN_TYPES = ("boolean", "date", "integer", "number", "string")
 COLUMN_FORMATS = ("byte", "date", "date-time", "double", "float", "int32", "int64", "password")
 SELECTABLE_TYPES = ("string", "boolean", "integer")
 SELECTABLE_MAX = 8  # fields of one version
 WARNING_MAX = 256  # bytes
-REVIEW_VERSIONS = ("v1", "v1beta1")
-APPROVAL = "api-approved.kubernetes.io"
 APPROVAL_PATH = f"metadata.annotations[{APPROVAL}]"
-PROTECTED = ("k8s.io", "kubernetes.io")
 SHARED = ("schema", "subresources", "additionalPrinterColumns", "selectableFields")
 """What is lifted to the top where all versions agree in it."""
 
@@ -201,36 +195,16 @@ def _check_stored(stored: list[str], versions: list[Json]) -> Iterator[Cause]:
             yield invalid(f"{path}[{position}]", name, why)
 
 
-def is_protected(group: str) -> bool:
-    """Whether a group is the community's, so that its definitions need to be approved."""
-    return group in PROTECTED or group.endswith(tuple(f".{name}" for name in PROTECTED))
-
-
-def approval(annotations: Json | None) -> tuple[str, str]:
-    """Whether a definition is ``approved``, ``bypassed``, ``missing`` or ``invalid``; and why."""
-    given = (annotations or {}).get(APPROVAL) or ""
-    needed = f'protected groups must have approval annotation "{APPROVAL}"'
-    see = "see https://github.com/kubernetes/enhancements/pull/1111"
-    if not given:
-        return "missing", f"{needed}, {see}"
-    if given.startswith("unapproved"):
-        return "bypassed", f'not approved: "{given}"'
-    if is_request_uri(given) and given.partition("://")[2].partition("/")[0]:
-        return "approved", f"approved in {given}"
-    return "invalid", f'{needed} with either a URL or a reason starting with "unapproved", {see}'
-
-
 def _check_approval(definition: Json, old: Json | None) -> Iterator[Cause]:
     if not is_protected((definition.get("spec") or {}).get("group") or ""):
         return
-    annotations = definition["metadata"].get("annotations")
-    state, why = approval(annotations)
-    if old is not None and approval(old["metadata"].get("annotations"))[0] == state:
+    state, why = approval_of(definition)
+    if old is not None and approval_of(old).state == state:
         return
-    if state == "missing":
+    if state == "Missing":
         yield required(APPROVAL_PATH, why)
-    elif state == "invalid":
-        yield invalid(APPROVAL_PATH, annotations[APPROVAL], why)
+    elif state == "Invalid":
+        yield invalid(APPROVAL_PATH, definition["metadata"]["annotations"][APPROVAL], why)
 
 
 def _check_spec(spec: _Spec, demands: _Demands) -> Iterator[Cause]:
@@ -259,7 +233,12 @@ def _check_spec(spec: _Spec, demands: _Demands) -> Iterator[Cause]:
     yield from _check_names_given(whole.get("names") or {})
     has_status = any(_has_status(part.get("subresources")) for part in (top, *spec.versions))
     yield from _check_offer(top, "spec", "spec.validation", has_status, demands)
-    yield from _check_conversion(whole.get("conversion") or {}, spec.preserves, demands)
+    yield from check_conversion(
+        whole.get("conversion") or {},
+        preserves=spec.preserves,
+        any_version=not demands.review_version,
+        any_bundle=not demands.good_bundle,
+    )
 
 
 def _check_group(group: str) -> Iterator[Cause]:
@@ -324,7 +303,7 @@ def _check_offer(
     document = _document(part.get("schema"))
     if document is not None:
         here = f"{schema_path}.openAPIV3Schema"
-        yield from check_schema(document, here, demands.schema, has_status=has_status, check_rules=_rules())
+        yield from check_schema(document, here, demands.schema, has_status=has_status)
     yield from _check_scale((part.get("subresources") or {}).get("scale"), f"{path}.subresources.scale")
     for position, column in enumerate(part.get("additionalPrinterColumns") or ()):
         yield from _check_column(column, f"{path}.additionalPrinterColumns[{position}]")
@@ -334,10 +313,6 @@ def _check_offer(
         yield from _check_selectable(
             fields, document, here, is_crowded=part.get("name", "") in demands.crowded
         )
-
-
-def _rules() -> CheckRules | None:
-    return None
 
 
 def _check_scale(scale: Json | None, path: str) -> Iterator[Cause]:
@@ -451,57 +426,3 @@ def _check_labels(given: Iterable[str], path: str) -> Iterator[Cause]:
         wrong = ",".join(check_label_1035(name))
         if wrong:
             yield invalid(f"{path}[{position}]", name, wrong)
-
-
-def _check_conversion(conversion: Json, preserves: bool, demands: _Demands) -> Iterator[Cause]:
-    path, strategy = "spec.conversion", conversion.get("strategy") or ""
-    webhook = conversion.get("webhook") or {}
-    if conversion and strategy != "None" and preserves:
-        why = "must be None if spec.preserveUnknownFields is true"
-        yield invalid(f"{path}.strategy", strategy, why)
-    if not conversion:
-        return
-    if not strategy:
-        yield required(f"{path}.strategy")
-    elif strategy not in ("None", "Webhook"):
-        yield not_supported(f"{path}.strategy", strategy, ("None", "Webhook"))
-    versions, client = webhook.get("conversionReviewVersions"), webhook.get("clientConfig")
-    if strategy == "Webhook":
-        yield from _check_client(client, f"{path}.webhookClientConfig", demands)
-        yield from _check_reviews(versions or [], f"{path}.conversionReviewVersions", demands)
-        return
-    for name, given in (("webhookClientConfig", client is not None), ("conversionReviewVersions", versions)):
-        if given:
-            yield forbidden(f"{path}.{name}", "should not be set when strategy is not set to Webhook")
-
-
-def _check_client(client: Json | None, path: str, demands: _Demands) -> Iterator[Cause]:
-    if client is None:
-        yield required(path, "required when strategy is set to Webhook")
-        return
-    url, service = client.get("url"), client.get("service")
-    if (url is None) == (service is None):
-        yield required(path, "exactly one of url or service is required")
-    elif url is not None:
-        yield from check_url(f"{path}.url", url)
-    elif service is not None:
-        # The reference takes one name for the other.
-        swapped = {**service, "name": service.get("namespace"), "namespace": service.get("name")}
-        yield from check_service(f"{path}.service", swapped)
-    if client.get("caBundle") and demands.good_bundle:
-        yield from check_bundle(f"{path}.caBundle", client["caBundle"])
-
-
-def _check_reviews(versions: list[str], path: str, demands: _Demands) -> Iterator[Cause]:
-    if not versions:
-        yield required(path)
-        return
-    for position, version in enumerate(versions):
-        here = f"{path}[{position}]"
-        if version in versions[:position]:
-            yield invalid(here, version, "duplicate version")
-            continue
-        for why in check_label_1035(version):
-            yield invalid(here, version, why)
-    if demands.review_version and set(versions).isdisjoint(REVIEW_VERSIONS):
-        yield invalid(path, versions, f"must include at least one of {', '.join(REVIEW_VERSIONS)}")
