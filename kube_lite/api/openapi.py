@@ -5,7 +5,7 @@ document of everything, as JSON or, for older kubectls, as protobuf. A definitio
 only references and the two scalar types with more than one form are written differently.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 
 from .identity import GroupVersion, Json
@@ -61,7 +61,7 @@ def fingerprint(
     rows = [
         repr((row.plural, row.kind, row.verbs, row.subresources)) for row in _rows(registry, group_version)
     ]
-    own = [_text_of(definitions, row.schema) for row in _rows(registry, group_version)]
+    own = [row.schema_tag or _text_of(definitions, row.schema) for row in _rows(registry, group_version)]
     return sha256("\n".join((version, str(group_version), *rows, *own)).encode()).hexdigest().upper()
 
 
@@ -74,10 +74,12 @@ def v3(
     registry: Registry, definitions: Definitions, group_version: GroupVersion, version: str = "v1.36.0"
 ) -> Json:
     """The document at ``/openapi/v3/apis/<group>/<version>``."""
-    found = list(paths(group_version, _rows(registry, group_version)))
-    names = _needed(definitions, found)
-    schemas = {name: _v3_schema(definitions, name) for name in names}
-    for row in _rows(registry, group_version):
+    rows = _rows(registry, group_version)
+    found = list(paths(group_version, rows))
+    custom = _custom_schemas(rows, definitions)
+    schemas = {name: _v3_schema(definitions, name) for name in _needed(definitions, found, custom)}
+    schemas |= {name: _rewrite(document, _v3_reference) for name, document in custom.items()}
+    for row in rows:
         if row.schema not in definitions:
             schemas |= _unknown_kind(row)
     return {
@@ -98,7 +100,9 @@ def v2(registry: Registry, definitions: Definitions, version: str = "v1.36.0") -
         for group_version in registry.group_versions()
         for path in paths(group_version, _rows(registry, group_version))
     ]
-    schemas = {name: _v2_schema(definitions, name) for name in _needed(definitions, found)}
+    custom = _custom_schemas(registry, definitions, is_v2=True)
+    schemas = {name: _v2_schema(definitions, name) for name in _needed(definitions, found, custom)}
+    schemas |= {name: _rewrite(document, _v2_reference) for name, document in custom.items()}
     for row in registry:
         if row.schema not in definitions:
             schemas |= _unknown_kind(row)
@@ -123,8 +127,21 @@ def _rows(registry: Registry, group_version: GroupVersion) -> list[Resource]:
     return [row for row in registry if (row.group, row.version) == group_version]
 
 
-def _needed(definitions: Definitions, found: Iterable[Path]) -> list[str]:
-    """The definitions that operations name, and all that those refer to."""
+def _custom_schemas(
+    rows: Iterable[Resource], definitions: Definitions, *, is_v2: bool = False
+) -> dict[str, Json]:
+    """The schemas of the rows that come from CustomResourceDefinitions."""
+    schemas: dict[str, Json] = {}
+    for row in rows:
+        if row.definition:
+            from .openapi_custom import custom_schemas  # documents do without while there are none
+
+            schemas |= custom_schemas(row, definitions, is_v2=is_v2)
+    return schemas
+
+
+def _needed(definitions: Definitions, found: Iterable[Path], custom: Mapping[str, Json]) -> list[str]:
+    """The definitions that operations name, and all that those refer to; but those that are there already."""
     waiting = {
         name
         for path in found
@@ -132,6 +149,9 @@ def _needed(definitions: Definitions, found: Iterable[Path]) -> list[str]:
         for name in (operation.response, operation.body)
         if name
     }
+    for document in custom.values():
+        waiting.update(_references(document))
+    waiting -= custom.keys()
     needed: set[str] = set()
     while waiting:
         name = waiting.pop()
@@ -247,8 +267,16 @@ def _v3_path(path: Path) -> Json:
     return item
 
 
+def _forms(operation: Operation) -> tuple[Sequence[str], Sequence[str]]:
+    """The media types of answers and of patches; custom resources have no protobuf and no strategic merge."""
+    if operation.is_custom:
+        return JSON_TYPES[:2], (*PATCH_TYPES[:2], PATCH_TYPES[3])
+    return JSON_TYPES, PATCH_TYPES
+
+
 def _v3_operation(operation: Operation) -> Json:
     entry = _extensions(operation)
+    forms, patches = _forms(operation)
     if operation.query:
         entry["parameters"] = [
             {"name": name, "in": "query", "schema": {"type": _scalar(name), "uniqueItems": True}}
@@ -256,7 +284,7 @@ def _v3_operation(operation: Operation) -> Json:
         ]
     if operation.body:
         schema = {"$ref": f"#/components/schemas/{operation.body}"}
-        types = PATCH_TYPES if operation.method == "patch" else ("*/*",)
+        types = patches if operation.method == "patch" else ("*/*",)
         entry["requestBody"] = {"content": {type_: {"schema": schema} for type_ in types}}
         if operation.body != DELETE_OPTIONS:
             entry["requestBody"]["required"] = True
@@ -264,7 +292,7 @@ def _v3_operation(operation: Operation) -> Json:
         content: Json = {"*/*": {"schema": {"type": "string"}}}
     else:
         schema = {"$ref": f"#/components/schemas/{operation.response}"}
-        content = {type_: {"schema": schema} for type_ in JSON_TYPES}
+        content = {type_: {"schema": schema} for type_ in forms}
     answers: Json = {"200": {"description": "OK", "content": content}}
     if operation.method == "post" and operation.response != TEXT:
         answers |= {"201": {"description": "Created", "content": content}}
@@ -284,8 +312,9 @@ def _v2_path(path: Path) -> Json:
 
 def _v2_operation(operation: Operation) -> Json:
     entry = _extensions(operation)
-    entry["consumes"] = list(PATCH_TYPES if operation.method == "patch" else ("*/*",))
-    entry["produces"] = ["*/*"] if operation.response == TEXT else list(JSON_TYPES)
+    forms, patches = _forms(operation)
+    entry["consumes"] = list(patches if operation.method == "patch" else ("*/*",))
+    entry["produces"] = ["*/*"] if operation.response == TEXT else list(forms)
     entry["schemes"] = ["https"]
     parameters: list[Json] = []
     if operation.body:

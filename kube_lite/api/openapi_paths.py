@@ -51,6 +51,8 @@ class Operation(NamedTuple):
     response: str
     body: str = ""
     query: tuple[str, ...] = ()
+    is_custom: bool = False
+    """It is about a resource that comes from a CustomResourceDefinition."""
 
 
 class Path(NamedTuple):
@@ -70,6 +72,11 @@ def definition_of(row: Resource) -> str:
     return row.schema or ".".join((*reversed(row.group.split(".")), row.version, row.kind))
 
 
+def list_of(row: Resource) -> str:
+    """The definition of its lists."""
+    return definition_of(row).removesuffix(row.kind) + row.kind_of_list
+
+
 def prefix_of(group_version: GroupVersion) -> str:
     """``/api/v1``, ``/apis/apps/v1``."""
     return f"/apis/{group_version}" if group_version.group else f"/api/{group_version.version}"
@@ -79,9 +86,17 @@ def paths(group_version: GroupVersion, rows: Iterable[Resource]) -> Iterator[Pat
     """Every path of a group and version."""
     prefix, tag = prefix_of(group_version), _tag(group_version)
     resources = Operation("get", "", f"get{tag}APIResources", None, RESOURCE_LIST)
-    yield Path(f"{prefix}/", [resources])
+    has_built_in = False
     for row in rows:
-        yield from _paths_of(prefix, tag, row)
+        if not row.definition:
+            has_built_in = True
+            yield from _paths_of(prefix, tag, row)
+            continue
+        for path in _paths_of(prefix, tag, row):
+            operations = [operation._replace(is_custom=True) for operation in path.operations]
+            yield path._replace(operations=operations)
+    if has_built_in:
+        yield Path(f"{prefix}/", [resources])
 
 
 def _tag(group_version: GroupVersion) -> str:
@@ -94,7 +109,7 @@ def _paths_of(prefix: str, tag: str, row: Resource) -> Iterator[Path]:
     scoped = f"{prefix}/namespaces/{{namespace}}/{row.plural}" if row.namespaced else f"{prefix}/{row.plural}"
     kind = f"{tag}{'Namespaced' if row.namespaced else ''}{row.kind}"
     schema = definition_of(row)
-    listing = Operation("get", "list", f"list{kind}", row.gvk, f"{definition_of(row)}List", query=_SELECT)
+    listing = Operation("get", "list", f"list{kind}", row.gvk, list_of(row), query=_SELECT)
     collection = []
     if "list" in row.verbs:
         collection.append(listing)
@@ -113,7 +128,7 @@ def _paths_of(prefix: str, tag: str, row: Resource) -> Iterator[Path]:
         yield Path(f"{scoped}/{{name}}", list(_object_operations(row, kind, row.verbs)))
     for sub in row.subresources:
         yield from _subresource_paths(f"{scoped}/{{name}}/{sub.name}", kind, row, sub)
-    if "watch" in row.verbs:
+    if "watch" in row.verbs and not row.definition:
         yield from _watch_paths(prefix, tag, row, scoped.removeprefix(prefix))
 
 

@@ -50,6 +50,8 @@ class Resource:
     """The resource of another group whose objects these are, under another name."""
     definition: str = ""
     """Name of the CustomResourceDefinition that it comes from; empty for what is built in."""
+    schema_tag: str = ""
+    """Changes when the schema of such a resource does."""
     list_kind: str = ""
     """What lists of it are called; empty for ``<kind>List``."""
     strategy: Strategy = field(default_factory=Strategy, compare=False)

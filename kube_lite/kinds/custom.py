@@ -383,5 +383,6 @@ def _row(outline: Outline, version: Version, schema: Callable[[str], Schema]) ->
         storage_version=outline.storage,
         strategy=CustomStrategy(outline, version, lambda: schema(name)),
         definition=outline.name,
+        schema_tag=version.tag,
         list_kind=names.get("listKind") or "",
     )
