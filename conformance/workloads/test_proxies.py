@@ -1,4 +1,4 @@
-"""What is behind the API server: Pods, Services and nodes through ``proxy``; and the API from within a Pod."""
+"""What is behind the API server: Pods, Services and nodes through ``proxy``; the API from within a Pod."""
 
 import json
 
