@@ -55,6 +55,11 @@ def convert(obj: Json, wanted: GroupVersionKind) -> Json:
     return {**obj, "apiVersion": wanted.api_version, "kind": wanted.kind}
 
 
+def is_renaming(given: GroupVersionKind, wanted: GroupVersionKind) -> bool:
+    """Whether two versions differ in ``apiVersion`` alone."""
+    return given.kind == wanted.kind and _way(given) is None and _way(wanted) is None
+
+
 @lru_cache(maxsize=256)
 def _way(gvk: GroupVersionKind) -> Way | None:
     """How a version gets to the stored one and back; None if ``apiVersion`` is all that differs."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias, Union
 
 import orjson
 
-from kube_lite.api.identity import GroupVersionKind, Json
+from kube_lite.api.identity import GroupVersionKind, Json, parse_api_version
 from kube_lite.api.resource import Resource
 from kube_lite.kinds import conversions
 
@@ -39,6 +39,9 @@ def in_version(stored: Stored, wanted: View) -> Stored:
     """The same state of the object as ``wanted`` has it; what selectors see of it stays."""
     if not isinstance(wanted, GroupVersionKind):
         return wanted.show(stored)
+    renamed = _renamed(stored, wanted)
+    if renamed is not None:
+        return renamed
     obj = conversions.convert(stored.object, wanted)
     if obj is stored.object:
         return stored
@@ -47,6 +50,23 @@ def in_version(stored: Stored, wanted: View) -> Stored:
     converted.__dict__["object"] = obj  # fills the cached properties
     converted.__dict__["facts"] = stored.facts._replace(splice=-1)
     return converted
+
+
+def _renamed(stored: Stored, wanted: GroupVersionKind) -> Stored | None:
+    """The same bytes under another ``apiVersion``, unread; None where more than that differs."""
+    beginning = b'{"kind":"%s","apiVersion":"' % wanted.kind.encode()
+    raw, start = stored.raw, len(beginning)
+    if not stored.header or not raw.startswith(beginning):
+        return None
+    end = raw.index(b'"', start)
+    given = GroupVersionKind(*parse_api_version(raw[start:end].decode()), wanted.kind)
+    if not conversions.is_renaming(given, wanted):
+        return None
+    name = wanted.api_version.encode()
+    renamed = Stored(beginning + name + raw[end:], stored.revision)
+    facts = stored.facts
+    renamed.__dict__["facts"] = facts._replace(splice=facts.splice + len(name) - (end - start))
+    return renamed
 
 
 def as_stored_version(resource: Resource, obj: Json) -> Json:

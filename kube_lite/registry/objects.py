@@ -18,7 +18,7 @@ from kube_lite_storage.errors import KeyExists, StoreError
 from kube_lite_storage.types import Compare, Delete, KeyValue, Put, Txn
 
 from kube_lite.api.errors import not_found
-from kube_lite.api.identity import GroupResource, Json, ObjectKey, key_of
+from kube_lite.api.identity import GroupResource, GroupVersionKind, Json, ObjectKey, key_of
 from kube_lite.api.resource import Resource
 
 from . import keys
@@ -29,6 +29,7 @@ from .stored import Stored, as_stored, encode
 __all__ = ["NOTHING_ELSE", "Also", "Objects", "Store", "Survey", "Taken"]
 
 SURVEYS = 64  # whole resources kept decoded for rules that look at all of them
+VIEWS = 1024  # objects remembered in another version than the stored one
 RECENT = 512  # versions remembered; enough for what is under way to watchers, a few MB at most
 REMEMBERED_BYTES = 32 * 1024  # larger ones are not
 
@@ -67,6 +68,7 @@ class Objects:
         self._recent: dict[tuple[bytes, int], Stored] = {}
         self._newest: dict[bytes, Stored] = {}
         self._peeked: dict[bytes, Stored] = {}
+        self._views: dict[tuple[int, bytes, GroupVersionKind], Stored] = {}
         self._surveyed: dict[bytes, Survey] = {}
 
     def find(self, resource: Resource, key: ObjectKey) -> Stored | None:
@@ -141,8 +143,21 @@ class Objects:
         return recent if recent is not None else Stored(item.value, item.revision, item.header)
 
     def seen(self, stored: Stored, wanted: View | None) -> Stored:
-        """The object as a row shows it; ``wanted`` is what ``converting.foreign`` says of the row."""
-        return stored if wanted is None else in_version(stored, wanted)
+        """The object as a row shows it; ``wanted`` is what ``converting.foreign`` says of the row.
+
+        What was converted lately is remembered for those who list the same again.
+        """
+        if wanted is None:
+            return stored
+        if not stored.header or not isinstance(wanted, GroupVersionKind):
+            return in_version(stored, wanted)
+        key = (stored.revision, stored.header, wanted)
+        view = self._views.get(key)
+        if view is None:
+            view = self._views[key] = in_version(stored, wanted)
+            if len(self._views) > VIEWS:
+                del self._views[next(iter(self._views))]
+        return view
 
     def shared(self, item: KeyValue) -> Stored:
         """As ``of``, and the same ``Stored`` for everybody who asks soon: for events, which go to many."""
