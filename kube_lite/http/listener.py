@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
+from aiohttp.http import SERVER_SOFTWARE
 from aiohttp.http_exceptions import LineTooLong
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD
@@ -161,6 +162,14 @@ class Connection(RequestHandler):
             self.deadlines.discard(deadline)
 
 
+class HttpRequest(BaseRequest):
+    """A request whose answer does not tell what programs the server is made of."""
+
+    async def _prepare_hook(self, response: StreamResponse) -> None:
+        if response.headers.get("Server") == SERVER_SOFTWARE:  # that of a proxied answer stays
+            del response.headers["Server"]
+
+
 class Connections(Server):
     """All connections of one server."""
 
@@ -237,7 +246,7 @@ async def listening(
     loop = asyncio.get_running_loop()
 
     def make_request(message, payload, protocol, writer, task):  # type: ignore[no-untyped-def]  # aiohttp's
-        return BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=MAX_BODY_BYTES)
+        return HttpRequest(message, payload, protocol, writer, task, loop, client_max_size=MAX_BODY_BYTES)
 
     connections = Connections(
         handler,

@@ -32,6 +32,7 @@ from .represent import object_bytes, with_pretty
 from .respond import COMPRESSED_FROM
 
 KEPT_PATHS = 1024
+KEPT_HEADER_BYTES = 16 * 1024  # with each connection
 KEPT_OBJECTS = 512  # in protobuf, which takes longer to write than all the rest; those who ask, ask again
 KEPT_BYTES = 16 * 1024  # larger ones are not kept, so that all together cannot be more than 8 MiB
 UNUSUAL = ("Audit-Id", "Expect")
@@ -75,7 +76,8 @@ class QuickReads:
         path = self._path(message.path)
         wish = connection.wish
         if wish is None or wish.raw != message.raw_headers:
-            wish = connection.wish = _wish_of(message)
+            wish = _wish_of(message)
+            connection.wish = wish if _is_small(wish) else None
         if path is None or not wish.is_usual or self._limits.is_full("readOnly"):
             return None
         row, query = path.resource, path.query
@@ -86,7 +88,7 @@ class QuickReads:
             user = self._entrance.user_of(connection, wish.token)
             request = Request("get", row, user, path.namespace, path.name, query=query)
             body = self._body(self._pipeline.get(request), form, path)
-        except ApiError:
+        except Exception:  # the long way runs into the same, and tells the client or the log
             return None
         if len(body) >= COMPRESSED_FROM:
             return None
@@ -139,6 +141,10 @@ class QuickReads:
             return None
         route = route_of(asked, address.query)
         return Path(target.resource, target.namespace, target.name, address.query, route)
+
+
+def _is_small(wish: Wish) -> bool:
+    return sum(len(name) + len(value) for name, value in wish.raw) <= KEPT_HEADER_BYTES
 
 
 def _wish_of(message: RawRequestMessage) -> Wish:

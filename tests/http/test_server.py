@@ -13,6 +13,7 @@ from kube_lite.api.identity import GroupVersionResource
 from kube_lite.http.app import ApiServer
 from kube_lite.http.listener import CannotListen
 from kube_lite.kit.service import running
+from kube_lite.verbs.request import Answer, Request
 
 from .site import Site, config_map, site_in
 
@@ -30,6 +31,31 @@ async def test_what_is_created_is_read_back_byte_for_byte_as_it_is_stored(site: 
         assert (response.status, await response.read()) == (200, created)
         assert response.headers["Content-Type"] == "application/json"
         assert response.headers["Cache-Control"] == "no-cache, private"
+
+
+@pytest.mark.parametrize(
+    "path", [f"{PATH}/a", f"{PATH}/b", PATH, f"{PATH}?watch=1&timeoutSeconds=1", "/version"]
+)
+async def test_answers_do_not_tell_what_the_server_is_made_of(site: Site, path: str) -> None:
+    await site.client.create(CONFIG_MAPS, config_map("a", k="v" * 200_000), namespace="default")
+    http = await site.session()
+    async with http.get(path) as response:
+        assert "Server" not in response.headers
+        assert {"Audit-Id", "Cache-Control", "Content-Type", "Date"} <= set(response.headers)
+
+
+async def test_what_fails_on_the_short_way_is_done_on_the_long_one(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await site.client.create(CONFIG_MAPS, config_map("a"), namespace="default")
+    http = await site.session()
+
+    def fail(_request: Request) -> Answer:
+        raise RuntimeError
+
+    monkeypatch.setattr(site.server._pipeline, "get", fail)
+    async with http.get(f"{PATH}/a") as response:
+        assert (response.status, (await response.json())["metadata"]["name"]) == (200, "a")
 
 
 async def test_items_of_a_list_do_not_repeat_their_kind(site: Site) -> None:
