@@ -108,14 +108,12 @@ def _older_column(column: Json) -> Json:
     return renamed(column, {"jsonPath": "JSONPath"})
 
 
+_OF_WEBHOOK = {"webhookClientConfig": "clientConfig", "conversionReviewVersions": "conversionReviewVersions"}
+
+
 def _newer_conversion(conversion: Json) -> Json:
-    rest = dict(conversion)
-    webhook: Json = {}
-    client, reviews = rest.pop("webhookClientConfig", None), rest.pop("conversionReviewVersions", None)
-    if client is not None:
-        webhook["clientConfig"] = client
-    if reviews is not None:
-        webhook["conversionReviewVersions"] = reviews
+    webhook = {_OF_WEBHOOK[field]: value for field, value in conversion.items() if field in _OF_WEBHOOK}
+    rest = {field: value for field, value in conversion.items() if field not in _OF_WEBHOOK}
     return {**rest, "webhook": webhook} if webhook else rest
 
 
