@@ -27,7 +27,7 @@ from .errors import (
 )
 from .mvcc import Store
 from .snapshot import Snapshot, inspect, restore
-from .types import Compare, Delete, Event, KeyValue, Page, Parts, Put, Range, Status, Txn
+from .types import Compare, Delete, Event, Joined, KeyValue, Page, Parts, Put, Range, Status, Txn
 from .view import StoreView
 from .watch import Watch
 
@@ -42,6 +42,7 @@ __all__ = [
     "Event",
     "FormatUnknown",
     "FutureRevision",
+    "Joined",
     "KeyExists",
     "KeyMissing",
     "KeyServiceFailed",

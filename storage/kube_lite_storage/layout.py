@@ -17,7 +17,7 @@ there is none it is ``now[a]``, on the same condition.
 
 import struct
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -51,6 +51,7 @@ FIRST_REVISION = 1
 
 _NUMBER = struct.Struct(">Q")
 _HEAD = struct.Struct(">QQI")
+_HEADER_BYTES = struct.Struct(">16xI")
 _SEAL = struct.Struct("<I")
 _SOUND = 0x2144DF1C  # the CRC-32 of anything that is followed by its own CRC-32, little end first
 _RECORD = struct.Struct("<QII")
@@ -165,6 +166,42 @@ def parse_keys(rows: Iterable[tuple[memoryview, memoryview]]) -> list[KeyValue]:
         created, revision, _ = unpack(raw)
         items.append(make(KeyValue, (bytes(key), b"", b"", created, revision)))
     return items
+
+
+def header_of(row: memoryview) -> bytes:
+    """The header of a version."""
+    return row[20 : 20 + _HEADER_BYTES.unpack_from(row)[0]].tobytes()
+
+
+def parse_chosen(
+    rows: Iterator[tuple[memoryview, memoryview]], having: Callable[[bytes], bool], limit: int
+) -> list[KeyValue]:
+    """Versions whose header meets a condition; of the others nothing but the header is touched.
+
+    With a limit it stops behind the last one.
+    """
+    header_bytes, unpack, make = _HEADER_BYTES.unpack_from, _HEAD.unpack_from, tuple.__new__
+    items: list[KeyValue] = []
+    for key, row in rows:
+        header = bytes(row[20 : 20 + header_bytes(row)[0]])
+        if having(header):
+            created, revision, length = unpack(row)
+            items.append(
+                make(KeyValue, (bytes(key), bytes(row[20 + length : -4]), header, created, revision))
+            )
+            if len(items) == limit:
+                break
+    return items
+
+
+def values_behind(rows: Sequence[memoryview], opening: bytes) -> list[memoryview] | None:
+    """The values of versions without what each begins with; None when one begins otherwise."""
+    header_bytes, length = _HEADER_BYTES.unpack_from, len(opening)
+    starts = [20 + header_bytes(row)[0] for row in rows]
+    found = b"".join([row[start : start + length] for row, start in zip(rows, starts, strict=True)])
+    if found != opening * len(rows):
+        return None
+    return [row[start + length : -4] for row, start in zip(rows, starts, strict=True)]
 
 
 def version_revision(raw: bytes | memoryview) -> int:

@@ -5,6 +5,7 @@ are durable. A read sees the newest commit, also one whose writer has not yet be
 """
 
 import builtins
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -17,10 +18,11 @@ from .copies import Copies
 from .environment import INITIAL_MAP_BYTES, MAX_MAP_BYTES, Environment, ReadOnly
 from .errors import FutureRevision, KeyTooLong, StoreClosed, StoreLocked
 from .history import History
+from .joining import Wish
 from .reader import Reader
 from .rewriting import BEGIN, Step, Visit, position_of, rewrite_step, survey_step
 from .snapshot import Snapshot
-from .types import Compare, Delete, KeyValue, Page, Parts, Put, Range, Status, Txn
+from .types import Compare, Delete, Joined, KeyValue, Page, Parts, Put, Range, Status, Txn
 from .versions import Versions
 from .view import StoreView
 from .watch import Hub, Watch
@@ -141,6 +143,34 @@ class Store:
         Raises ``Compacted``, ``FutureRevision``.
         """
         return self._read().list(wanted, at, limit, parts)
+
+    def choose(
+        self, wanted: Range, having: Callable[[bytes], bool], *, at: int | None = None, limit: int = 0
+    ) -> Page:
+        """As ``list``, but only versions whose header meets a condition; nothing else of others is read.
+
+        ``more`` says that keys follow the last one chosen, not that one of them would be.
+        """
+        return self._read().choose(wanted, at, limit, having)
+
+    def join(
+        self,
+        wanted: Range,
+        *,
+        opening: bytes,
+        before: bytes,
+        at: int | None = None,
+        limit: int = 0,
+        most_bytes: int = sys.maxsize,
+    ) -> Joined:
+        """The values of a range as one text, in pieces that are copied once, from the file into the text.
+
+        Each value loses ``opening``, or its first byte where it begins otherwise, and gets ``before`` in its
+        place. It ends behind ``limit`` values, or somewhat after ``most_bytes``.
+
+        Raises ``Compacted``, ``FutureRevision``.
+        """
+        return self._read().join(wanted, at, Wish(limit, most_bytes, opening, before))
 
     def count(self, wanted: Range, *, at: int | None = None) -> int:
         """How many keys the range has at a revision. Raises ``Compacted``, ``FutureRevision``."""

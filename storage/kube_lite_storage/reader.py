@@ -15,7 +15,12 @@ from typing import Any, NamedTuple, TypeAlias
 from . import layout
 from .environment import Tables, Transaction
 from .errors import Compacted, FutureRevision, StoreDamaged
-from .types import KeyValue, Page, Parts, Range
+from .headers import Headers, changed_keys, version_now
+from .joining import Wish, join_now, join_rows
+from .types import Joined, KeyValue, Page, Parts, Range
+
+COUNTS = 64
+"""Ranges whose number of keys is remembered."""
 
 
 class Bounds(NamedTuple):
@@ -64,6 +69,8 @@ class Reader:
         self._environment = environment
         self._lmdb = environment.lmdb
         self._now = environment.now
+        self._headers = Headers(environment)
+        self._counts: dict[Range, tuple[int, int]] = {}
 
     def bounds(self) -> Bounds:
         """What may be asked for now."""
@@ -85,8 +92,8 @@ class Reader:
         """Keys of a range in order. Raises ``Compacted``, ``FutureRevision``."""
         # Without copies a row is two views into the map; parts that nobody asked for stay untouched.
         with self._lmdb.begin(buffers=parts != "all") as txn:
-            current, revision = self._resolve(txn, at)
-            if current:
+            is_present, revision = self._resolve(txn, at, wanted)
+            if is_present:
                 items = PARSERS[parts](self._some_now(txn, wanted, limit))
                 if items and items[-1].key >= wanted.end:
                     del items[bisect_left(items, wanted.end, key=itemgetter(0)) :]
@@ -100,17 +107,48 @@ class Reader:
             items = self._environment.versions.all_opened(items)
         return Page(items, revision, more)
 
+    def choose(self, wanted: Range, at: int | None, limit: int, having: Callable[[bytes], bool]) -> Page:
+        """Keys whose header meets a condition. Raises ``Compacted``, ``FutureRevision``."""
+        with self._lmdb.begin(buffers=True) as txn:
+            is_present, revision = self._resolve(txn, at, wanted)
+            if is_present and not limit:
+                _, keys, headers = self._headers.of(txn, wanted)
+                chosen = [key for key, header in zip(keys, headers, strict=True) if having(header)]
+                items, more = [version_now(self._environment, txn, key) for key in chosen], False
+            else:
+                rows = self._some_now(txn, wanted, 0) if is_present else self._rows_at(txn, wanted, revision)
+                items = layout.parse_chosen(rows, having, limit)
+                more = 0 < limit == len(items) and next(rows, None) is not None
+        return Page(self._environment.versions.all_opened(items), revision, more)
+
+    def join(self, wanted: Range, at: int | None, wish: Wish) -> Joined:
+        """Values as text; see ``Store.join``. Raises ``Compacted``, ``FutureRevision``."""
+        with self._lmdb.begin(buffers=True) as txn:
+            is_present, revision = self._resolve(txn, at, wanted)
+            if is_present:
+                pieces, number, rest = join_now(self._environment, txn, wanted, wish)
+            else:
+                rows = self._rows_at(txn, wanted, revision)
+                pieces, number, rest = join_rows(self._environment, rows, wanted.end, wish)
+        return Joined(pieces, number, revision, rest)
+
     def count(self, wanted: Range, at: int | None) -> int:
         """How many keys ``list`` would give. Raises ``Compacted``, ``FutureRevision``."""
-        if at is None:
-            with self._lmdb.begin() as txn:
-                return self._count_now(txn, wanted)
         with self._lmdb.begin(buffers=True) as txn:
-            current, _ = self._resolve(txn, at)
-            return self._count_now(txn, wanted) if current else sum(1 for _ in self._rows_at(txn, wanted, at))
+            is_present, revision = self._resolve(txn, at, wanted)
+            if not is_present:
+                return sum(1 for _ in self._rows_at(txn, wanted, revision))
+            newest = self._environment.number(txn, layout.REVISION_ROW)
+            then, count = self._counts.pop(wanted, (0, 0))
+            if not then or changed_keys(self._environment, txn, wanted, then, newest) != set():
+                count = self._count_now(txn, wanted)
+            self._counts[wanted] = newest, count
+            if len(self._counts) > COUNTS:
+                del self._counts[next(iter(self._counts))]
+            return count
 
-    def _resolve(self, txn: Transaction, at: int | None) -> tuple[bool, int]:
-        """Whether ``at`` is the snapshot's present, and the revision meant."""
+    def _resolve(self, txn: Transaction, at: int | None, wanted: Range | None = None) -> tuple[bool, int]:
+        """Whether ``at`` shows the snapshot's present, at least of that range, and the revision meant."""
         if at is None:
             return True, self._environment.number(txn, layout.REVISION_ROW)
         compacted, revision = bounds_of(self._environment, txn)
@@ -118,7 +156,10 @@ class Reader:
             raise FutureRevision(at, revision)
         if at < compacted:
             raise Compacted(at, compacted)
-        return at == revision, at
+        is_present = at == revision or (
+            wanted is not None and changed_keys(self._environment, txn, wanted, at, revision) == set()
+        )
+        return is_present, at
 
     def _some_now(self, txn: Transaction, wanted: Range, limit: int) -> Iterator[tuple[Any, Any]]:
         """The rows of a range, walked without a step of the interpreter; with a limit, beyond its end."""

@@ -47,6 +47,18 @@ class Page(NamedTuple):
     more: bool
 
 
+class Joined(NamedTuple):
+    """Values of a range as text: ``number`` of them in ``pieces`` that follow each other.
+
+    ``rest`` is what was not reached of the range, None when it was read to its end.
+    """
+
+    pieces: Sequence[bytes]
+    number: int
+    revision: int
+    rest: Range | None
+
+
 class Status(NamedTuple):
     """How much a store holds: keys, replaced ``versions`` still kept, and bytes.
 
