@@ -136,6 +136,8 @@ class CustomStrategy(Strategy):
         return self._with_rules(causes, obj, old)
 
     def _with_rules(self, causes: list[Cause], obj: Json, old: Json | None) -> Sequence[Cause]:
+        if not self.version.has_rules:
+            return causes
         from kube_lite.api.custom.rules import rules_of
 
         rules = rules_of(self.structure)

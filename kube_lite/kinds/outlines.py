@@ -34,6 +34,7 @@ class Version(NamedTuple):
         columns: as the definition has them.
         selectable: the paths of the fields that its objects may be selected by.
         tag: of its schema, see above.
+        has_rules: there may be rules in CEL in its schema.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Version(NamedTuple):
     columns: list[Json]
     selectable: list[str]
     tag: str
+    has_rules: bool
 
 
 class Outline(NamedTuple):
@@ -173,4 +175,5 @@ def _version(version: Json, warning: str) -> Version:
         columns=version.get("additionalPrinterColumns") or [],
         selectable=selectable,
         tag=hashlib.sha256(tagged).hexdigest()[:TAG_LETTERS],
+        has_rules=b'"x-kubernetes-validations"' in tagged,
     )

@@ -18,7 +18,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from . import dispatch, loops
-from .costs import Cost, cost_of
+from .costs import Cost, characters, cost_of
 from .errors import CostExceeded, EvaluationError, NoOverload
 from .estimates import LIST_BASE, MAP_BASE, OBJECT_BASE, PER_CHARACTER
 from .expressions import Call, Expression, Fold, ListLiteral, Literal, MapLiteral, Name, ObjectLiteral, Select
@@ -187,6 +187,8 @@ class Planner:
         cost = sum(operand.cost for operand in operands)
         runs = [operand.run for operand in operands]
         price = cost_of(call.overloads[0]) if len(call.overloads) == 1 else 1
+        if call.function in ("startsWith", "endsWith") and operands[1].is_constant:
+            price = characters(size_of(operands[1].constant))
         if isinstance(price, int):
             return Step(_applied(implementation, runs), cost + price)
         return Step(_priced(implementation, runs, price), cost)

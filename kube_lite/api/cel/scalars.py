@@ -15,19 +15,24 @@ from .errors import EvaluationError
 from .library.times import parse_long_duration, parse_timestamp
 from .values import Duration, Timestamp
 
+NULL = "invalid data, got null for schema with nullable=false"
+_GO_NAMES = {bool: "bool", int: "int64", float: "float64", str: "string", dict: "map[string]interface {}"}
+
+
+def wrong(value: Any, why: str) -> EvaluationError:
+    """A value that is not as its schema says; null has an error of its own."""
+    return EvaluationError(NULL if value is None else f"invalid data, {why}")
+
+
+def _wrong(expected: str, value: Any) -> EvaluationError:
+    return wrong(value, f"expected {expected}, got {_GO_NAMES.get(type(value), '[]interface {}')}")
+
 
 def as_object(value: Any) -> Json:
     """An object or a map."""
     if isinstance(value, dict):
         return value
-    raise EvaluationError("invalid data, expected a map for the provided schema with type=object")
-
-
-def _wrong(expected: str, value: Any) -> EvaluationError:
-    names = {bool: "bool", int: "int64", float: "float64", str: "string", dict: "map[string]interface {}"}
-    return EvaluationError(
-        f"invalid data, expected {expected}, got {names.get(type(value), '[]interface {}')}"
-    )
+    raise wrong(value, "expected a map for the provided schema with type=object")
 
 
 def as_text(value: Any) -> Any:
@@ -62,7 +67,7 @@ def as_int_or_string(value: Any) -> Any:
     """A whole number or a text."""
     if type(value) in (int, str):
         return value
-    raise EvaluationError("invalid data, expected XIntOrString value to be either a string or integer")
+    raise wrong(value, "expected XIntOrString value to be either a string or integer")
 
 
 def as_duration(value: Any) -> Duration:

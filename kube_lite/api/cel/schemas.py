@@ -18,7 +18,6 @@ from kube_lite.api.schema.load import OBJECT_META, Schema, fill, in_place
 
 from . import scalars, types, views
 from .declared import MAX_REQUEST_BYTES, Declared, DeclaredItems, DeclaredObject
-from .errors import EvaluationError
 from .escaping import escape
 from .scalars import as_object
 from .views import Convert
@@ -65,7 +64,7 @@ def _list_maker(schema: Schema, convert: Convert) -> Convert:
 
     def make(value: Any) -> Any:
         if not isinstance(value, list):
-            raise EvaluationError("invalid data, expected an array for the provided schema with type=array")
+            raise scalars.wrong(value, "expected an array for the provided schema with type=array")
         if schema.list_type == "map":
             return views.MapItems(value, convert, keys)
         return (views.SetItems if schema.list_type == "set" else views.Items)(value, convert)
@@ -198,16 +197,9 @@ def _string(schema: Schema) -> Declared:
 
 def _nullable(convert: Convert, schema: Schema) -> Convert:
     """For items and values of maps, which may be null; fields that are null are not there."""
-    nullable = schema.nullable
-
-    def converted(value: Any) -> Any:
-        if value is None:
-            if nullable:
-                return None
-            raise EvaluationError("invalid data, got null for schema with nullable=false")
-        return convert(value)
-
-    return converted
+    if not schema.nullable:
+        return convert
+    return lambda value: None if value is None else convert(value)
 
 
 _TEXT = Declared(types.STRING, scalars.as_text, MAX_REQUEST_BYTES - 2, 2)

@@ -20,8 +20,8 @@ from kube_lite.api.identity import Json
 from kube_lite.api.schema.load import Schema, in_place
 
 from .compiled import Compiled, RuleCompiler
+from .structure import RULES
 
-RULES = "x-kubernetes-validations"
 RULE_LIMIT = 10_000_000
 TOTAL_LIMIT = 100_000_000
 UNLIMITED = (1 << 64) - 1
