@@ -35,11 +35,11 @@ from .documents import Documents
 from .entrance import Entrance, Limits, answer_failure, attributes_of
 from .health import Health
 from .listener import Listener, listening
-from .negotiate import negotiate, refuse_misfits, refuse_unknown_body
+from .negotiate import PLAIN, negotiate, refuse_misfits, refuse_unknown_body
 from .parse import STREAMS, Target, UnknownPath, find_target
 from .quick import QuickReads
 from .reply import Reply
-from .represent import list_pieces, object_bytes, with_pretty
+from .represent import list_pieces, list_text, object_bytes, with_pretty
 from .respond import Responder, text_response
 from .versions import git_version, version_document
 from .watch import Framer, serve_watch
@@ -174,7 +174,7 @@ class ApiServer:
     async def _answer_with_object(self, call: Call, target: Target) -> StreamResponse:
         headers, query, row = call.request.headers, call.address.query, target.resource
         form = with_pretty(negotiate(headers.get("Accept", ""), row), query, headers.get("User-Agent", ""))
-        request = await self._request(call, target)
+        request = await self._request(call, target, as_text=form == PLAIN)
         if target.verb == "watch":
             framer = Framer(row, form, query, self._clock.now)
             with self._counting.streaming(call):
@@ -185,12 +185,15 @@ class ApiServer:
             refuse_misfits(form, row, is_list=target.verb == "list")
         answer = await self._pipeline.handle(request)
         if isinstance(answer, Listing):
+            if answer.text is not None:
+                text = list_text(answer, row)
+                return await self._responder.send_text(call, text, form.media_type, answer.warnings)
             pieces = await list_pieces(answer, form, row, query, self._clock.now())
             return await self._responder.send(call, 200, pieces, form.media_type, answer.warnings)
         body = object_bytes(answer, form, row, query, self._clock.now())
         return await self._responder.send(call, answer.code, body, form.media_type, answer.warnings)
 
-    async def _request(self, call: Call, target: Target) -> Request:
+    async def _request(self, call: Call, target: Target, *, as_text: bool) -> Request:
         http = call.request
         body: bytes | None = None
         content_type = http.headers.get("Content-Type", "")
@@ -210,6 +213,7 @@ class ApiServer:
             body=body,
             content_type=content_type or "application/json",
             user_agent=http.headers.get("User-Agent", ""),
+            as_text=as_text,
         )
 
     async def _answer_with_stream(self, call: Call, target: Target) -> StreamResponse:

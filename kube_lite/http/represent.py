@@ -73,6 +73,16 @@ async def list_pieces(
     return [encode(document, form)]
 
 
+def list_text(listing: Listing, row: Resource) -> Iterator[bytes]:
+    """The same in the usual form, of a listing that has text."""
+    yield _head(row, _list_metadata(listing))
+    pieces = iter(listing.text or ())
+    for first in pieces:
+        yield first[1:]  # without the comma
+        yield from pieces
+    yield b"]}"
+
+
 def event_object(
     change: Change, form: Form, row: Resource, query: Mapping[str, str], now: float, *, with_columns: bool
 ) -> Json:
@@ -94,9 +104,13 @@ def _list_metadata(listing: Listing) -> Json:
     return metadata
 
 
-def _joined(listing: Listing, row: Resource, metadata: Json) -> Iterator[bytes]:
+def _head(row: Resource, metadata: Json) -> bytes:
     head = orjson.dumps({"kind": row.kind_of_list, "apiVersion": row.api_version, "metadata": metadata})
-    yield head[:-1] + b',"items":['
+    return head[:-1] + b',"items":['
+
+
+def _joined(listing: Listing, row: Resource, metadata: Json) -> Iterator[bytes]:
+    yield _head(row, metadata)
     if row.definition:
         yield from _joined_whole(listing)
         return

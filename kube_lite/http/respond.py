@@ -8,7 +8,7 @@ megabyte it would hold the event loop for many milliseconds.
 
 import zlib
 from asyncio import get_running_loop
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from aiohttp.web_response import StreamResponse
@@ -17,11 +17,13 @@ from multidict import CIMultiDict
 from kube_lite.api.errors import ApiError, NotAcceptable
 
 from .call import Call
+from .chunks import Chunks
 from .negotiate import PLAIN, negotiate
 from .reply import Reply
 from .represent import encode, with_pretty
 
 PIECE_BYTES = 128 * 1024
+STREAMED_FROM = 1024 * 1024  # beyond it the length of a list is not waited for
 COMPRESSED_FROM = 128 * 1024  # upstream's threshold: below it compressing costs more than it saves
 TEXT = "text/plain; charset=utf-8"
 
@@ -60,6 +62,42 @@ class Responder:
         pieces = [body] if isinstance(body, bytes) else body
         return await self._send_large(call, code, pieces, CIMultiDict(headers))
 
+    async def send_text(
+        self, call: Call, text: Iterator[bytes], content_type: str, warnings: Iterable[str]
+    ) -> StreamResponse:
+        """Answer with a text of unknown length; no more of it is taken than the client keeps up with."""
+        pieces: list[bytes] = []
+        size = 0
+        for piece in text:
+            pieces.append(piece)
+            size += len(piece)
+            if size >= STREAMED_FROM and call.request.version >= (1, 1):
+                break
+        else:
+            return await self.send(call, 200, pieces, content_type, warnings)
+        response = Chunks(200, call.headers(content_type, warnings))
+        is_compressed = accepts_gzip(call.request.headers.get("Accept-Encoding", ""))
+        if is_compressed:
+            response.headers["Content-Encoding"] = "gzip"
+            response.headers["Vary"] = "Accept-Encoding"
+        whole = _followed(pieces, text)
+        try:
+            await response.send(call.request, self._compressed(whole) if is_compressed else _each(whole))
+        except ApiError as error:  # too late to tell: only an answer that ends early can
+            if call.request.transport is not None:
+                call.request.transport.abort()
+            raise ConnectionAbortedError("a list could not be gone on with") from error
+        return response
+
+    async def _compressed(self, pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
+        packer = zlib.compressobj(1, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+        loop = get_running_loop()
+        for piece in pieces:
+            packed = await loop.run_in_executor(self._compressor, packer.compress, piece)
+            if packed:
+                yield packed
+        yield packer.flush()
+
     async def _send_large(
         self, call: Call, code: int, pieces: Sequence[bytes], headers: CIMultiDict[str]
     ) -> StreamResponse:
@@ -80,6 +118,19 @@ class Responder:
         return response
 
 
+def _followed(pieces: list[bytes], text: Iterator[bytes]) -> Iterator[bytes]:
+    """All of it; what was taken is held no longer than it is sent."""
+    pieces.reverse()
+    while pieces:
+        yield pieces.pop()
+    yield from text
+
+
+async def _each(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
+
+
 def compress(pieces: Sequence[bytes]) -> list[bytes]:
     """The pieces as one gzip stream; level 1, as upstream, because the network here is fast."""
     packer = zlib.compressobj(1, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
@@ -97,10 +148,10 @@ def cut(pieces: Iterable[bytes]) -> Iterable[bytes]:
             if waiting:
                 yield b"".join(waiting)
                 waiting, size = [], 0
-            view = memoryview(piece)
-            yield from (
-                bytes(view[start : start + PIECE_BYTES]) for start in range(0, len(piece), PIECE_BYTES)
-            )
+            if len(piece) <= 2 * PIECE_BYTES:
+                yield piece
+                continue
+            yield from (piece[start : start + PIECE_BYTES] for start in range(0, len(piece), PIECE_BYTES))
             continue
         waiting.append(piece)
         size += len(piece)

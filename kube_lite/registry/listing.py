@@ -28,6 +28,7 @@ from .converting import foreign
 from .faults import as_api_error, too_large_version
 from .objects import Objects
 from .stored import Stored
+from .texts import read_text
 
 TOKEN_VERSION = "meta.k8s.io/v1"
 BLOCK = 500  # objects read at once where a selector decides how many are needed
@@ -64,18 +65,28 @@ class Scope:
         return keys.storage_range(self.resource.group_resource, self.namespace)
 
     @property
+    def shows_what_is_stored(self) -> bool:
+        """Whether all objects of the range are meant, in the bytes in which they are stored."""
+        resource = self.resource
+        return self.matches is None and not resource.definition and foreign(resource) is None
+
+    @property
     def prefix(self) -> bytes:
         """What all keys of the listed namespace, or resource, begin with; tokens leave it out."""
         return keys.storage_range(self.resource.group_resource, self.namespace).start
 
 
 class Found(NamedTuple):
-    """One page. ``remaining`` is None where nobody has counted."""
+    """One page. ``remaining`` is None where nobody has counted.
+
+    ``text`` has the items, and ``items`` none, where text was asked for and can be had, see ``texts``.
+    """
 
     items: list[Stored]
     revision: int
     continue_token: str = ""
     remaining: int | None = None
+    text: Iterator[bytes] | None = None
 
 
 class Position(NamedTuple):
@@ -98,13 +109,20 @@ class InconsistentContinue(Expired):
 
 
 def list_objects(
-    objects: Objects, scope: Scope, *, limit: int = 0, at: int | None = None, continue_token: str = ""
+    objects: Objects,
+    scope: Scope,
+    *,
+    limit: int = 0,
+    at: int | None = None,
+    continue_token: str = "",
+    as_text: bool = False,
 ) -> Found:
     """Read a page.
 
     Args:
         limit: at most so many; 0 is no limit.
         at: the revision to show; None is now. Not together with a token, which brings its own.
+        as_text: the items' JSON will do.
 
     Raises:
         BadRequest: the token is none.
@@ -119,14 +137,25 @@ def list_objects(
         start = max(start, scope.prefix + position.start.encode())
         if start >= whole.end:
             return Found([], at or objects.store.revision)
+    span = Range(start, whole.end)
     try:
-        return _read_page(objects, scope, Range(start, whole.end), limit, at)
+        if as_text and scope.shows_what_is_stored:
+            return _read_text(objects, scope, span, limit, at)
+        return _read_page(objects, scope, span, limit, at)
     except Compacted as error:
         if continue_token:
             raise InconsistentContinue(encode_token(Position(-1, position.start))) from error
         raise as_api_error(error, scope.resource.group_resource) from error
     except StoreError as error:
         raise as_api_error(error, scope.resource.group_resource) from error
+
+
+def _read_text(objects: Objects, scope: Scope, span: Range, limit: int, at: int | None) -> Found:
+    pieces, revision, rest = read_text(objects.store, scope.resource, span, limit, at)
+    if rest is None:
+        return Found([], revision, text=pieces)
+    remaining = objects.store.count(rest, at=revision)
+    return Found([], revision, _token(scope, revision, rest.start), remaining, pieces)
 
 
 def _read_page(objects: Objects, scope: Scope, span: Range, limit: int, at: int | None) -> Found:

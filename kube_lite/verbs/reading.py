@@ -36,8 +36,10 @@ class Reading:
             limit=options.limit,
             at=self._revision_to_show(options),
             continue_token=options.continue_token,
+            as_text=request.as_text,
         )
-        return Listing(found.items, str(found.revision), found.continue_token, found.remaining)
+        revision = str(found.revision)
+        return Listing(found.items, revision, found.continue_token, found.remaining, text=found.text)
 
     def _revision_to_show(self, options: ListOptions) -> int | None:
         """The one revision that the list must be of; None for now, which is newer than anything asked for.

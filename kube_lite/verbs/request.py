@@ -1,6 +1,6 @@
 """One request, whatever brought it: the words in which HTTP and in-process callers speak to the pipeline."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from kube_lite.api.identity import Json
@@ -28,6 +28,7 @@ class Request:
             now on: the caller must not touch it again). For a delete it is the DeleteOptions or None.
         content_type: media type of a bytes body, parameters included; for a patch its patch type.
         user_agent: what the client calls itself; the default field manager is its first word up to ``/``.
+        as_text: of a list the items' JSON will do, see ``Listing.text``.
     """
 
     verb: str
@@ -40,6 +41,7 @@ class Request:
     body: bytes | Json | list[Json] | None = None
     content_type: str = "application/json"
     user_agent: str = ""
+    as_text: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +69,16 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What came of a list request: the objects, and the fields of ``ListMeta``."""
+    """What came of a list request: the objects, and the fields of ``ListMeta``.
+
+    ``text`` has the objects instead of ``items`` where the request said that it would do: as items of a list,
+    each behind a comma, in pieces that are read as they are taken. Taking one raises ``ApiError`` if the list
+    cannot be gone on with.
+    """
 
     items: list[Stored]
     resource_version: str
     continue_token: str = ""
     remaining: int | None = None
     warnings: tuple[str, ...] = ()
+    text: Iterator[bytes] | None = None

@@ -1,0 +1,54 @@
+"""An answer of unknown length, sent in chunks as they come.
+
+The framing stands between the pieces as writes of their own, because aiohttp's would copy every piece into
+one string with it, and the pieces of a big list are most of what there is to do.
+"""
+
+from collections.abc import AsyncIterable, Mapping
+
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.web_request import BaseRequest
+from aiohttp.web_response import StreamResponse
+
+from .reply import head_of
+
+PIECE_BYTES = 256 * 1024
+"""Longer writes would take longer: the TLS layer copies what it has not sent."""
+
+
+class Chunks(StreamResponse):
+    """An answer whose body is sent by ``send``, before it is returned."""
+
+    def __init__(self, code: int, headers: Mapping[str, str]) -> None:
+        super().__init__(status=code, headers=headers)
+
+    async def send(self, request: BaseRequest, pieces: AsyncIterable[bytes]) -> None:
+        """Send everything; the next piece is asked for when the client has taken most of the last."""
+        transport = request.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("the client has gone")
+        self._keep_alive = request.keep_alive
+        self.headers["Transfer-Encoding"] = "chunked"
+        if not self._keep_alive:
+            self.headers["Connection"] = "close"
+        lines = "".join([f"{name}: {value}\r\n" for name, value in self.headers.items()])
+        before = head_of(self.status, lines, len(self.headers), None)
+        if request.method == "HEAD":
+            transport.write(before)
+            return
+        drain = request.writer.drain
+        async for piece in pieces:
+            transport.write(before + b"%x\r\n" % len(piece))
+            for start in range(0, len(piece), PIECE_BYTES):
+                transport.write(memoryview(piece)[start : start + PIECE_BYTES])
+                await drain()
+            before = b"\r\n"
+        transport.write(before + b"0\r\n\r\n")
+        await drain()
+
+    async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
+        """It has been sent."""
+        return None
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """It has been sent."""
