@@ -41,6 +41,11 @@ class CustomResourceDefinitionStrategy(Kind):
 
         return checks.validate_definition_update(obj, old)
 
+    def warnings_of_change(self, obj: Json, old: Json) -> Sequence[str]:
+        """Only of what the change brings."""
+        known = self.warnings(old)
+        return [text for text in self.warnings(obj) if text not in known]
+
     def begin_deletion(self, obj: Json, now: float) -> Json | None:
         """A definition stays until its objects are gone."""
         from .definition_status import begin_deletion  # start-up does without

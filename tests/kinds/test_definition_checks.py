@@ -7,7 +7,11 @@ from typing import Any
 import pytest
 
 from kube_lite.api.identity import Json
-from kube_lite.kinds.checks.definitions import check_definition, check_definition_update
+from kube_lite.kinds.checks.definitions import (
+    advise_definition,
+    check_definition,
+    check_definition_update,
+)
 
 TOP = "spec.validation.openAPIV3Schema"
 ESTABLISHED = [{"type": "Established", "status": "True"}]
@@ -445,4 +449,21 @@ def test_a_mistake_that_is_there_already_may_stay() -> None:
     assert changed(change("spec.names.shortNames", ["w"]), schema=schema) == []
     assert changed(change("spec.versions.0.schema.openAPIV3Schema.properties", {"b": keyed})) == [
         f"{TOP}.properties[b].items.properties[n].default"
+    ]
+
+
+def test_formats_that_say_nothing_are_warned_of_once() -> None:
+    words = {"type": "string", "format": "word"}
+    schema = {
+        "type": "object",
+        "properties": {
+            "a": words,
+            "b": words,
+            "c": {"type": "integer", "format": "date"},
+            "d": {"type": "string", "format": "date"},
+        },
+    }
+    assert list(advise_definition(definition(schema))) == [
+        'unrecognized format "word"',
+        'unrecognized format "date"',
     ]

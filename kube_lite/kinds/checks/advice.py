@@ -21,6 +21,12 @@ def advise(gvk: GroupVersionKind, obj: Json) -> Sequence[str]:
     return tuple(advice(obj)) if advice is not None else ()
 
 
+def _advise_definition(definition: Json) -> Iterator[str]:
+    from .definitions import advise_definition  # most kinds do without
+
+    yield from advise_definition(definition)
+
+
 def _advise_pod(pod: Json) -> Iterator[str]:
     yield from _name(pod, POD_NAME)
     yield from _pod_spec(pod.get("spec") or {}, "spec")
@@ -144,6 +150,7 @@ ADVICE: dict[tuple[str, str], Callable[[Json], Iterator[str]]] = {
     ("", "Service"): _advise_service,
     ("", "ServiceAccount"): _advise_account,
     ("", "PersistentVolume"): _advise_volume,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): _advise_definition,
     ("apps", "Deployment"): _advise_workload,
     ("apps", "ReplicaSet"): _advise_workload,
     ("apps", "DaemonSet"): _advise_template,

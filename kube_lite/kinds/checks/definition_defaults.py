@@ -96,7 +96,7 @@ def _values(document: Json, schema: Schema, path: str) -> Iterator[Cause]:
     elif has(document, has_rules):
         from kube_lite.api.custom.rules import Rules
 
-        rules = Rules(schema)
+        rules = Rules(schema, is_root=schema.embedded_resource)
         for cause in rules.validate(given, given) or rules.validate(given):
             field = "" if cause.field == NOWHERE else cause.field
             dot = "" if not field or field.startswith("[") else "."

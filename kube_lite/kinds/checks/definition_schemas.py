@@ -13,7 +13,17 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from kube_lite.api.custom.fieldpaths import BadPath, place_of
-from kube_lite.api.custom.structure import RULES, has, has_default, has_rules, spell, unsupported, violations
+from kube_lite.api.custom.formats import NUMBER_FORMATS, check_of
+from kube_lite.api.custom.structure import (
+    RULES,
+    has,
+    has_default,
+    has_rules,
+    spell,
+    subschemas,
+    unsupported,
+    violations,
+)
 from kube_lite.api.errors import Cause
 from kube_lite.api.fielderrors import forbidden, invalid, not_supported, required
 from kube_lite.api.identity import Json
@@ -97,6 +107,17 @@ def _has_unpruned_defaults(document: Json) -> bool:
     if not has(document, has_default) or unsupported(document) or violations(document, ""):
         return False
     return any("must not have unknown fields" in cause.message for cause in check_defaults(document, ""))
+
+
+def unknown_formats(document: Json) -> Iterator[str]:
+    """The formats of a schema and its parts that say nothing, in order, some perhaps several times."""
+    form, kind = document.get("format"), document.get("type", "")
+    if form:
+        known = check_of(form) is not None if kind in ("", "string") else form in NUMBER_FORMATS.get(kind, ())
+        if not known:
+            yield form
+    for below in subschemas(document):
+        yield from unknown_formats(below)
 
 
 def check_schema(document: Json, path: str, demands: Demands, *, has_status: bool) -> list[Cause]:

@@ -21,6 +21,7 @@ from kube_lite.api.fielderrors import (
     required,
     too_many,
 )
+from kube_lite.api.gotext import go_quote
 from kube_lite.api.identity import Json
 from kube_lite.api.names import check_label_1035, check_subdomain
 from kube_lite.kinds.approval import approval_of, is_protected
@@ -31,6 +32,7 @@ from .definition_schemas import (
     Demands,
     check_schema,
     demands_after,
+    unknown_formats,
 )
 from .go_schema import go_versions
 from .webhook_clients import check_bundle
@@ -132,6 +134,13 @@ def check_definition_update(definition: Json, old: Json) -> Iterator[Cause]:
     yield from immutable("spec.group", spec.get("group", ""), before.get("group", ""))
     yield from immutable("spec.names.plural", names.get("plural", ""), earlier.get("plural", ""))
     yield from _check_rest(definition, old)
+
+
+def advise_definition(definition: Json) -> Iterator[str]:
+    """Warnings about a definition: formats that nobody will hold texts to."""
+    spec = _internal(definition.get("spec") or {})
+    formats = dict.fromkeys(name for document in spec.schemas for name in unknown_formats(document))
+    yield from (f"unrecognized format {go_quote(name)}" for name in formats)
 
 
 def check_definition_status(definition: Json, old: Json) -> Iterator[Cause]:
