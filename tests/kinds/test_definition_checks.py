@@ -11,6 +11,7 @@ from kube_lite.kinds.checks.definitions import (
     advise_definition,
     check_definition,
     check_definition_update,
+    check_older_definition,
 )
 
 TOP = "spec.validation.openAPIV3Schema"
@@ -467,3 +468,14 @@ def test_formats_that_say_nothing_are_warned_of_once() -> None:
         'unrecognized format "word"',
         'unrecognized format "date"',
     ]
+
+
+def test_definitions_of_old_need_neither_a_structure_nor_an_approval_and_have_no_defaults() -> None:
+    old = definition({"properties": {"a": {}}}, group="apps.k8s.io", preserveUnknownFields=True)
+    old["metadata"]["name"] = "widgets.apps.k8s.io"
+    assert list(check_older_definition(old)) == []
+    old["spec"]["preserveUnknownFields"] = False
+    schema = {"type": "object", "properties": {"a": {"type": "string", "default": "x"}}}
+    old["spec"]["versions"][0]["schema"]["openAPIV3Schema"] = schema
+    (cause,) = check_older_definition(old)
+    assert cause.message.startswith("Forbidden: must not be set (cannot set default values in")

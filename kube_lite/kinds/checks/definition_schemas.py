@@ -62,6 +62,7 @@ class Demands(NamedTuple):
         pruned_defaults: defaults have no unknown fields.
         atomic_sets: items of sets are atomic.
         good_keys: keys of lists are there, and neither they nor the items are nullable.
+        no_default: why there may be no defaults at all; empty where there may.
     """
 
     types: bool = True
@@ -69,14 +70,15 @@ class Demands(NamedTuple):
     pruned_defaults: bool = True
     atomic_sets: bool = True
     good_keys: bool = True
+    no_default: str = ""
 
 
 class _Place(NamedTuple):
     """What the parts above a part of a schema say about it."""
 
     demands: Demands
-    no_default: str | None = None
-    """Why there may be no default; None where there may."""
+    no_default: str = ""
+    """Why there may be no default; empty where there may."""
     in_meta: bool = False
 
 
@@ -136,7 +138,7 @@ def check_schema(document: Json, path: str, demands: Demands, *, has_status: boo
             found = list(check_defaults(document, path, pruned=demands.pruned_defaults))
         causes += found
         sound = not impossible and not found
-    parts = list(_check_part(document, path, _Place(demands), is_root=True))
+    parts = list(_check_part(document, path, _Place(demands, demands.no_default), is_root=True))
     causes += parts
     if sound and has(document, has_rules):
         causes += _check_rules(document, path, parts)
@@ -191,7 +193,7 @@ def _check_type(kind: str, path: Any, place: _Place) -> Iterator[Cause]:
 
 
 def _check_words(document: Json, path: str, place: _Place) -> Iterator[Cause]:
-    if document.get("default") is not None and place.no_default is not None:
+    if document.get("default") is not None and place.no_default:
         yield forbidden(f"{path}.default", f"must not be set {place.no_default}")
     for word in ("id", "additionalItems", "patternProperties", "definitions", "dependencies", "$ref"):
         if document.get(word) or (

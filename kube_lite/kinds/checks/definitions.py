@@ -42,6 +42,7 @@ COLUMN_FORMATS = ("byte", "date", "date-time", "double", "float", "int32", "int6
 SELECTABLE_TYPES = ("string", "boolean", "integer")
 SELECTABLE_MAX = 8  # fields of one version
 WARNING_MAX = 256  # bytes
+NOT_YET = "(cannot set default values in apiextensions.k8s.io/v1beta1 CRDs, must use apiextensions.k8s.io/v1)"
 APPROVAL_PATH = f"metadata.annotations[{APPROVAL}]"
 SHARED = ("schema", "subresources", "additionalPrinterColumns", "selectableFields")
 """What is lifted to the top where all versions agree in it."""
@@ -96,14 +97,16 @@ def _document(schema: Json | None) -> Json | None:
 def check_definition(definition: Json) -> Iterator[Cause]:
     """A new definition, its metadata apart but for the name."""
     yield from _check_new(definition, _Demands())
-    yield from _check_rest(definition, None)
+    yield from _check_status(definition)
+    yield from _check_approval(definition, None)
+    yield from _check_preserving(definition, None)
 
 
 def check_older_definition(definition: Json) -> Iterator[Cause]:
     """The same by way of ``v1beta1``, which did without schemas, and kept what they do not mention."""
-    lenient = _Demands(schema=Demands(types=False, structure=False), has_schema=False)
-    yield from _check_new(definition, lenient)
-    yield from _check_rest(definition, None, may_preserve=True)
+    schema = Demands(types=False, structure=False, no_default=NOT_YET)
+    yield from _check_new(definition, _Demands(schema=schema, has_schema=False))
+    yield from _check_status(definition)
 
 
 def _check_new(definition: Json, demands: _Demands) -> Iterator[Cause]:
@@ -133,7 +136,9 @@ def check_definition_update(definition: Json, old: Json) -> Iterator[Cause]:
         yield from immutable("spec.names.kind", names.get("kind", ""), earlier.get("kind", ""))
     yield from immutable("spec.group", spec.get("group", ""), before.get("group", ""))
     yield from immutable("spec.names.plural", names.get("plural", ""), earlier.get("plural", ""))
-    yield from _check_rest(definition, old)
+    yield from _check_status(definition)
+    yield from _check_approval(definition, old)
+    yield from _check_preserving(definition, old)
 
 
 def advise_definition(definition: Json) -> Iterator[str]:
@@ -174,13 +179,15 @@ def _crowded(new: _Spec, old: _Spec) -> Iterator[str]:
             yield name
 
 
-def _check_rest(definition: Json, old: Json | None, *, may_preserve: bool = False) -> Iterator[Cause]:
+def _check_status(definition: Json) -> Iterator[Cause]:
     status, spec = definition.get("status") or {}, definition.get("spec") or {}
     yield from _check_names(status.get("acceptedNames") or {}, "status.acceptedNames")
     yield from _check_stored(status.get("storedVersions") or [], spec.get("versions") or [])
-    yield from _check_approval(definition, old)
-    before = (old or {}).get("spec") or {}
-    if spec.get("preserveUnknownFields") and not (may_preserve or before.get("preserveUnknownFields")):
+
+
+def _check_preserving(definition: Json, old: Json | None) -> Iterator[Cause]:
+    spec, before = definition.get("spec") or {}, (old or {}).get("spec") or {}
+    if spec.get("preserveUnknownFields") and not before.get("preserveUnknownFields"):
         why = "set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead"
         yield invalid("spec.preserveUnknownFields", True, f"cannot set to true, {why}")
 
