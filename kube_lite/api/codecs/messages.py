@@ -14,7 +14,7 @@ k8s.io/apiextensions-apiserver and k8s.io/kube-aggregator.
 
 from collections.abc import Mapping
 from functools import lru_cache
-from importlib.resources import files
+from pathlib import Path
 from typing import NamedTuple
 
 from kube_lite.api.identity import parse_api_version
@@ -64,7 +64,7 @@ def has_message(api_version: str, kind: str) -> bool:
 @lru_cache(maxsize=1)
 def table() -> Mapping[str, str]:
     """The lines of the table by message, their fields still as text."""
-    lines = files(__package__).joinpath("fields.txt").read_text().splitlines()
+    lines = Path(__file__).with_name("fields.txt").read_text().splitlines()
     return {name: fields for name, _, fields in (line.partition(" ") for line in lines)}
 
 
