@@ -130,6 +130,7 @@ def default_chain() -> Chain:
     """The plugins that are always on, in upstream's order (``pkg/kubeapiserver/options/plugins.go``)."""
     from .certificates import CertificateRequester
     from .namespaces import NamespaceLifecycle
+    from .node_restriction import NodeRestriction
     from .node_taints import NewNodeTaint
     from .pod_security import PodSecurity
     from .priority import Priority
@@ -140,8 +141,9 @@ def default_chain() -> Chain:
     from .tolerations import DefaultTolerations
 
     return Chain([
-        NamespaceLifecycle(), ServiceAccounts(), NewNodeTaint(), PodSecurity(), Priority(), DefaultTolerations(),
-        DefaultStorageClass(), StorageProtection(), RuntimeClasses(), CertificateRequester(),
+        NamespaceLifecycle(), ServiceAccounts(), NodeRestriction(), NewNodeTaint(), PodSecurity(), Priority(),
+        DefaultTolerations(), DefaultStorageClass(), StorageProtection(), RuntimeClasses(),
+        CertificateRequester(),
     ])  # fmt: skip
 
 

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 class Attributes(NamedTuple):
-    """What somebody wants. ``path`` is set, and everything about resources empty, for paths that are none."""
+    """What somebody wants. ``path`` is set, and everything about resources empty, for paths that are none.
+
+    ``field_selector`` is what a list or watch is limited to, as the request has it.
+    """
 
     user: User
     verb: str
@@ -28,6 +31,7 @@ class Attributes(NamedTuple):
     namespace: str = ""
     name: str = ""
     path: str = ""
+    field_selector: str = ""
 
 
 class Decision(NamedTuple):
@@ -101,10 +105,11 @@ class AuthorizerUnion:
 
 
 def default_authorizer(objects: "Objects") -> AuthorizerUnion:
-    """``system:masters`` may do everything, others what roles grant them."""
+    """``system:masters`` may do everything, nodes what their Pods need, others what roles grant them."""
+    from .nodes import NodeAuthorizer
     from .rbac import RoleAuthorizer
 
-    return AuthorizerUnion([MastersAuthorizer(), RoleAuthorizer(objects)])
+    return AuthorizerUnion([MastersAuthorizer(), NodeAuthorizer(objects), RoleAuthorizer(objects)])
 
 
 def refusal(attributes: Attributes, reason: str = "") -> Forbidden:

@@ -137,6 +137,15 @@ class Objects:
                 self._outdate(next(iter(self._surveyed)))
         return surveyed
 
+    def selected(self, resource: GroupResource, namespace: str, field: str, value: str) -> list[Json]:
+        """The objects of a namespace that have a value in one of their selectable fields; shared."""
+
+        def has_it(header: bytes) -> bool:
+            return Stored(b"", 0, header).facts.fields.get(field) == value
+
+        chosen = self.store.choose(keys.storage_range(resource, namespace), has_it)
+        return [self.of(item).object for item in chosen.items]
+
     def of(self, item: KeyValue) -> Stored:
         """A key's value as an object; the shared one if it was written a moment ago."""
         recent = self._recent.get((item.key, item.revision))

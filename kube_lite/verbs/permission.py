@@ -24,11 +24,13 @@ def attributes_of(request: Request) -> Attributes:
     resource, name = request.resource, request.name
     is_namespace = resource.plural == "namespaces" and not resource.group  # which lies in itself
     namespace = name if is_namespace else request.namespace
-    if not name and request.query and request.verb in ("list", "watch"):
-        name = selected_name(request.query.get("fieldSelector", ""))
+    fields = ""
+    if not name and request.query and request.verb in ("list", "watch", "deletecollection"):
+        fields = request.query.get("fieldSelector", "")
+        name = "" if request.verb == "deletecollection" else selected_name(fields)
     return Attributes(
         request.user, request.verb, resource.group, resource.version, resource.plural,
-        request.subresource, namespace, name,
+        request.subresource, namespace, name, field_selector=fields,
     )  # fmt: skip
 
 

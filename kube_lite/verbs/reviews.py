@@ -184,7 +184,21 @@ def attributes_of(user: User, resource: Json | None, path: Json | None) -> Attri
         subresource=resource.get("subresource", ""),
         namespace=resource.get("namespace", ""),
         name=resource.get("name", ""),
+        field_selector=fields_of(resource.get("fieldSelector") or {}),
     )
+
+
+def fields_of(selector: Json) -> str:
+    """A review's field selector as a request would have it; requirements it cannot have are left out."""
+    if selector.get("rawSelector"):
+        return str(selector["rawSelector"])
+    told = []
+    for entry in selector.get("requirements") or ():
+        values = list(entry.get("values") or ())
+        operator = {"In": "=", "NotIn": "!="}.get(entry.get("operator") or "")
+        if operator and len(values) == 1:
+            told.append(f"{entry.get('key', '')}{operator}{values[0]}")
+    return ",".join(told)
 
 
 def _check_selector(path: str, selector: Json | None) -> Iterator[Cause]:

@@ -3,6 +3,7 @@
 Source: ``pkg/registry/core/serviceaccount/storage/token.go``, ``pkg/apis/authentication/validation``.
 """
 
+from kube_lite.admission.chain import CREATE
 from kube_lite.api.errors import BadRequest, Cause, conflict, invalid, not_found
 from kube_lite.api.identity import GroupResource, GroupVersionKind, Json, ObjectKey
 from kube_lite.api.meta import gvk_of
@@ -34,7 +35,14 @@ class Tokens:
         options = parse_write_options("CreateOptions", request.query, user_agent=request.user_agent)
         schema = parts.definitions.schema(SCHEMA)
         body = read_body(parts, TOKEN_REQUEST, schema, request.body, request.content_type, options).obj
-        account = parts.objects.get(request.resource, ObjectKey(request.namespace, request.name)).object
+        key = ObjectKey(request.namespace, request.name)
+        account = parts.objects.get(request.resource, key).object
+        attempt = parts.attempt(
+            CREATE, request.resource, key, body, None, request.user,
+            subresource=request.subresource, dry_run=options.dry_run,
+        )  # fmt: skip
+        await parts.admission.mutate(attempt)
+        await parts.admission.validate(attempt)
         spec = body.get("spec") or {}
         seconds = spec.get("expirationSeconds") or DEFAULT_SECONDS
         check_seconds(seconds)
