@@ -88,6 +88,11 @@ def test_nulls_are_absent_in_structs_and_zero_in_lists_and_maps() -> None:
     ]
 
 
+def test_a_null_in_a_map_of_structs_is_an_empty_one() -> None:
+    package = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1."
+    assert read({"properties": {"a": None}}, f"{package}JSONSchemaProps").value["properties"] == {"a": {}}
+
+
 def test_amounts_times_and_bytes_have_their_canonical_form() -> None:
     quota = read({"spec": {"hard": {"cpu": 2, "memory": "1024Ki"}}}, CORE + "ResourceQuota").value
     assert quota["spec"]["hard"] == {"cpu": "2", "memory": "1Mi"}

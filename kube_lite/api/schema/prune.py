@@ -147,11 +147,25 @@ class _Struct:
             name: (_simple(below), name in kept, _reader(below, owner))
             for name, below in schema.properties.items()
         }
+        if owner == "JSONSchemaProps":
+            self._read_schemas(owner)
         self.always = tuple(
             (name, _zero(mark, schema.properties[name]))
             for name, mark in shape.always
             if name in schema.properties
         )
+
+    def _read_schemas(self, owner: str) -> None:
+        from .json_schema import readers  # only definitions of custom resources have schemas in them
+
+        def read(value: Any, path: Path, unknown: list[Path]) -> Any:
+            if type(value) is not dict:
+                what = f"json: cannot unmarshal {json_type(value)} into Go value of type v1.{owner}"
+                raise TypeMismatch(what)
+            return self.read(value, path, unknown)
+
+        for name, reader in readers(read, owner).items():
+            self.fields[name] = (None, True, reader)
 
     def read(self, value: Json, path: Path, unknown: list[Path]) -> Json:
         """The fields of a dict, in its order, then those that are always written."""
@@ -228,6 +242,8 @@ def _reader(schema: Schema, owner: str) -> _Reader:
         return _list_reader(schema, owner)
     if schema.type == "integer":
         return _integer_reader(schema, owner)
+    if schema.type == "number":
+        return _number_reader(schema, owner)
     if schema.format == "byte":
         return _bytes_reader(schema, owner)
     wanted = {"string": str, "boolean": bool}.get(schema.type)
@@ -256,6 +272,7 @@ def _map_reader(schema: Schema, owner: str) -> _Reader:
     read_value = _reader(values, owner)
     simple = _simple(values)
     only = {simple}
+    is_struct = _is_struct(values)
     zero = _null_value(values)
 
     def read(value: Any, path: Path, unknown: list[Path]) -> Any:
@@ -266,7 +283,7 @@ def _map_reader(schema: Schema, owner: str) -> _Reader:
         found = {}
         for key, item in value.items():
             if item is None:
-                found[key] = zero
+                found[key] = read_value({}, (path, (key,)), unknown) if is_struct else zero
             elif type(item) is simple:
                 found[key] = item
             else:
@@ -329,6 +346,15 @@ def _integer_reader(schema: Schema, owner: str) -> _Reader:
         if type(value) is int and least <= value <= most:
             return value
         raise _mismatch(value, schema, path, owner, is_number=type(value) in (int, float))
+
+    return read
+
+
+def _number_reader(schema: Schema, owner: str) -> _Reader:
+    def read(value: Any, path: Path, unknown: list[Path]) -> Any:
+        if type(value) not in (int, float):
+            raise _mismatch(value, schema, path, owner)
+        return value
 
     return read
 
@@ -423,14 +449,19 @@ def go_type(schema: Schema) -> str:
 
 def _mismatch(value: Any, schema: Schema, path: Path, owner: str, *, is_number: bool = False) -> TypeMismatch:
     what = f"number {value}" if is_number else json_type(value)
+    field, kind = field_path(owner, path), go_type(schema)
+    message = f"json: cannot unmarshal {what} into Go struct field {field} of type {kind}"
+    return TypeMismatch(message, _restored(value, schema))
+
+
+def field_path(owner: str, path: Path) -> str:
+    """``PodSpec.spec.containers``: the names of the fields on the way, without keys of maps and indices."""
     names: list[str] = []
     while path is not None:
         path, key = path
         if type(key) is str:
             names.append(key)
-    field = ".".join((owner, *reversed(names)))
-    message = f"json: cannot unmarshal {what} into Go struct field {field} of type {go_type(schema)}"
-    return TypeMismatch(message, _restored(value, schema))
+    return ".".join((owner, *reversed(names)))
 
 
 def _restored(value: Any, schema: Schema) -> str:
