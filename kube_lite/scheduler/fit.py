@@ -1,11 +1,10 @@
-"""Requests against what is left: what a pod needs, whether a node has it, and which node would be left best
-off.
+"""Requests against what is left: what a pod needs, and whether a node has it.
 
 Amounts are whole numbers, cpu in thousandths and everything else in its own unit, so that sums are exact
 and cheap.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 
 from kube_lite.api.identity import Json
@@ -18,7 +17,6 @@ USUAL = {"cpu": 100, "memory": 200 * MEBI}
 """What a container that requests nothing is taken to use, when nodes are compared and not when filled."""
 
 TOO_MANY_PODS = "Too many pods"
-FULL_SCORE = 100
 
 
 def requests_of(pod: Json) -> dict[str, int]:
@@ -102,29 +100,3 @@ def insufficient(requests: Amounts, allocatable: Amounts, used: Amounts, pods: i
 def can_ever_fit(requests: Amounts, allocatable: Amounts) -> bool:
     """Whether the pod would fit if the node were empty."""
     return all(amount <= allocatable.get(name, 0) for name, amount in requests.items())
-
-
-def score(requests: Amounts, allocatable: Amounts, used: Amounts) -> float:
-    """0 to 200: how much a node would have left, and how evenly processor and memory would be used.
-
-    Source: ``leastResourceScorer`` and ``balancedResourceScorer`` in kubernetes' scheduler plugins.
-    """
-    shares = [
-        min(1.0, (used.get(name, 0) + requests.get(name, 0)) / allocatable[name])
-        for name in USUAL
-        if allocatable.get(name)
-    ]
-    if not shares:
-        return 0.0
-    return _free(shares) + _balance(shares)
-
-
-def _free(shares: Iterable[float]) -> float:
-    left = [FULL_SCORE * (1 - share) for share in shares]
-    return sum(left) / len(left)
-
-
-def _balance(shares: list[float]) -> float:
-    if len(shares) < 2:
-        return float(FULL_SCORE)
-    return FULL_SCORE * (1 - abs(shares[0] - shares[1]) / 2)

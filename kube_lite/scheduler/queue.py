@@ -17,26 +17,35 @@ Source: kubernetes/pkg/scheduler/backend/queue/scheduling_queue.go.
 import heapq
 import itertools
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from kube_lite.api.identity import Json, ObjectKey, key_of
 
-INITIAL_BACKOFF = 1.0
-MAX_BACKOFF = 10.0
 FORGOTTEN_AFTER = 300.0
+
+
+class Backoff(NamedTuple):
+    """How long a pod waits after its first failed try, and at most; seconds."""
+
+    initial: float = 1.0
+    longest: float = 10.0
 
 
 class Waiting:
     """One pod in the queue and how its tries have gone; times are seconds that never go back."""
 
-    __slots__ = ("added", "failures", "key", "pod", "since", "state")
+    __slots__ = ("added", "backoff", "failures", "key", "pod", "rules", "since", "state")
 
-    def __init__(self, pod: Json, now: float) -> None:
+    def __init__(self, pod: Json, now: float, backoff: "Backoff") -> None:
         self.key = key_of(pod)
         self.pod = pod
         self.added = now
+        self.backoff = backoff
         self.failures = 0
         self.since = now  # of the last failure
         self.state = ""
+        self.rules: frozenset[str] = frozenset()
+        """The rules that stood against it; empty when they are not known."""
 
     @property
     def priority(self) -> int:
@@ -47,13 +56,15 @@ class Waiting:
         """When its back-off is over."""
         if not self.failures:
             return self.since
-        return self.since + min(MAX_BACKOFF, INITIAL_BACKOFF * float(1 << min(self.failures - 1, 10)))
+        initial, longest = self.backoff
+        return self.since + min(longest, initial * float(1 << min(self.failures - 1, 10)))
 
 
 class Queue:
     """Every pod that has no node yet, by name."""
 
-    def __init__(self) -> None:
+    def __init__(self, backoff: Backoff = Backoff()) -> None:  # noqa: B008 - it never changes
+        self._backoff = backoff
         self._waiting: dict[ObjectKey, Waiting] = {}
         self._active: list[tuple[int, float, int, Waiting]] = []
         self._backing_off: list[tuple[float, int, Waiting]] = []
@@ -76,7 +87,7 @@ class Queue:
             return
         if entry is not None:
             entry.state = "gone"
-        entry = self._waiting[key_of(pod)] = Waiting(pod, now)
+        entry = self._waiting[key_of(pod)] = Waiting(pod, now, self._backoff)
         self._activate(entry)
 
     def remove(self, key: ObjectKey) -> None:
@@ -95,21 +106,30 @@ class Queue:
                 return entry
         return None
 
-    def put_back(self, entry: Waiting, now: float, *, unschedulable: bool) -> None:
-        """A try has failed: nothing fits (``unschedulable``), or something that may go right later."""
+    def put_back(
+        self, entry: Waiting, now: float, *, unschedulable: bool, rules: frozenset[str] = frozenset()
+    ) -> None:
+        """A try has failed: nothing fits (``unschedulable``), or something that may go right later.
+
+        Args:
+            rules: those that stood against it.
+        """
         if self._waiting.get(entry.key) is not entry:
             return  # removed meanwhile
         entry.failures += 1
         entry.since = now
+        entry.rules = rules
         if unschedulable:
             entry.state = "unschedulable"
         else:
             self._back_off(entry)
 
-    def wake_all(self, now: float) -> None:
-        """Something changed that may help pods that did not fit."""
-        for entry in self._unschedulable():
+    def wake(self, rules: frozenset[str], now: float) -> bool:
+        """Something changed that these rules look at; True if it may help somebody."""
+        helped = [entry for entry in self._unschedulable() if not entry.rules or entry.rules & rules]
+        for entry in helped:
             self._wake(entry, now)
+        return bool(helped)
 
     def wake_forgotten(self, now: float) -> None:
         """Try what has waited very long, whether or not anything changed."""

@@ -1,9 +1,11 @@
 """Find a node for every pod that has none.
 
 Informers keep a queue of pods that wait and a snapshot of what the nodes have left. One loop takes the
-first pod, decides (``profiles.plan_placement``) and assumes the pod on its node; the binding is written by
-a task of its own, so a burst of pods is decided at once and written in parallel. When a binding fails the
-pod is taken out of the snapshot and tried again later. Without pods that wait nothing runs here.
+first pod, decides (``deciding.py``) and assumes the pod on its node; the binding is written by a task of its
+own, so a burst of pods is decided at once and written in parallel. When a binding fails the pod is taken out
+of the snapshot and tried again later. A pod that fits nowhere may drive away less important ones
+(``preempt.py``), and waits until something changes that matters to it (``hints.py``). Without pods that wait
+nothing runs here.
 """
 
 import asyncio
@@ -13,22 +15,26 @@ from typing import Protocol
 
 from kube_lite.api.errors import ApiError, NotFound
 from kube_lite.api.identity import GroupVersionResource, Json, key_of
-from kube_lite.api.meta import condition
+from kube_lite.api.meta import condition, is_being_deleted, labels_of
 from kube_lite.api.times import format_time
 from kube_lite.client.informers import Informers
 from kube_lite.client.protocol import Client, EventType, PatchType
 from kube_lite.kit.clock import Clock
 
-from .profiles import plan_placement
-from .queue import Queue, Waiting
-from .snapshot import Snapshot, needs_of
+from . import hints
+from .binding import Binder, Reserved
+from .deciding import NO_NODES, Decider, Placement, failure_message
+from .preempt import Eviction, is_eligible, plan_preemption
+from .profiles import Settings
+from .queue import Backoff, Queue, Waiting
+from .snapshot import Needs, Snapshot, needs_of
+from .surroundings import Surroundings
 
 log = logging.getLogger(__name__)
 
 PODS = GroupVersionResource("", "v1", "pods")
 NODES = GroupVersionResource("", "v1", "nodes")
-NAME = "default-scheduler"
-BINDINGS_AT_ONCE = 32  # enough to share commits, few enough to leave others their turn
+BINDINGS_AT_ONCE = 64  # enough to share commits, few enough to leave others their turn
 FINISHED = ("Succeeded", "Failed")
 
 
@@ -39,28 +45,56 @@ class Recorder(Protocol):
         """Tell of something that happened to an object; never waits."""
         ...
 
+    def of(self, component: str) -> "Recorder":
+        """The same for another component."""
+        ...
+
 
 class Scheduler:
-    """Service that binds pods to nodes."""
+    """Service that binds pods to nodes.
+
+    Args:
+        settings: profiles and figures; the pods of a profile are those that name it as their scheduler.
+    """
 
     name = "scheduler"
 
-    def __init__(self, client: Client, informers: Informers, clock: Clock, recorder: Recorder) -> None:
+    def __init__(
+        self,
+        client: Client,
+        informers: Informers,
+        clock: Clock,
+        recorder: Recorder,
+        settings: Settings | None = None,
+    ) -> None:
+        settings = settings or Settings()
         self._client = client
         self._clock = clock
-        self._recorder = recorder
+        self._recorders = {name: recorder.of(name) for name in settings.profiles}
         self._pods = informers.informer(PODS)
         self._nodes = informers.informer(NODES)
-        self._queue = Queue()
+        self._around = Surroundings(informers)
+        self._queue = Queue(Backoff(settings.initial_backoff, settings.max_backoff))
         self._snapshot = Snapshot()
+        self._deciders = {
+            name: Decider(
+                self._snapshot, self._around, profile, self._around.selector_of, settings.percentage
+            )
+            for name, profile in settings.profiles.items()
+        }
+        self._binder = Binder(client, clock, self._around)
         self._work = asyncio.Event()
         self._writing = asyncio.Semaphore(BINDINGS_AT_ONCE)
         self._alarm_at: float | None = None
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Schedule until cancelled."""
+        self._around.namespaces.add_handler(self._on_namespace)
+        for informer in (self._around.claims, self._around.persistent_volumes, self._around.classes):
+            informer.add_handler(self._on_storage)
         self._nodes.add_handler(self._on_node)
         self._pods.add_handler(self._on_pod)
+        await self._around.synced()
         await self._nodes.synced()
         await self._pods.synced()
         async with asyncio.TaskGroup() as group:
@@ -81,28 +115,49 @@ class Scheduler:
     def _schedule(self, entry: Waiting, group: asyncio.TaskGroup) -> None:
         pod = entry.pod
         needs = needs_of(pod)
-        placement = plan_placement(pod, needs, self._snapshot.nodes())
+        decider = self._deciders[scheduler_of(pod)]
+        placement = decider.place(pod, needs)
         if placement.node:
+            choice = self._binder.reserve(pod, self._snapshot.node(placement.node))
             self._snapshot.place(pod, placement.node, needs)
-            group.create_task(self._bind(entry, placement.node), name=f"bind {entry.key}")
+            group.create_task(self._bind(entry, placement.node, choice), name=f"bind {entry.key}")
             return
-        self._queue.put_back(entry, self._clock.monotonic(), unschedulable=True)
-        self._tell(pod, "Warning", "FailedScheduling", placement.message)
-        group.create_task(self._tell_unschedulable(pod, placement.message), name=f"status of {entry.key}")
+        eviction, message = self._look_for_victims(pod, needs, placement, decider)
+        now = self._clock.monotonic()
+        self._queue.put_back(entry, now, unschedulable=True, rules=placement.rules)
+        self._tell(pod, "Warning", "FailedScheduling", message)
+        group.create_task(self._tell_unschedulable(pod, message, eviction), name=f"status of {entry.key}")
 
-    async def _bind(self, entry: Waiting, node_name: str) -> None:
+    def _look_for_victims(
+        self, pod: Json, needs: Needs, placement: Placement, decider: Decider
+    ) -> tuple[Eviction | None, str]:
+        """Who is to leave for a pod that fits nowhere, if anybody, and what to say of it."""
+        count = len(self._snapshot.nodes())
+        if not decider.profile.preempts or placement.impossible == NO_NODES:
+            return None, failure_message(pod, placement, count=count)
+        hopes: dict[str, str] = {}
+        if is_eligible(pod, self._snapshot):
+            budgets = self._around.budgets()
+            found = plan_preemption(pod, needs, placement, self._snapshot, decider, budgets)
+            if found.best is not None:
+                self._snapshot.nominate(pod, found.best.node)
+                return found.best, failure_message(pod, placement, count=count)
+            hopes = found.hopes
+        return None, failure_message(pod, placement, hopes, count=count)
+
+    async def _bind(self, entry: Waiting, node_name: str, choice: Reserved | None) -> None:
         """Write the decision; a pod whose binding is refused waits for another try, unless it is gone."""
         pod = entry.pod
         try:
+            await self._binder.prepare(choice, node_name)
             async with self._writing:
                 await self._client.create(
                     PODS, binding(pod, node_name), namespace=entry.key.namespace, name=entry.key.name,
                     subresource="binding",
                 )  # fmt: skip
-        except ApiError as error:
-            log.info(
-                "binding refused", extra={"pod": str(entry.key), "node": node_name, "why": error.message}
-            )
+        except (ApiError, TimeoutError) as error:
+            why = error.message if isinstance(error, ApiError) else "its volumes were not bound in time"
+            log.info("binding refused", extra={"pod": str(entry.key), "node": node_name, "why": why})
             current = self._pods.get(entry.key)
             if current is None or not current["spec"].get("nodeName"):  # nobody else has bound it meanwhile
                 self._snapshot.displace(pod["metadata"]["uid"])
@@ -118,7 +173,7 @@ class Scheduler:
 
     def _tell(self, pod: Json, type_: str, reason: str, message: str) -> None:
         regarding = {**pod, "apiVersion": "v1", "kind": "Pod"}  # items of a list need not say so
-        self._recorder.event(regarding, type_, reason, message)
+        self._recorders[scheduler_of(pod)].event(regarding, type_, reason, message)
 
     def _forget(self, entry: Waiting) -> None:
         """The pod has a node; whoever has its name by now may be another pod, which still waits."""
@@ -127,18 +182,24 @@ class Scheduler:
         if current is None or current["metadata"]["uid"] == uid:
             self._queue.remove(entry.key)
 
-    async def _tell_unschedulable(self, pod: Json, message: str) -> None:
-        """Say in the pod's status why it has no node, unless that is what it says already."""
-        patch = plan_condition(pod, message, self._clock.now())
-        if patch is None:
-            return
+    async def _tell_unschedulable(self, pod: Json, message: str, eviction: Eviction | None) -> None:
+        """Say in the pod's status why it has no node, unless it says so already; drive others away."""
+        node = eviction.node if eviction is not None else ""
+        patch = plan_condition(pod, message, self._clock.now(), nominated=node)
         key = key_of(pod)
         try:
-            async with self._writing:
-                await self._client.patch(
-                    PODS, key.name, patch, namespace=key.namespace, subresource="status",
-                    patch_type=PatchType.STRATEGIC,
-                )  # fmt: skip
+            if patch is not None:
+                async with self._writing:
+                    await self._client.patch(
+                        PODS, key.name, patch, namespace=key.namespace, subresource="status",
+                        patch_type=PatchType.STRATEGIC,
+                    )  # fmt: skip
+            for victim in eviction.victims if eviction is not None else ():
+                words = f"Preempted by pod {pod['metadata']['uid']} on node {node}"
+                await self._binder.drive_away(victim)
+                self._recorders[scheduler_of(pod)].event(
+                    {**victim, "apiVersion": "v1", "kind": "Pod"}, "Normal", "Preempted", words
+                )
         except ApiError as error:  # the next try says it again
             log.debug("status refused", extra={"pod": str(key), "why": error.message})
 
@@ -160,6 +221,7 @@ class Scheduler:
         if new is None:
             assert old is not None  # a change has at least one side
             self._pod_left(old)
+            self._snapshot.nominate(old, "")
             self._queue.remove(key_of(old))
             return
         node_name = new["spec"].get("nodeName")
@@ -167,20 +229,27 @@ class Scheduler:
             self._queue.remove(key_of(new))
             if new.get("status", {}).get("phase") in FINISHED:
                 self._pod_left(new)
-            else:
-                self._snapshot.place(new, node_name)
-        elif wants_node(new):
+                return
+            self._snapshot.place(new, node_name)
+            if old is None or is_new_to_others(old, new):
+                self._wake(hints.POD_CAME)
+        elif self._is_waiting(new):
             if self._snapshot.place_of(new["metadata"]["uid"]):
                 return  # decided already; this is older than the binding
+            self._snapshot.nominate(new, (new.get("status") or {}).get("nominatedNodeName") or "")
             self._queue.add(new, self._clock.monotonic())
             self._work.set()
         else:
+            self._snapshot.nominate(new, "")
             self._queue.remove(key_of(new))
+
+    def _is_waiting(self, pod: Json) -> bool:
+        return scheduler_of(pod) in self._deciders and wants_node(pod)
 
     def _pod_left(self, pod: Json) -> None:
         """What it used is free again, which may be what others wait for."""
         if self._snapshot.displace(pod["metadata"]["uid"]):
-            self._wake()
+            self._wake(hints.POD_LEFT)
 
     def _on_node(self, event: EventType, old: Json | None, new: Json | None) -> None:
         if new is None:
@@ -188,33 +257,47 @@ class Scheduler:
             self._snapshot.remove_node(old["metadata"]["name"])
             return
         self._snapshot.set_node(new)
-        if old is None or may_help(old, new):
-            self._wake()
+        self._wake(hints.node_changed(old, new) if old is not None else hints.NODE_CAME)
 
-    def _wake(self) -> None:
-        if len(self._queue):
-            self._queue.wake_all(self._clock.monotonic())
+    def _on_namespace(self, event: EventType, old: Json | None, new: Json | None) -> None:
+        namespace = new or old
+        if namespace is not None:
+            name = namespace["metadata"]["name"]
+            self._snapshot.set_namespace(name, labels_of(new) if new is not None else None)
+            if old is not None and new is not None and labels_of(old) != labels_of(new):
+                self._wake(hints.NAMESPACE_CHANGED)
+
+    def _on_storage(self, event: EventType, old: Json | None, new: Json | None) -> None:
+        self._binder.look_again()
+        self._wake(hints.STORAGE_CHANGED)
+
+    def _wake(self, rules: frozenset[str]) -> None:
+        if rules and len(self._queue) and self._queue.wake(rules, self._clock.monotonic()):
             self._work.set()
 
 
+def is_new_to_others(old: Json, new: Json) -> bool:
+    """Whether a pod on a node has changed in what others may look at."""
+    return (
+        old["spec"].get("nodeName") != new["spec"].get("nodeName")
+        or labels_of(old) != labels_of(new)
+        or is_being_deleted(old) != is_being_deleted(new)
+    )
+
+
+def scheduler_of(pod: Json) -> str:
+    """Who is to place a pod."""
+    return str(pod["spec"].get("schedulerName") or "default-scheduler")
+
+
 def wants_node(pod: Json) -> bool:
-    """Whether a pod is ours to place, and may be placed now."""
+    """Whether a pod may be placed now."""
     spec = pod["spec"]
     return (
         not spec.get("nodeName")
         and not spec.get("schedulingGates")
-        and spec.get("schedulerName", NAME) == NAME
         and "deletionTimestamp" not in pod["metadata"]
         and pod.get("status", {}).get("phase") not in FINISHED
-    )
-
-
-def may_help(old: Json, new: Json) -> bool:
-    """Whether a node's change could let a pod in; its heartbeats cannot."""
-    return (
-        old.get("status", {}).get("allocatable") != new.get("status", {}).get("allocatable")
-        or old.get("spec") != new.get("spec")
-        or old["metadata"].get("labels") != new["metadata"].get("labels")
     )
 
 
@@ -229,16 +312,23 @@ def binding(pod: Json, node_name: str) -> Json:
     }
 
 
-def plan_condition(pod: Json, message: str, now: float) -> Json | None:
-    """The status patch that says why a pod has no node; None when its status says so already."""
+def plan_condition(pod: Json, message: str, now: float, *, nominated: str = "") -> Json | None:
+    """The status patch that says why a pod has no node; None when its status says so already.
+
+    Args:
+        nominated: the node that others have been asked to leave for it.
+    """
     present = condition(pod, "PodScheduled") or {}
     wanted = {"status": "False", "reason": "Unschedulable", "message": message}
-    if all(present.get(field) == text for field, text in wanted.items()):
-        return None
-    entry: Json = {"type": "PodScheduled", **wanted, "lastProbeTime": None}
-    generation = pod["metadata"].get("generation")
-    if generation:
-        entry["observedGeneration"] = generation
-    if present.get("status") != "False":
-        entry["lastTransitionTime"] = format_time(now)
-    return {"metadata": {"uid": pod["metadata"]["uid"]}, "status": {"conditions": [entry]}}
+    status: Json = {"nominatedNodeName": nominated} if nominated else {}
+    if (pod.get("status") or {}).get("nominatedNodeName") == nominated:
+        status = {}
+    if not all(present.get(field) == text for field, text in wanted.items()):
+        entry: Json = {"type": "PodScheduled", **wanted, "lastProbeTime": None}
+        generation = pod["metadata"].get("generation")
+        if generation:
+            entry["observedGeneration"] = generation
+        if present.get("status") != "False":
+            entry["lastTransitionTime"] = format_time(now)
+        status["conditions"] = [entry]
+    return {"metadata": {"uid": pod["metadata"]["uid"]}, "status": status} if status else None

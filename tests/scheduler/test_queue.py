@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from kube_lite.api.identity import Json, ObjectKey
+from kube_lite.scheduler.profiles import FILTERS as EVERY
 from kube_lite.scheduler.queue import FORGOTTEN_AFTER, Queue, Waiting
 
 
@@ -40,7 +41,7 @@ def test_a_pod_that_does_not_fit_waits_for_a_change() -> None:
     queue.add(pod("a"), 0.0)
     queue.put_back(popped(queue, 0.0), 0.0, unschedulable=True)
     assert queue.pop(60.0) is None
-    queue.wake_all(60.0)
+    queue.wake(EVERY, 60.0)
     assert popped(queue, 60.0).key.name == "a"
 
 
@@ -68,7 +69,7 @@ def test_a_change_does_not_shorten_the_back_off() -> None:
     queue = Queue()
     queue.add(pod("a"), 0.0)
     queue.put_back(popped(queue, 0.0), 0.0, unschedulable=True)
-    queue.wake_all(0.1)
+    queue.wake(EVERY, 0.1)
     assert queue.pop(0.1) is None
     assert queue.next_due() == 1.0
     assert queue.pop(1.0) is not None
