@@ -5,8 +5,9 @@ A continue token is what a real server gives: base64 of ``{"v": "meta.k8s.io/v1"
 range. A revision of −1 says that the rest may be shown as it is now, which is what a client is offered
 whose token has grown too old.
 
-With selectors the store is read in blocks, of which the headers are looked at, until the page is full.
-Without them a page is one range read.
+With selectors the store gives those versions whose header says that they are chosen; of custom resources,
+whose schema decides what selectors see, blocks are looked at until the page is full. Without them a page is
+one range read.
 """
 
 import binascii
@@ -48,13 +49,15 @@ Matcher = Callable[[Stored], bool]
 class Scope:
     """Which objects of a resource are meant.
 
-    ``name`` narrows to one object and ``matches`` to those that selectors choose; None chooses all.
+    ``name`` narrows to one object and ``matches`` to those that selectors choose; None chooses all. ``hint``
+    is in the header of each object that they choose, and is looked for first.
     """
 
     resource: Resource
     namespace: str = ""
     name: str = ""
     matches: Matcher | None = None
+    hint: bytes = b""
 
     @property
     def range(self) -> Range:
@@ -171,24 +174,38 @@ def _read_page(objects: Objects, scope: Scope, span: Range, limit: int, at: int 
         rest = page.items[-1].key + b"\x00"
         remaining = store.count(Range(rest, span.end), at=page.revision)
         return Found(items, page.revision, _token(scope, page.revision, rest), remaining)
+    if not scope.resource.definition:
+        return _choose(objects, scope, matches, span, limit, at)
     chosen: list[Stored] = []
-    is_custom = bool(scope.resource.definition)
     start, more, revision = span.start, True, at
     while more:
         page = store.list(Range(start, span.end), at=revision, limit=max(limit, BLOCK) if limit else 0)
         revision, more = page.revision, page.more
         for number, item in enumerate(page.items):
-            stored = objects.of(item)
-            if is_custom:  # what selectors see may follow from a schema that is newer than the object
-                stored = objects.seen(stored, wanted)
+            # What selectors see may follow from a schema that is newer than the object.
+            stored = objects.seen(objects.of(item), wanted)
             if not matches(stored):
                 continue
-            chosen.append(stored if is_custom else objects.seen(stored, wanted))
+            chosen.append(stored)
             if len(chosen) == limit and (more or number + 1 < len(page.items)):
                 return Found(chosen, revision, _token(scope, revision, item.key + b"\x00"))
         if more:
             start = page.items[-1].key + b"\x00"
     return Found(chosen, revision if revision is not None else store.revision)
+
+
+def _choose(
+    objects: Objects, scope: Scope, matches: Matcher, span: Range, limit: int, at: int | None
+) -> Found:
+    hint, wanted = scope.hint, foreign(scope.resource)
+
+    def having(header: bytes) -> bool:
+        return hint in header and matches(Stored(b"", 0, header))
+
+    page = objects.store.choose(span, having, at=at, limit=limit)
+    items = [objects.seen(objects.of(item), wanted) for item in page.items]
+    token = _token(scope, page.revision, page.items[-1].key + b"\x00") if page.more else ""
+    return Found(items, page.revision, token)
 
 
 def walk(objects: Objects, scope: Scope) -> Iterator[Stored]:

@@ -156,6 +156,12 @@ def encode(obj: Json, fields: Mapping[str, str]) -> Encoded:
     return Encoded(value, header, splice, ordered)
 
 
+def part_of_header(name: str, value: str | None = None) -> bytes:
+    """What is in the header of every object that has a label or field of this name, and of this value."""
+    part: bytes = msgpack.packb(name)
+    return part if value is None else part + msgpack.packb(value)
+
+
 def as_stored(encoded: Encoded, revision: int) -> Stored:
     """What the store holds after ``encoded`` was committed at ``revision``, without reading it."""
     value, header, splice, obj = encoded

@@ -2,9 +2,17 @@
 
 from kube_lite.api.errors import BadRequest
 from kube_lite.api.resource import Resource
-from kube_lite.api.selectors import FieldSelector, LabelSelector, parse_field_selector, parse_label_selector
+from kube_lite.api.selectors import (
+    EQUALS,
+    EXISTS,
+    IN,
+    FieldSelector,
+    LabelSelector,
+    parse_field_selector,
+    parse_label_selector,
+)
 from kube_lite.registry.listing import Matcher, Scope
-from kube_lite.registry.stored import Stored
+from kube_lite.registry.stored import Stored, part_of_header
 
 NAME, NAMESPACE = "metadata.name", "metadata.namespace"
 
@@ -24,7 +32,7 @@ def scope_of(resource: Resource, namespace: str, label_selector: str, field_sele
         if fields.is_everything:
             fields = None
     name = (fields.exact(NAME) or "") if fields is not None else ""
-    return Scope(resource, namespace, name, matcher(labels, fields))
+    return Scope(resource, namespace, name, matcher(labels, fields), hint_of(labels, fields))
 
 
 def check_fields(resource: Resource, selector: FieldSelector) -> None:
@@ -34,6 +42,19 @@ def check_fields(resource: Resource, selector: FieldSelector) -> None:
         if field in (NAME, NAMESPACE) or field in known:
             continue
         raise BadRequest(resource.strategy.field_label_error(field))
+
+
+def hint_of(labels: LabelSelector | None, fields: FieldSelector | None) -> bytes:
+    """A part of the header of each object that is selected; empty where nothing can be said."""
+    for key, operator, values in () if labels is None else labels.requirements:
+        if operator in (EQUALS, IN):
+            return part_of_header(key, values[0] if len(values) == 1 else None)
+        if operator == EXISTS:
+            return part_of_header(key)
+    for field, operator, value in () if fields is None else fields.requirements:
+        if operator == EQUALS and value and field not in (NAME, NAMESPACE):
+            return part_of_header(field, value)
+    return b""
 
 
 def matcher(labels: LabelSelector | None, fields: FieldSelector | None) -> Matcher | None:
