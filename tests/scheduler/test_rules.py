@@ -6,54 +6,18 @@ import pytest
 
 from kube_lite.api.identity import Json
 from kube_lite.scheduler import affinity, fit, ports, taints
-from kube_lite.scheduler.deciding import Decider, failure_message
-from kube_lite.scheduler.preempt import plan_preemption
-from kube_lite.scheduler.profiles import Profile
-from kube_lite.scheduler.snapshot import Snapshot, needs_of
 
-from .storage import Stored
+from .objects import choose, node, pod, snapshot
 
 MEBI = 1024 * 1024
 
 
-def pod(name: str = "p", cpu: str = "", **spec: Any) -> Json:
-    resources = {"requests": {"cpu": cpu}} if cpu else {}
-    container = {"name": "app", "resources": resources}
-    return {
-        "metadata": {"name": name, "namespace": "n", "uid": name},
-        "spec": {"containers": [container], **spec},
-    }
-
-
-def node(name: str = "n1", cpu: str = "2", labels: Json | None = None, **spec: Any) -> Json:
-    return {
-        "metadata": {"name": name, "labels": labels or {}},
-        "spec": spec,
-        "status": {"allocatable": {"cpu": cpu, "memory": "4Gi", "pods": "10"}},
-    }
-
-
-def snapshot(*nodes: Json, placed: dict[str, Json] | None = None) -> Snapshot:
-    made = Snapshot()
-    for entry in nodes:
-        made.set_node(entry)
-    for place, entry in (placed or {}).items():
-        made.place(entry, place)
-    return made
-
-
-def choose(given: Json, nodes: Snapshot) -> str:
-    """The node a pod gets, or what is said when it gets none."""
-    decider = Decider(nodes, Stored(), Profile())
-    placement = decider.place(given, needs_of(given))
-    if placement.node:
-        return placement.node
-    hopes = plan_preemption(given, needs_of(given), placement, nodes, decider, ()).hopes
-    return failure_message(given, placement, hopes, count=len(nodes.nodes()))
+def placed_at(placed: dict[str, Json] | None) -> list[tuple[str, Json]]:
+    return list((placed or {}).items())
 
 
 def place(given: Json, *nodes: Json, placed: dict[str, Json] | None = None) -> str:
-    return choose(given, snapshot(*nodes, placed=placed))
+    return choose(given, snapshot(*nodes, placed=placed_at(placed)))
 
 
 def asking(cpu: str, **more: Any) -> Json:
@@ -312,7 +276,7 @@ def test_a_resized_pod_counts_anew() -> None:
 
 
 def test_pods_of_a_node_that_is_not_known_yet_count_once_it_is() -> None:
-    nodes = snapshot(placed={"late": pod(cpu="2")})
+    nodes = snapshot(placed=[("late", pod(cpu="2"))])
     assert nodes.nodes() == []
     nodes.set_node(node("late", cpu="2"))
     given = pod("q", cpu="1")
