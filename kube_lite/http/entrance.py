@@ -105,8 +105,8 @@ class Entrance:
 
 
 def acts_as_another(headers: Iterable[str]) -> bool:
-    """Whether any header's name says so."""
-    return any(name[: len(PREFIX)].lower() == PREFIX for name in headers)
+    """Whether any header's name says so, or looks like it."""
+    return PREFIX in " ".join(headers).lower()
 
 
 def attributes_of(call: Call) -> Attributes:

@@ -48,7 +48,8 @@ class Reply(StreamResponse):
         has_body = self.status not in WITHOUT_BODY
         head = head_of(self.status, "".join(lines), len(lines), len(self.body) if has_body else None)
         transport.write(head + self.body if has_body and request.method != "HEAD" else head)
-        await request.writer.drain()
+        if request.protocol.writing_paused:
+            await request.writer.drain()
 
 
 def head_of(code: int, lines: str, number: int, length: int | None) -> bytes:
