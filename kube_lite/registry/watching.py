@@ -26,7 +26,7 @@ from kube_lite.api.resource import Resource
 from .converting import View, foreign
 from .faults import as_api_error, too_old_version
 from .listing import Found, Matcher, Scope, check_not_future, list_objects
-from .objects import Objects
+from .objects import REMEMBERED_BYTES, Objects
 from .stored import Stored, made_up
 
 ADDED, MODIFIED, DELETED, BOOKMARK = "ADDED", "MODIFIED", "DELETED", "BOOKMARK"
@@ -59,6 +59,12 @@ class Happening:
         self.current = current and objects.seen(current, wanted)
         self.previous = previous and objects.seen(previous, wanted)
         self._changes: dict[str, Change] = {}
+
+    @property
+    def size(self) -> int:
+        """Bytes of the object."""
+        stored = self.current or self.previous
+        return len(stored.raw) if stored is not None else 0
 
     def change(self, matches: Matcher | None) -> Change | None:
         """What a watcher is told whose selectors are ``matches``; None if it is none of its business."""
@@ -189,7 +195,10 @@ class Watching:
         key = (event.key, event.revision, wanted)
         happening = self._recent.get(key)
         if happening is None:
-            happening = self._recent[key] = Happening(event, self._objects, wanted)
+            happening = Happening(event, self._objects, wanted)
+            if happening.size > REMEMBERED_BYTES:
+                return happening
+            self._recent[key] = happening
             if len(self._recent) > RECENT:
                 del self._recent[next(iter(self._recent))]
         return happening
