@@ -21,11 +21,15 @@ from kube_lite.kinds.schemas import definitions
 from kube_lite.kit.clock import RealClock
 from kube_lite.kit.service import running
 from kube_lite.scheduler.scheduler import NODES, PODS, Scheduler
+from kube_lite.scheduler.volumes import SELECTED_NODE
 from kube_lite.verbs.local import LocalClient
 from kube_lite.verbs.pipeline import Pipeline
 
 NAMESPACES = GroupVersionResource("", "v1", "namespaces")
 EVENTS = GroupVersionResource("", "v1", "events")
+PRIORITIES = GroupVersionResource("scheduling.k8s.io", "v1", "priorityclasses")
+CLAIMS = GroupVersionResource("", "v1", "persistentvolumeclaims")
+CLASSES = GroupVersionResource("storage.k8s.io", "v1", "storageclasses")
 SECONDS = 10.0  # how long a condition may take before a test fails
 HASTE = 20.0
 UNSURE = ("Unschedulable", "no nodes available to schedule pods")
@@ -257,3 +261,49 @@ async def test_nothing_is_written_while_nothing_changes(world: World) -> None:
     for _ in range(200):
         await asyncio.sleep(0)
     assert world.store.revision == before
+
+
+async def test_a_more_important_pod_drives_others_away_and_gets_their_room(world: World) -> None:
+    high = {"metadata": {"name": "high"}, "value": 1000}
+    await world.client.create(PRIORITIES, high)
+    await world.add_node("n1", cpu="1")
+    await world.add_pod("lesser", cpu="1", terminationGracePeriodSeconds=30)
+    await world.until_bound("lesser", "n1")
+    await world.add_pod("vip", cpu="1", priorityClassName="high")
+
+    async def leaving() -> bool:
+        return (
+            "deletionTimestamp" in (await world.client.get(PODS, "lesser", namespace="default"))["metadata"]
+        )
+
+    await world.until(leaving)
+    lesser = await world.client.get(PODS, "lesser", namespace="default")
+    target = condition(lesser, "DisruptionTarget") or {}
+    assert target["reason"] == "PreemptionByScheduler"
+    vip = await world.client.get(PODS, "vip", namespace="default")
+    assert vip["status"]["nominatedNodeName"] == "n1"
+    assert await world.why("vip") == ("Unschedulable", "0/1 nodes are available: 1 Insufficient cpu.")
+    await world.client.delete(PODS, "lesser", namespace="default", grace_seconds=0)
+    await world.until_bound("vip", "n1")
+
+
+async def test_a_claim_that_waits_is_told_the_node_and_waited_for(world: World) -> None:
+    later = {"provisioner": "example.com/disk", "volumeBindingMode": "WaitForFirstConsumer"}
+    await world.client.create(CLASSES, {"metadata": {"name": "later"}, **later})
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    claim = {"metadata": {"name": "data"}, "spec": {**spec, "storageClassName": "later"}}
+    await world.client.create(CLAIMS, claim, namespace="default")
+    await world.add_node("n1")
+    volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]
+    await world.add_pod("web", volumes=volumes)
+
+    async def is_asked() -> bool:
+        found = await world.client.get(CLAIMS, "data", namespace="default")
+        return (found["metadata"].get("annotations") or {}).get(SELECTED_NODE) == "n1"
+
+    await world.until(is_asked)
+    assert await world.node_of("web") == ""
+    found = await world.client.get(CLAIMS, "data", namespace="default")
+    status = {**found, "status": {"phase": "Bound"}}
+    await world.client.update(CLAIMS, status, namespace="default", subresource="status")
+    await world.until_bound("web", "n1")
