@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from .proxy import NodeStreams
 
 METRICS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
+SESSIONS = ("exec", "attach", "portforward")
 OPENID_PATHS = ("/openid/", "/.well-known/")
 HEALTH_PATHS = ("/healthz", "/livez", "/readyz")
 BODY_METHODS = ("POST", "PUT", "PATCH", "DELETE")
@@ -94,6 +95,7 @@ class ApiServer:
     ) -> None:
         self.port = port
         self.git_version = git_version(version)
+        self._sessions_are_created = int(version.split(".")[1]) >= 35
         self._pipeline = pipeline
         self._registry = registry
         self._authorizer = authorizer
@@ -219,7 +221,10 @@ class ApiServer:
     async def _answer_with_stream(self, call: Call, target: Target) -> StreamResponse:
         from .proxy import NodeStreams  # needs the HTTP client, which start-up does without
 
-        self._authorize(attributes_of(call))
+        attributes = attributes_of(call)
+        self._authorize(attributes)
+        if target.subresource in SESSIONS and self._sessions_are_created:
+            self._authorize(attributes._replace(verb="create"))  # however the client opens it
         if self._streams is None:
             self._streams = NodeStreams(self._pipeline, self._registry, self._user, self._node_credentials)
         with self._counting.streaming(call):
