@@ -96,6 +96,12 @@ def parser() -> Parser:
         help="an EncryptionConfiguration: what is encrypted in the store (Secrets, with keys made here)",
     )
     up.add_argument(
+        "--scheduler-config",
+        type=Path,
+        metavar="FILE",
+        help="a KubeSchedulerConfiguration: profiles, weights, figures (the default profile)",
+    )
+    up.add_argument(
         "--log-level", choices=("debug", "info", "warning", "error"), help="how much is logged (warning)"
     )
     up.add_argument(

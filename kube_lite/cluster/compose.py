@@ -41,13 +41,14 @@ from kube_lite.verbs.pipeline import Pipeline
 from . import addresses, runfile
 from .addresses import Addresses, claimed, loopback_addresses
 from .bootstrap import bootstrap, found_policy
-from .config import Config, configure
+from .config import Config, ConfigError, configure
 from .encryption import Encryption
 
 if TYPE_CHECKING:
     from kube_lite_runtime.driver import Driver
 
     from kube_lite.client.informers import Informers
+    from kube_lite.scheduler.profiles import Settings
 
 __all__ = ["STORE_FAILURES", "CannotListen", "Cluster", "StoreLocked", "describe"]
 
@@ -295,12 +296,30 @@ class Cluster:
         from kube_lite.client.recorder import Recorder
         from kube_lite.scheduler.scheduler import Scheduler
 
-        client = self.client_for("system:kube-scheduler")
+        # It sees through informers, which it shares, and writes with no more than its roles grant.
+        user = User("system:kube-scheduler", groups=(AUTHENTICATED,))
+        client = LocalClient(self.pipeline, user)
         recorder = Recorder(client, self.clock, "default-scheduler")
         await stack.enter_async_context(running(recorder))
-        scheduler = Scheduler(client, await self._shared_informers(stack), self.clock, recorder)
+        informers = await self._shared_informers(stack)
+        scheduler = Scheduler(client, informers, self.clock, recorder, self._scheduler_settings())
         await stack.enter_async_context(running(scheduler))
         self._ready("scheduler", "")
+
+    def _scheduler_settings(self) -> "Settings | None":
+        path = self.config.scheduler_config
+        if path is None:
+            return None
+        import yaml  # only who has a file pays for it
+
+        from kube_lite.scheduler.profiles import ProfileError, parse_settings
+
+        try:
+            return parse_settings(yaml.safe_load(path.read_text()))
+        except OSError as error:
+            raise ConfigError(f"scheduler configuration {path}: {error.strerror}") from error
+        except (ProfileError, yaml.YAMLError) as error:
+            raise ConfigError(f"scheduler configuration {path}: {error}") from error
 
     async def _start_node(self, stack: AsyncExitStack) -> None:
         self._begin()

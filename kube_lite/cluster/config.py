@@ -52,6 +52,8 @@ class Config:
     """Whether a write is on the disk before it is acknowledged. Off is for tests only."""
     encryption_config: Path | None = None
     """An ``EncryptionConfiguration``: what is encrypted in the store; None: Secrets, with keys made here."""
+    scheduler_config: Path | None = None
+    """A ``KubeSchedulerConfiguration``: profiles, weights, figures; None: the default profile."""
     log_level: str = "warning"
     """``debug``, ``info``, ``warning`` or ``error``."""
 
@@ -142,6 +144,7 @@ CONVERT: Mapping[str, Any] = {
     "data_dir": _path,
     "kubeconfig": _path,
     "encryption_config": _path,
+    "scheduler_config": _path,
     "durable": _boolean,
     "legacy_apis": _boolean,
     "parts": _parts,
