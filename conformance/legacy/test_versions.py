@@ -1,11 +1,13 @@
 """One stored object behind all versions of its kind, and what a server says of versions that are gone."""
 
 import re
+from functools import partial
 
 import pytest
 
 from conformance.api.objects import IMAGE, refusal
 from conformance.http import JSON_PATCH, STRATEGIC_PATCH, Api, Json
+from conformance.kubectl import eventually
 
 APPLY_PATCH = "application/apply-patch+yaml"
 
@@ -40,33 +42,36 @@ def at(api: Api, namespace: str, api_version: str, resource: str = "deployments"
     return api.at(f"/apis/{api_version}/namespaces/{namespace}/{resource}")
 
 
+def is_unchanged_by_itself(place: Api) -> bool:
+    """Whether writing what was read writes nothing; not so while a controller writes as well."""
+    whole = place.get("web").body
+    again = place.put(whole, "web")
+    version = whole["metadata"]["resourceVersion"]
+    return again.status == 200 and bool(again.body["metadata"]["resourceVersion"] == version)
+
+
 @pytest.mark.parametrize("written", VERSIONS)
 def test_an_object_is_the_same_in_every_version(api: Api, namespace: str, written: str) -> None:
-    made = at(api, namespace, written).post(deployment(written))
+    places = {version: at(api, namespace, version) for version in VERSIONS}
+    made = places[written].post(deployment(written))
     assert made.status == 201, made
-    identity = (made.body["metadata"]["uid"], made.body["metadata"]["resourceVersion"])
-    for version in VERSIONS:
-        found = at(api, namespace, version).get("web").body
-        assert found["apiVersion"] == version
-        assert (found["metadata"]["uid"], found["metadata"]["resourceVersion"]) == identity
-        listed = at(api, namespace, version).get().body
+    uid = made.body["metadata"]["uid"]
+    for number, (version, place) in enumerate(places.items(), 7):
+        whole = place.get("web").body
+        assert (whole["apiVersion"], whole["metadata"]["uid"]) == (version, uid)
+        listed = place.get().body
         assert (listed["apiVersion"], listed["kind"]) == (version, "DeploymentList")
-        assert [item["metadata"]["uid"] for item in listed["items"]] == [identity[0]]
-    for version, replicas in zip(VERSIONS, (3, 5, 7, 9), strict=True):
-        changed = at(api, namespace, version).patch({"spec": {"replicas": replicas}}, "web", STRATEGIC_PATCH)
+        assert [item["metadata"]["uid"] for item in listed["items"]] == [uid]
+        eventually(partial(is_unchanged_by_itself, place))
+        changed = place.patch({"spec": {"minReadySeconds": number}}, "web", STRATEGIC_PATCH)
         assert changed.body["apiVersion"] == version
-        assert at(api, namespace, written).get("web").body["spec"]["replicas"] == replicas
-    steps = [{"op": "replace", "path": "/spec/replicas", "value": 0}]
-    assert at(api, namespace, VERSIONS[0]).patch(steps, "web", JSON_PATCH).status == 200
-    for version in VERSIONS:
-        whole = at(api, namespace, version).get("web").body
-        again = at(api, namespace, version).put(whole, "web")
-        assert again.status == 200, again
-        assert again.body["metadata"]["resourceVersion"] == whole["metadata"]["resourceVersion"]
-    gone = at(api, namespace, "apps/v1beta1").delete("web", {"propagationPolicy": "Background"})
+        steps = [{"op": "replace", "path": "/spec/minReadySeconds", "value": number * 2}]
+        assert place.patch(steps, "web", JSON_PATCH).status == 200
+        assert places[written].get("web").body["spec"]["minReadySeconds"] == number * 2
+    gone = places["apps/v1beta1"].delete("web", {"propagationPolicy": "Background"})
     assert gone.status == 200
-    for version in VERSIONS:
-        assert refusal(at(api, namespace, version).get("web")) == (404, "NotFound")
+    for place in places.values():
+        assert refusal(place.get("web")) == (404, "NotFound")
 
 
 def test_a_watch_tells_changes_in_its_own_version(api: Api, namespace: str) -> None:
@@ -222,6 +227,22 @@ def test_workloads_are_scaled_through_old_versions(api: Api, namespace: str) -> 
             scaled
         )
         assert place.patch({"spec": {"replicas": 0}}, "web/scale").status == 200
+
+
+def test_a_deployment_is_rolled_back_by_the_server(api: Api, namespace: str) -> None:
+    old, new = at(api, namespace, "extensions/v1beta1"), at(api, namespace, "apps/v1")
+    assert old.post(deployment("extensions/v1beta1", paused=True)).status == 201
+    wish = {"apiVersion": "extensions/v1beta1", "kind": "DeploymentRollback", "name": "web"}
+    answer = old.post({**wish, "rollbackTo": {"revision": 3}}, "web/rollback")
+    assert answer.status == 201, answer
+    assert answer.body["message"] == 'rollback request for deployment "web" succeeded'
+    annotations = new.get("web").body["metadata"]["annotations"]
+    assert annotations["deprecated.deployment.rollback.to"] == "3"
+    assert old.get("web").body["spec"]["rollbackTo"] == {"revision": 3}
+    refused = old.post({**wish, "name": "other", "rollbackTo": {}}, "web/rollback")
+    assert refusal(refused) == (400, "BadRequest")
+    wrong = old.post({**wish, "rollbackTo": {"revision": -1}}, "web/rollback")
+    assert refusal(wrong) == (422, "Invalid")
 
 
 def test_access_is_asked_for_in_the_old_version(api: Api) -> None:

@@ -27,6 +27,7 @@ from . import pods as pod_facts
 from . import revisions, rollout
 from .adoption import Adoption, selects
 from .resources import DEPLOYMENT, DEPLOYMENTS, PODS, REPLICA_SETS
+from .rollback import Rollback, plan_rollback
 from .rollout import Limits, Revision, Sizes
 
 log = logging.getLogger(__name__)
@@ -88,6 +89,10 @@ class Deployments(Controller):
         if meta.is_being_deleted(deployment):
             await self._write_counts(work)
             return None
+        wished = None if deployment["spec"].get("paused") else plan_rollback(deployment, sets)
+        if wished is not None:
+            await self._roll_back(wished)
+            return None
         work.condition = _paused_condition(deployment, self.clock.now())
         if deployment["spec"].get("paused") or rollout.is_scaling(work.wanted, map(_revision, sets)):
             await self._resize(work)
@@ -100,6 +105,11 @@ class Deployments(Controller):
         new = revisions.find_new(deployment, sets)
         old = [owned for owned in sets if new is None or owned["metadata"]["uid"] != new["metadata"]["uid"]]
         return _Work(deployment, new, old, limits_of(deployment))
+
+    async def _roll_back(self, wished: Rollback) -> None:
+        deployment = wished.deployment
+        await self._client.update(DEPLOYMENTS, deployment, namespace=deployment["metadata"]["namespace"])
+        self._recorder.event(deployment, wished.type, wished.reason, wished.message)
 
     async def _resize(self, work: _Work) -> None:
         await self._sync_revision(work)

@@ -67,6 +67,7 @@ class Subresources:
             "approval": self._approve,
             "ephemeralcontainers": self._ephemeral_containers,
             "resize": self._resize,
+            "rollback": self._roll_back,
         }
 
     async def handle(self, request: Request) -> Answer:
@@ -122,6 +123,11 @@ class Subresources:
     async def _ephemeral_containers(self, request: Request) -> Answer:
         part = pod_changes.with_ephemeral_containers, pod_changes.check_ephemeral_containers
         return await self._as_update(request, self._writing.prepare_part(*part))
+
+    async def _roll_back(self, request: Request) -> Answer:
+        from .rollback import Rollbacks  # only versions of old have it
+
+        return await Rollbacks(self._parts, self._writing).request(request)
 
     async def _resize(self, request: Request) -> Answer:
         part = pod_changes.with_resources, pod_changes.check_resources

@@ -1,9 +1,12 @@
 from pathlib import Path
 
+import pytest
+
 from kube_lite.api import meta
 from kube_lite.api.identity import Json
 from kube_lite.controllers.resources import DEPLOYMENTS, PODS, REPLICA_SETS
 from kube_lite.controllers.revisions import REVISION, revision_of
+from kube_lite.controllers.rollback import DONE, NOT_FOUND, ROLLBACK_TO, UNCHANGED
 
 from .harness import World, deployment, image, world
 
@@ -150,6 +153,39 @@ async def test_a_paused_deployment_is_resized_but_not_rolled(tmp_path: Path) -> 
         await it.merge(DEPLOYMENTS, "web", {"spec": {"paused": False}})
         await rolled_out(it)
         assert len(await it.list(REPLICA_SETS)) == 2
+
+
+@pytest.mark.parametrize(
+    ("wish", "image_after", "message"),
+    [
+        ("1", "web:1", 'Rolled back deployment "web" to revision 1'),
+        ("0", "web:1", 'Rolled back deployment "web" to revision 1'),
+        ("2", "web:2", 'The rollback revision contains the same template as current deployment "web"'),
+        ("7", "web:2", "Unable to find the revision to rollback to."),
+    ],
+)
+async def test_a_wish_of_clients_of_old_to_roll_back_is_fulfilled_once(
+    tmp_path: Path, wish: str, image_after: str, message: str
+) -> None:
+    async with world(tmp_path) as it, it.node():
+        await it.create(DEPLOYMENTS, deployment())
+        await rolled_out(it)
+        await it.merge(DEPLOYMENTS, "web", image("web:2"))
+        await rolled_out(it)
+        await it.merge(DEPLOYMENTS, "web", {"metadata": {"annotations": {ROLLBACK_TO: wish}}})
+
+        async def has_no_wish() -> bool:
+            return ROLLBACK_TO not in meta.annotations_of(await it.get(DEPLOYMENTS, "web"))
+
+        await it.until(has_no_wish)
+        found = await rolled_out(it)
+        assert found["spec"]["template"]["spec"]["containers"][0]["image"] == image_after
+
+        async def is_told() -> bool:
+            reasons = (DONE, UNCHANGED, NOT_FOUND)
+            return [message] == [text for reason in reasons for text in await it.messages(reason)]
+
+        await it.until(is_told)
 
 
 async def test_recreate_ends_the_old_before_it_starts_the_new(tmp_path: Path) -> None:
