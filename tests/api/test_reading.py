@@ -121,3 +121,37 @@ def test_a_wrong_type_has_other_words_where_an_object_is_converted() -> None:
     with pytest.raises(TypeMismatch) as caught:
         read({"spec": {"replicas": "x"}}, "io.k8s.api.apps.v1.Deployment")
     assert caught.value.restored == "unrecognized type: int32"
+
+
+JSON_SCHEMA = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
+
+
+def test_a_schema_in_place_of_something_else_is_read_like_any_but_drops_words_silently() -> None:
+    inner = {"type": "string", "nullable": False, "colour": "red", "properties": {"a": None}}
+    result = read({"items": inner, "additionalProperties": False, "colour": 1}, JSON_SCHEMA)
+    assert result.value == {
+        "items": {"type": "string", "properties": {"a": {}}},
+        "additionalProperties": False,
+    }
+    assert result.unknown == ('unknown field "colour"',)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (
+            {"properties": {"a": {"items": {"properties": {"b": {"type": 5}}}}}},
+            "json: cannot unmarshal number into Go struct field JSONSchemaProps.properties.items "
+            "of type string",
+        ),
+        ({"additionalProperties": 5}, "boolean or JSON schema expected"),
+        (
+            {"maximum": "5"},
+            "json: cannot unmarshal string into Go struct field JSONSchemaProps.maximum of type float64",
+        ),
+    ],
+)
+def test_a_mistake_in_a_schema_is_told_at_the_field_that_holds_it(body: Any, message: str) -> None:
+    with pytest.raises(TypeMismatch) as caught:
+        read(body, JSON_SCHEMA)
+    assert str(caught.value) == message

@@ -15,11 +15,12 @@ from kube_lite.api.custom.structure import custom_schema
 from kube_lite.api.custom.validation import validate, validate_update
 from kube_lite.api.errors import Cause
 from kube_lite.api.identity import Json
-from kube_lite.api.schema.prune import TypeMismatch
+from kube_lite.api.schema.prune import TypeMismatch, read_object
 from kube_lite.kinds.checks.definitions import check_definition, check_definition_update
 from kube_lite.kinds.schemas import definitions
 
 X = "x-kubernetes-"
+DEFINITION = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinition"
 NAMES = ("a", "b", "metadata", "kind", "apiVersion", "spec", "0", "")
 NUMBERS = (-3, 0, 1, 2, 5, 0.5, 1.0, 1e300, 2**31, 2**63, 2**64, 10**30, -(2**63))
 SCALARS = (None, True, False, "", "a", "ab", "1", "2020-01-01", "é\n", *NUMBERS)
@@ -51,6 +52,24 @@ class Maker:
         if document["type"] == "object" and depth:
             document.setdefault("properties", self._properties(depth))
         return document
+
+    def nonsense(self, depth: int = 4) -> Any:
+        """Words of schemas with anything behind them."""
+        if not depth or self.random.random() < 0.2:
+            return self.value(1)
+        words = (
+            *self._limits(),
+            *self._marks(),
+            *self._parts(1),
+            "properties",
+            "type",
+            f"{X}validations",
+            "id",
+        )
+        chosen = {
+            self.random.choice(words): self.nonsense(depth - 1) for _ in range(self.random.randrange(4))
+        }
+        return {"type": self.random.choice(TYPES), **chosen} if self.random.random() < 0.6 else chosen
 
     def root(self) -> Json:
         return {"type": "object", "properties": self._properties(4)}
@@ -121,6 +140,18 @@ def test_a_definition_with_any_schema_is_taken_or_refused(make: Maker) -> None:
     schema, other = make.schema(), make.schema()
     assert good(list(check_definition(definition(schema))))
     assert good(list(check_definition_update(definition(schema), definition(other))))
+
+
+@some
+@given(MAKERS)
+def test_whatever_is_sent_as_a_schema_is_read_or_refused_and_then_taken_or_refused(make: Maker) -> None:
+    body = definition(make.nonsense())
+    try:
+        read = read_object(body, definitions().schema(DEFINITION)).value
+    except TypeMismatch:
+        return
+    assert good(list(check_definition(read)))
+    custom_schema(read["spec"]["versions"][0].get("schema", {}).get("openAPIV3Schema", {}), definitions())
 
 
 @some
