@@ -75,7 +75,12 @@ def started(*arguments: str, directory: Path | None = None) -> Iterator[Server]:
         command += ["up", "--listen", "127.0.0.1:0", *arguments]
         began = time.perf_counter()
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            env=as_users_have_it(),
         )
         try:
             said = _until_ready(process)
@@ -91,6 +96,11 @@ def started(*arguments: str, directory: Path | None = None) -> Iterator[Server]:
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.communicate()
+
+
+def as_users_have_it() -> dict[str, str]:
+    """The environment, with which Python keeps what it has compiled."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def cpu_seconds(pid: int) -> float:
