@@ -479,3 +479,18 @@ def test_definitions_of_old_need_neither_a_structure_nor_an_approval_and_have_no
     old["spec"]["versions"][0]["schema"]["openAPIV3Schema"] = schema
     (cause,) = check_older_definition(old)
     assert cause.message.startswith("Forbidden: must not be set (cannot set default values in")
+
+
+def test_a_webhook_at_a_service_is_told_about_piece_by_piece() -> None:
+    service = {"name": "", "namespace": "n", "path": "a/B", "port": 0}
+    webhook = {"clientConfig": {"service": service}, "conversionReviewVersions": ["v1"]}
+    found = told(definition(conversion={"strategy": "Webhook", "webhook": webhook}))
+    path = "spec.conversion.webhookClientConfig.service"
+    port = "Invalid value: 0: port is not valid: must be between 1 and 65535, inclusive"
+    assert found[:4] == [
+        (f"{path}.namespace", "Required value"),  # the reference takes one name for the other
+        (f"{path}.port", port),
+        (f"{path}.path", "Invalid value: \"a/B\": must start with a '/'"),
+        (f"{path}.path", 'Invalid value: "a/B": segment[0] may not be empty'),
+    ]
+    assert found[4][1].startswith('Invalid value: "a/B": segment[1]: a lowercase RFC 1123 subdomain')

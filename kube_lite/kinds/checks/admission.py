@@ -1,8 +1,6 @@
 """Rules for webhooks and admission policies; expressions are judged where they are compiled."""
 
-import re
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 from kube_lite.api.errors import Cause
 from kube_lite.api.fielderrors import duplicate, each, invalid, one_of, required
@@ -10,10 +8,10 @@ from kube_lite.api.identity import Json
 from kube_lite.api.names import check_subdomain
 
 from .selectors import check_label_selector
+from .webhook_clients import check_client
 
 VERSIONS = ("v1", "v1beta1")
 EFFECTS = ("None", "NoneOnDryRun")
-URL_FORM = "desired format: https://host[/path]"
 SEGMENTS_MIN = 3
 
 
@@ -50,7 +48,7 @@ def _check_webhook(webhook: Json, path: str) -> Iterator[Cause]:
         yield invalid(f"{path}.timeoutSeconds", seconds, "the timeout value must be between 1 and 30 seconds")
     for field in ("namespaceSelector", "objectSelector"):
         yield from check_label_selector(webhook.get(field), f"{path}.{field}")
-    yield from _check_client(webhook.get("clientConfig") or {}, f"{path}.clientConfig")
+    yield from check_client(f"{path}.clientConfig", webhook.get("clientConfig") or {})
 
 
 def _check_name(name: str, path: str) -> Iterator[Cause]:
@@ -61,25 +59,6 @@ def _check_name(name: str, path: str) -> Iterator[Cause]:
     yield from each(path, name, wrong)
     if not wrong and len(name.split(".")) < SEGMENTS_MIN:
         yield invalid(path, name, "should be a domain with at least three segments separated by dots")
-
-
-def _check_client(client: Json, path: str) -> Iterator[Cause]:
-    url, service = client.get("url"), client.get("service")
-    if url is not None and service is None:
-        parts = urlsplit(url)
-        if parts.scheme != "https":
-            why = f"'https' is the only allowed URL scheme; {URL_FORM}"
-            yield invalid(f"{path}.url", parts.scheme, why)
-        if not parts.netloc:
-            yield invalid(f"{path}.url", "", f"host must be specified; {URL_FORM}")
-    elif url is None and service is not None:
-        for field in ("name", "namespace"):
-            if not service.get(field):
-                yield required(f"{path}.service.{field}", f"service {field} is required")
-        if service.get("path") and not re.match("/", service["path"]):
-            yield invalid(f"{path}.service.path", service["path"], "must start with a '/'")
-    else:
-        yield required(path, "exactly one of url or service is required")
 
 
 def check_policy(policy: Json) -> Iterator[Cause]:

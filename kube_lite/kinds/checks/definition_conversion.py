@@ -11,7 +11,7 @@ from kube_lite.api.fielderrors import forbidden, invalid, not_supported, require
 from kube_lite.api.identity import Json
 from kube_lite.api.names import check_label_1035
 
-from .webhook_clients import check_bundle, check_service, check_url
+from .webhook_clients import check_bundle, check_client
 
 REVIEW_VERSIONS = ("v1", "v1beta1")
 
@@ -52,15 +52,7 @@ def _check_client(client: Json | None, path: str, *, any_bundle: bool) -> Iterat
     if client is None:
         yield required(path, "required when strategy is set to Webhook")
         return
-    url, service = client.get("url"), client.get("service")
-    if (url is None) == (service is None):
-        yield required(path, "exactly one of url or service is required")
-    elif url is not None:
-        yield from check_url(f"{path}.url", url)
-    elif service is not None:
-        # The reference takes one name for the other.
-        swapped = {**service, "name": service.get("namespace"), "namespace": service.get("name")}
-        yield from check_service(f"{path}.service", swapped)
+    yield from check_client(path, client)
     if client.get("caBundle") and not any_bundle:
         yield from check_bundle(f"{path}.caBundle", client["caBundle"])
 

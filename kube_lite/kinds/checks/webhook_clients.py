@@ -20,6 +20,17 @@ HTTPS_PORT = 443
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 
+def check_client(path: str, client: Json) -> Iterator[Cause]:
+    """Either a URL or a Service."""
+    url, service = client.get("url"), client.get("service")
+    if (url is None) == (service is None):
+        yield required(path, "exactly one of url or service is required")
+    elif url is not None:
+        yield from check_url(f"{path}.url", url)
+    elif service is not None:
+        yield from check_service(f"{path}.service", service)
+
+
 def check_url(path: str, url: str) -> Iterator[Cause]:
     """An https URL that says where, and no more."""
     try:
@@ -53,9 +64,12 @@ def _why_no_url(url: str) -> str:
 
 
 def check_service(path: str, service: Json) -> Iterator[Cause]:
-    """The Service, its port, and a path of subdomains."""
-    for field in ("name", "namespace"):
-        if not service.get(field):
+    """The Service, its port, and a path of subdomains.
+
+    Of a name and a namespace that are missing the reference takes one for the other.
+    """
+    for field, missing in (("name", "namespace"), ("namespace", "name")):
+        if not service.get(missing):
             yield required(f"{path}.{field}")
     port = service.get("port", HTTPS_PORT)
     if not is_port(port):
