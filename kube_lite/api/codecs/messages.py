@@ -30,9 +30,9 @@ GROUPS: Mapping[str, str] = {
         "", "admissionregistration.k8s.io", "apidiscovery.k8s.io", "apiextensions.k8s.io",
         "apiregistration.k8s.io", "apps",
         "authentication.k8s.io", "authorization.k8s.io", "autoscaling", "batch", "certificates.k8s.io",
-        "coordination.k8s.io", "discovery.k8s.io", "events.k8s.io", "flowcontrol.apiserver.k8s.io",
-        "meta.k8s.io", "networking.k8s.io", "node.k8s.io", "policy", "rbac.authorization.k8s.io",
-        "resource.k8s.io", "scheduling.k8s.io", "storage.k8s.io",
+        "coordination.k8s.io", "discovery.k8s.io", "events.k8s.io", "extensions",
+        "flowcontrol.apiserver.k8s.io", "meta.k8s.io", "networking.k8s.io", "node.k8s.io", "policy",
+        "rbac.authorization.k8s.io", "resource.k8s.io", "scheduling.k8s.io", "storage.k8s.io",
     )
 }  # fmt: skip
 """Group → the word by which the table knows it. Other groups are not the table's: their kinds are custom."""
