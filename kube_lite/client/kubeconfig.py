@@ -17,7 +17,7 @@ from kube_lite.api.identity import Json
 
 NAME = "kube-lite"
 _PLAIN = re.compile(r"(?!(?:null|true|false|yes|no|on|off|y|n)$)[a-z][a-zA-Z-]*")
-"""Keys that YAML takes for a text without quotes."""
+"""What YAML takes for a text without quotes."""
 
 
 class Access(NamedTuple):
@@ -116,7 +116,7 @@ def _lines(value: Any) -> Iterator[str]:
     """A dict or list as lines of YAML. Every start writes one, and the library takes longer to import."""
     if isinstance(value, dict):
         for key, item in value.items():
-            name = key if _PLAIN.fullmatch(str(key)) else _scalar(key)
+            name = _scalar(key)
             if item and isinstance(item, dict | list):
                 yield f"{name}:"
                 yield from (f"  {line}" for line in _lines(item))
@@ -130,11 +130,13 @@ def _lines(value: Any) -> Iterator[str]:
 
 
 def _scalar(value: Any) -> str:
-    """In JSON's way, which is one of YAML's; what JSON does not know, such as a date, becomes its text."""
+    """In JSON's way, which is one of YAML's; words as they are; what JSON does not know as its text."""
     if value is not None and not isinstance(value, str | bool | int | float | dict | list):
         value = str(value)
     if not isinstance(value, str):
         return json.dumps(value)
+    if _PLAIN.fullmatch(value):
+        return value
     letters = (
         letter if letter.isprintable() and letter not in '"\\' else f"\\U{ord(letter):08x}"
         for letter in value
