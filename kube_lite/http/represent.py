@@ -52,9 +52,7 @@ async def list_pieces(
     listing: Listing, form: Form, row: Resource, query: Mapping[str, str], now: float
 ) -> list[bytes]:
     """The body of an answer that is a list, in pieces."""
-    metadata = _list_metadata(listing)
-    if row.definition and not form.kind:  # the reference has no type for them that would leave it out
-        metadata.setdefault("continue", "")
+    metadata = _list_metadata(listing, says_continue=bool(row.definition) and not form.kind)
     if form == PLAIN:
         return list(_joined(listing, row, metadata))
     if form.media_type == PROTOBUF:
@@ -75,7 +73,7 @@ async def list_pieces(
 
 def list_text(listing: Listing, row: Resource) -> Iterator[bytes]:
     """The same in the usual form, of a listing that has text."""
-    yield _head(row, _list_metadata(listing))
+    yield _head(row, _list_metadata(listing, says_continue=bool(row.definition)))
     pieces = iter(listing.text or ())
     for first in pieces:
         yield first[1:]  # without the comma
@@ -95,9 +93,10 @@ def event_object(
     return _table(rows, form, row, query, now, metadata, with_columns=with_columns)
 
 
-def _list_metadata(listing: Listing) -> Json:
+def _list_metadata(listing: Listing, *, says_continue: bool) -> Json:
+    """``says_continue``: even where there is no more, as lists without a type of the reference's own."""
     metadata: Json = {"resourceVersion": listing.resource_version}
-    if listing.continue_token:
+    if listing.continue_token or says_continue:
         metadata["continue"] = listing.continue_token
     if listing.remaining is not None:
         metadata["remainingItemCount"] = listing.remaining

@@ -50,6 +50,7 @@ class CustomStrategy(Strategy):
 
     Args:
         schema: gives the compiled schema.
+        written: the notes that were made by any version of the definition as it is; shared by them.
     """
 
     unconditional_update = False
@@ -57,7 +58,9 @@ class CustomStrategy(Strategy):
     kept_by_status = ALL
     defaults_when_read = True
 
-    def __init__(self, outline: Outline, version: Version, schema: Callable[[], Schema]) -> None:
+    def __init__(
+        self, outline: Outline, version: Version, schema: Callable[[], Schema], written: set[str]
+    ) -> None:
         self.outline = outline
         self.version = version
         self.scale = version.scale or None
@@ -65,7 +68,8 @@ class CustomStrategy(Strategy):
         self._schema = schema
         paths = dict.fromkeys(path for each in outline.versions for path in each.selectable)
         self._selected = [(path.removeprefix("."), path_or_nothing(path)) for path in paths]
-        self._notes = {TAG: version.tag}
+        self._note = f"{version.tag}:{outline.storage}"
+        self._written = written
         self._labels = tuple(path.removeprefix(".") for path in version.selectable)
 
     @cached_property
@@ -184,8 +188,14 @@ class CustomStrategy(Strategy):
         return {label: as_text(path.first(obj)) for label, path in self._selected}
 
     def notes(self, obj: Json) -> Mapping[str, str]:
-        """Under which schema the object was written."""
-        return self._notes
+        """Under which schema, and in which version, the object was written."""
+        self._written.add(self._note)
+        return {TAG: self._note}
+
+    @property
+    def is_only_writer(self) -> bool:
+        """No other version has written an object since the definition is as it is."""
+        return self._written <= {self._note}
 
     def field_labels(self) -> Sequence[str]:
         """The paths of ``selectableFields``."""
@@ -358,11 +368,12 @@ def rows_of(outline: Outline, schema: Callable[[str], Schema]) -> Iterator[tuple
     Args:
         schema: name of a schema → the compiled one.
     """
+    written: set[str] = set()
     for version in outline.versions:
-        yield version, _row(outline, version, schema)
+        yield version, _row(outline, version, schema, written)
 
 
-def _row(outline: Outline, version: Version, schema: Callable[[str], Schema]) -> Resource:
+def _row(outline: Outline, version: Version, schema: Callable[[str], Schema], written: set[str]) -> Resource:
     names, gvk = outline.names, outline.gvk(version)
     name = definition_name(gvk)
     subresources = []
@@ -383,7 +394,7 @@ def _row(outline: Outline, version: Version, schema: Callable[[str], Schema]) ->
         subresources=tuple(subresources),
         schema=name,
         storage_version=outline.storage,
-        strategy=CustomStrategy(outline, version, lambda: schema(name)),
+        strategy=CustomStrategy(outline, version, lambda: schema(name), written),
         definition=outline.name,
         schema_tag=version.tag,
         list_kind=names.get("listKind") or "",

@@ -9,12 +9,15 @@ from weakref import WeakKeyDictionary
 
 import msgpack
 import orjson
+from kube_lite_storage import Store
+from kube_lite_storage.types import Range
 
 from kube_lite.api.identity import Json
 from kube_lite.api.meta import copy
 from kube_lite.api.resource import Resource
 from kube_lite.kinds.custom import TAG, CustomStrategy
 
+from . import keys
 from .stored import Stored, in_order
 
 
@@ -28,19 +31,22 @@ class CustomView:
             resource.kind.encode(),
             resource.api_version.encode(),
         )
-        self._tail: bytes = msgpack.packb(TAG) + msgpack.packb(strategy.version.tag)
+        self._tail = tail_of(f"{strategy.version.tag}:{resource.version}")
+        self._whole = keys.storage_range(resource.group_resource)
+        self._has_seen_all = False
 
     def show(self, stored: Stored) -> Stored:
         """The same state of the object, as the version has it; the very same where nothing differs."""
-        is_typed = stored.raw.startswith(self._typed)
-        if is_typed and stored.header.endswith(self._tail):
+        if stored.header.endswith(self._tail):
             return stored
+        is_typed = stored.raw.startswith(self._typed)
         obj: Json = copy(stored.object)
         obj["apiVersion"] = self._api_version
         self._read_anew(obj)
-        fields = {**self._strategy.selectable_fields(obj), **self._strategy.notes(obj)}
+        fields = self._strategy.selectable_fields(obj)
         facts = stored.facts
-        if is_typed and obj == stored.object and facts.fields == fields:
+        known = {label: value for label, value in facts.fields.items() if label != TAG}
+        if is_typed and obj == stored.object and known == fields:
             return stored
         obj = in_order(obj, obj["metadata"])
         shown = Stored(orjson.dumps(obj), stored.revision)
@@ -48,11 +54,31 @@ class CustomView:
         shown.__dict__["facts"] = facts._replace(splice=-1, fields=fields)
         return shown
 
+    def shows_all(self, store: Store, span: Range) -> bool:
+        """Whether every object of a range is shown as it is stored, which the headers tell.
+
+        Once all were, they stay so while nobody writes in another version.
+        """
+        if self._has_seen_all and self._strategy.is_only_writer:
+            return True
+        self._has_seen_all = self._none_differs(store, self._whole)
+        return self._has_seen_all or self._none_differs(store, span)
+
+    def _none_differs(self, store: Store, span: Range) -> bool:
+        tail = self._tail
+        return not store.choose(span, lambda header: not header.endswith(tail), limit=1).items
+
     def _read_anew(self, obj: Json) -> None:
         from kube_lite.api.custom.pruning import prune
 
         prune(obj, self._strategy.structure)
         self._strategy.default(obj)
+
+
+def tail_of(note: str) -> bytes:
+    """What the header of an object with that note ends with."""
+    packed: bytes = msgpack.packb(TAG) + msgpack.packb(note)
+    return packed
 
 
 _VIEWS: "WeakKeyDictionary[CustomStrategy, CustomView]" = WeakKeyDictionary()

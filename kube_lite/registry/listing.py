@@ -21,7 +21,7 @@ from kube_lite_storage.errors import Compacted, StoreError
 from kube_lite_storage.types import Range
 
 from kube_lite.api.errors import BadRequest, Expired
-from kube_lite.api.identity import Json, ObjectKey
+from kube_lite.api.identity import GroupVersionKind, Json, ObjectKey
 from kube_lite.api.resource import Resource
 
 from . import keys
@@ -67,11 +67,6 @@ class Scope:
             return Range(key, key + b"\x00")
         return keys.storage_range(self.resource.group_resource, self.namespace)
 
-    @property
-    def shows_what_is_stored(self) -> bool:
-        """Whether all objects of the range are meant, in the bytes in which they are stored."""
-        resource = self.resource
-        return self.matches is None and not resource.definition and foreign(resource) is None
 
     @property
     def prefix(self) -> bytes:
@@ -142,7 +137,7 @@ def list_objects(
             return Found([], at or objects.store.revision)
     span = Range(start, whole.end)
     try:
-        if as_text and scope.shows_what_is_stored:
+        if as_text and _is_as_stored(objects, scope, span, limit, at):
             return _read_text(objects, scope, span, limit, at)
         return _read_page(objects, scope, span, limit, at)
     except Compacted as error:
@@ -151,6 +146,16 @@ def list_objects(
         raise as_api_error(error, scope.resource.group_resource) from error
     except StoreError as error:
         raise as_api_error(error, scope.resource.group_resource) from error
+
+
+def _is_as_stored(objects: Objects, scope: Scope, span: Range, limit: int, at: int | None) -> bool:
+    """Whether a page is made of bytes as they are stored; of custom resources the headers tell."""
+    if scope.matches is not None:
+        return False
+    view = foreign(scope.resource)
+    if view is None or isinstance(view, GroupVersionKind):
+        return view is None
+    return not limit and at is None and view.shows_all(objects.store, span)
 
 
 def _read_text(objects: Objects, scope: Scope, span: Range, limit: int, at: int | None) -> Found:

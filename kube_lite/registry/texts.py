@@ -49,5 +49,7 @@ def _blocks(store: Store, resource: Resource, block: Joined) -> Iterator[bytes]:
 
 def _read(store: Store, resource: Resource, span: Range, limit: int, at: int | None) -> Joined:
     opening = b'{"kind":"%s","apiVersion":"%s",' % (resource.kind.encode(), resource.api_version.encode())
+    if resource.definition:
+        opening = b"{"  # custom resources say in lists, too, what they are
     most_bytes = sys.maxsize if limit else BLOCK_BYTES
     return store.join(span, opening=opening, before=b",{", at=at, limit=limit, most_bytes=most_bytes)
