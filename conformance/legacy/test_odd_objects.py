@@ -11,7 +11,9 @@ from conformance.http import Api, Json
 from conformance.legacy.test_manifests import documents
 
 Path = tuple[str | int, ...]
-ODD = st.sampled_from([None, {}, [], 0, -1, "", "x", True, [None], [{}], {"a": None}, {"x": {}}])
+ODD: st.SearchStrategy[Any] = st.sampled_from(
+    [None, {}, [], 0, -1, "", "x", True, [None], [{}], {"a": None}, {"x": {}}]
+)
 
 
 def paths(value: Any, path: Path = ()) -> Iterator[Path]:

@@ -52,7 +52,7 @@ ENDPOINTS = st.fixed_dictionaries(
     },
 )
 REFERENCE = {"kind": "Ingress", "name": "i", "apiVersion": "extensions/v1beta1"}
-MEASURES = {
+MEASURES: dict[str, tuple[str, Json, tuple[str, ...]]] = {
     "Resource": ("resource", {"name": "memory"}, ("averageValue", "averageUtilization")),
     "ContainerResource": (
         "containerResource",
