@@ -289,15 +289,22 @@ class _Parser:
         while self._token.kind == sign:
             self._advance()
             count += 1
-        if self._token.kind not in _EXPRESSION:
+        if not self._begins_member():
             self._count_recovery()
-            if sign == "-":
-                self._report(f"no viable alternative at input '-{self._token.text.removesuffix(END)}'")
+            token = self._token
+            if sign == "-" or token.kind in _EXPRESSION:
+                self._report(f"no viable alternative at input '{sign}{token.text.removesuffix(END)}'")
             else:
-                self._report(f"extraneous input {self._token.quoted} expecting {_spelled(_EXPRESSION)}")
+                self._report(f"extraneous input {token.quoted} expecting {_spelled(_EXPRESSION)}")
             raise _Unwind
         member = self._member()
         return member if count % 2 == 0 else Call(first.position, function, [member])
+
+    def _begins_member(self) -> bool:
+        """Whether an operand can begin here; a minus is part of one before digits only."""
+        if self._token.kind == "-":
+            return self._peek() in ("NUM_INT", "NUM_FLOAT")
+        return self._token.kind in _EXPRESSION and self._token.kind != "!"
 
     def _member(self) -> Expression:
         member = self._primary()

@@ -266,7 +266,11 @@ def equal(left: Any, right: Any) -> bool:
     if left is None or kind is bool:
         return left is right
     if isinstance(left, (int, float)):
-        return isinstance(right, (int, float)) and type(right) is not bool and left == right
+        if not isinstance(right, (int, float)) or type(right) is bool:
+            return False
+        if kind is float or type(right) is float:
+            return float(left) == float(right)
+        return left == right
     if isinstance(left, LISTS):
         return _lists_equal(left, right)
     if isinstance(left, MAPS):

@@ -42,10 +42,12 @@ _COMPARISONS: tuple[tuple[str, str, Binary], ...] = (
 
 
 def _ordered(compare: Binary) -> Binary:
+    """Doubles; whole numbers beside them lose the digits that a double does not have."""
+
     def checked(left: float, right: float) -> bool:
         if left != left or right != right:
             raise EvaluationError("NaN values cannot be ordered")
-        return bool(compare(left, right))
+        return bool(compare(float(left), float(right)))
 
     return checked
 
