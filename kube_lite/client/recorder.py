@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 EVENTS = GroupVersionResource("", "v1", "events")
 QUEUE_EVENTS = 1000
+LOSS_SECONDS = 60.0  # as long without a loss makes the next one the first of a burst
 TRIES = 12  # upstream's figure; ten seconds apart
 RETRY_SECONDS = 10.0
 NAME_MAX = 253 - 1 - 16  # room for a dot and the time in nanoseconds, in hexadecimal
@@ -35,11 +36,19 @@ class _Outbox:
         self.queue: asyncio.Queue[Json] = asyncio.Queue(QUEUE_EVENTS)
         self.correlator = Correlator()
         self._last_stamp = 0
+        self._lost_at = -LOSS_SECONDS
 
     def stamp(self) -> int:
         """Nanoseconds since the epoch, never the same twice: names are made from it."""
         self._last_stamp = max(self._last_stamp + 1, int(self.clock.now() * 1e9))
         return self._last_stamp
+
+    def lose(self, reason: str) -> None:
+        """An Event finds no room; of a burst of them only the first is worth a line."""
+        now = self.clock.monotonic()
+        if now - self._lost_at > LOSS_SECONDS:
+            log.warning("too many events at once; some are lost", extra={"reason": reason})
+        self._lost_at = now
 
     async def write(self, event: Json) -> None:
         """Bring one Event to the API, or give it up."""
@@ -107,7 +116,7 @@ class Recorder:
         try:
             self._outbox.queue.put_nowait(event)
         except asyncio.QueueFull:
-            log.warning("too many events; one is lost", extra={"reason": reason})
+            self._outbox.lose(reason)
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Write until cancelled."""

@@ -12,6 +12,7 @@ Source: kubernetes/pkg/scheduler/schedule_one.go.
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain, islice
 from typing import NamedTuple
 
 import orjson
@@ -149,14 +150,13 @@ class Decider:
         self, pod: Json, needs: Needs, nodes: Sequence[NodeInfo], across: Sequence[Refuse]
     ) -> tuple[list[tuple[NodeInfo, Verdict]], dict[str, Refusal]]:
         verdicts = self._verdicts(pod, needs)
+        known, fickle = verdicts.get, self._snapshot.has_nominations()
         possible: list[tuple[NodeInfo, Verdict]] = []
         refusals: dict[str, Refusal] = {}
-        count = len(nodes)
-        enough = how_many(count, self._percentage)
-        for number in range(count):
-            info = nodes[(self._begin + number) % count]
-            verdict = verdicts.get(info.name)
-            if verdict is None or verdict.generation != info.generation or info.nominated:
+        begin, enough = self._begin % len(nodes), how_many(len(nodes), self._percentage)
+        for number, info in enumerate(chain(islice(nodes, begin, None), islice(nodes, begin))):
+            verdict = known(info.name)
+            if verdict is None or verdict.generation != info.generation or (fickle and info.nominated):
                 verdict = verdicts[info.name] = self._judge(pod, needs, info)
             refusal = verdict.refusal
             if refusal is None and across:
@@ -166,7 +166,7 @@ class Decider:
                 continue
             possible.append((info, verdict))
             if len(possible) == enough:
-                self._begin = (self._begin + number + 1) % count
+                self._begin = begin + number + 1
                 break
         return possible, refusals
 
@@ -223,17 +223,20 @@ class Decider:
         weights = self.profile.weights
         infos = [info for info, _ in possible]
         scores = [verdict.fixed for _, verdict in possible]
-        if profiles.TAINTS in weights:
-            disliked = _scaled([verdict.disliked for _, verdict in possible])
-            _add(scores, weights[profiles.TAINTS], [FULL_SCORE - value for value in disliked])
-        if profiles.AFFINITY in weights:
-            _add(scores, weights[profiles.AFFINITY], _scaled([one.preferred for _, one in possible]))
+        disliked = [verdict.disliked for _, verdict in possible]
+        if profiles.TAINTS in weights and any(disliked):
+            _add(scores, -weights[profiles.TAINTS], _scaled(disliked))
+        preferred = [verdict.preferred for _, verdict in possible]
+        if profiles.AFFINITY in weights and any(preferred):
+            _add(scores, weights[profiles.AFFINITY], _scaled(preferred))
         for rule, values in ((profiles.SPREAD, self._spread), (profiles.POD_AFFINITY, self._beside)):
             if rule in weights:
                 found = values(pod, infos)
                 if found is not None:
                     _add(scores, weights[rule], found)
         best = max(scores)
+        if scores.count(best) == 1:
+            return infos[scores.index(best)]
         equals = [info for info, score in zip(infos, scores, strict=True) if score == best]
         return min(equals, key=lambda info: (len(info.pods), info.name))
 
@@ -364,9 +367,9 @@ def _first(rules: Sequence[Refuse], info: NodeInfo) -> Refusal | None:
 
 
 def _scaled(values: Sequence[int]) -> list[float]:
-    """The values, the greatest of which becomes 100."""
+    """The values, the greatest of which becomes 100; they are not all 0."""
     greatest = max(values)
-    return [FULL_SCORE * value / greatest if greatest else 0.0 for value in values]
+    return [FULL_SCORE * value / greatest for value in values]
 
 
 def _add(scores: list[float], weight: int, values: Sequence[float]) -> None:

@@ -255,6 +255,10 @@ class Snapshot:
             self._nodes[node_name].nominated[uid] = Placed(pod, needs_of(pod), node_name)
             self._nodes[node_name].generation += 1
 
+    def has_nominations(self) -> bool:
+        """Whether pods have been asked to leave any node for others."""
+        return bool(self._nominations)
+
     def place_of(self, uid: str) -> str:
         """The node a pod is on or assumed on, or an empty text."""
         place = self._places.get(uid)
