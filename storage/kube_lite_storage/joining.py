@@ -11,6 +11,7 @@ from itertools import accumulate, islice
 from typing import Any, NamedTuple
 
 from . import layout
+from .cipher import MARK
 from .environment import Tables, Transaction
 from .types import Range
 
@@ -43,6 +44,8 @@ def join_now(tables: Tables, txn: Transaction, wanted: Range, wish: Wish) -> Tex
     count = joined_bytes = 0
     rows_wanted, start = _FIRST_ROWS, wanted.start
     cursor = txn.cursor(tables.now)
+    # A value that is encrypted must not be taken for one that begins with ``opening``.
+    may_be_hidden = tables.versions.cipher is not None and MARK.startswith(wish.opening[: len(MARK)])
     while start < wanted.end and cursor.set_range(start):
         if wish.limit:
             rows_wanted = min(rows_wanted, wish.limit - count)
@@ -56,7 +59,7 @@ def join_now(tables: Tables, txn: Transaction, wanted: Range, wish: Wish) -> Tex
             rows = rows[: bisect_left(sizes, _MOST_BYTES) + 1]
             last = bytes(_pairs(tables, txn, start, len(rows))[-1][0])
         if rows:
-            usual = layout.values_behind(rows, wish.opening)
+            usual = None if may_be_hidden else layout.values_behind(rows, wish.opening)
             unusual = () if usual else _values(tables, _pairs(tables, txn, start, len(rows)), wish.opening)
             pieces.append(wish.before.join((b"", *(usual or unusual))))
             count += len(rows)

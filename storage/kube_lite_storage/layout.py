@@ -19,6 +19,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import IntEnum
+from functools import partial
 from typing import NamedTuple
 
 import msgpack
@@ -56,6 +57,8 @@ _SEAL = struct.Struct("<I")
 _SOUND = 0x2144DF1C  # the CRC-32 of anything that is followed by its own CRC-32, little end first
 _RECORD = struct.Struct("<QII")
 _END_OF_KEY = b"\0\0"
+# A named tuple's own constructor is a third of the cost of a long list.
+_make_version = partial(tuple.__new__, KeyValue)
 _KEY_LIMIT = 511  # of LMDB as it is built everywhere
 
 
@@ -129,8 +132,16 @@ def parse_version(key: bytes, raw: bytes) -> KeyValue:
     """The reverse of ``as_version``."""
     created, revision, length = _HEAD.unpack_from(raw)
     middle = 20 + length
-    # Not KeyValue(...): a named tuple's own constructor is a third of the cost of a long list.
-    return tuple.__new__(KeyValue, (key, raw[middle:-4], raw[20:middle], created, revision))
+    return _make_version((key, raw[middle:-4], raw[20:middle], created, revision))
+
+
+def parse_sound(key: bytes, raw: bytes) -> KeyValue | None:
+    """As ``parse_version``, or None when the version is not what was written."""
+    if zlib.crc32(raw, zlib.crc32(key)) != _SOUND:
+        return None
+    created, revision, length = _HEAD.unpack_from(raw)
+    middle = 20 + length
+    return _make_version((key, raw[middle:-4], raw[20:middle] if length else b"", created, revision))
 
 
 def parse_versions(rows: Iterable[tuple[bytes, bytes]]) -> list[KeyValue]:
@@ -138,13 +149,16 @@ def parse_versions(rows: Iterable[tuple[bytes, bytes]]) -> list[KeyValue]:
 
     Slicing copies a value once more; yet views into the map, copied once, are slower even at 5 KB.
     """
-    unpack, make = _HEAD.unpack_from, tuple.__new__
-    items = []
+    unpack, make = _HEAD.unpack_from, _make_version
+    items: list[KeyValue] = []
+    add = items.append
     for key, raw in rows:
         created, revision, length = unpack(raw)
-        middle = 20 + length
-        header = raw[20:middle] if length else b""
-        items.append(make(KeyValue, (key, raw[middle:-4], header, created, revision)))
+        if length:
+            middle = 20 + length
+            add(make((key, raw[middle:-4], raw[20:middle], created, revision)))
+        else:
+            add(make((key, raw[20:-4], b"", created, revision)))
     return items
 
 

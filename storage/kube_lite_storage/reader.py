@@ -40,7 +40,7 @@ def version_at(environment: Tables, txn: Transaction, key: bytes, at: int) -> by
     stem = layout.past_stem(key)
     cursor = txn.cursor(environment.past)
     raw: bytes | None
-    if cursor.set_range(stem + layout.as_number(at + 1)) and cursor.key().startswith(stem):
+    if cursor.set_range(stem + layout.as_number(at + 1)) and bytes(cursor.key()).startswith(stem):
         raw = cursor.value()
     else:
         raw = txn.get(key, db=environment.now)
@@ -49,9 +49,10 @@ def version_at(environment: Tables, txn: Transaction, key: bytes, at: int) -> by
 
 def sound_version(key: bytes, raw: bytes) -> KeyValue:
     """A version, held against its checksum. Raises ``StoreDamaged``."""
-    if not layout.is_sound(key, raw):
+    item = layout.parse_sound(key, raw)
+    if item is None:
         raise StoreDamaged(f"{key!r}: the stored version does not match its checksum; restore a snapshot")
-    return layout.parse_version(key, raw)
+    return item
 
 
 Parser: TypeAlias = Callable[[Iterable[tuple[Any, Any]]], list[KeyValue]]
@@ -182,9 +183,32 @@ class Reader:
 
     def _rows_at(self, txn: Transaction, wanted: Range, at: int) -> Iterator[tuple[Any, Any]]:
         """Raw versions that revision ``at`` shows, in the order of keys."""
+        newest = self._environment.number(txn, layout.REVISION_ROW)
+        changed = changed_keys(self._environment, txn, wanted, at, newest)
+        if changed is not None:
+            return self._rows_but(txn, wanted, at, deque(sorted(changed)))
         return heapq.merge(
             self._rows_now(txn, wanted, at), self._rows_past(txn, wanted, at), key=lambda row: bytes(row[0])
         )
+
+    def _rows_but(
+        self, txn: Transaction, wanted: Range, at: int, changed: deque[bytes]
+    ) -> Iterator[tuple[Any, Any]]:
+        """The rows of ``now``, but those of keys that have ``changed`` since as ``at`` shows them."""
+        for key, row in self._some_now(txn, wanted, 0):
+            while changed and changed[0] < bytes(key):
+                yield from self._row_at(txn, changed.popleft(), at)
+            if changed and changed[0] == key:
+                yield from self._row_at(txn, changed.popleft(), at)
+            else:
+                yield key, row
+        for left in changed:
+            yield from self._row_at(txn, left, at)
+
+    def _row_at(self, txn: Transaction, key: bytes, at: int) -> Iterator[tuple[bytes, Any]]:
+        row = version_at(self._environment, txn, key, at)
+        if row is not None:
+            yield key, row
 
     def _rows_now(self, txn: Transaction, wanted: Range, at: int) -> Iterator[tuple[Any, Any]]:
         """Raw versions of ``now`` that were written by ``at``."""

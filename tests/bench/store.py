@@ -58,6 +58,8 @@ TITLE = "store, values of 1,000 bytes"
 SYNC = "writes/s, one writer, beside bare fdatasync"
 LARGE = "list of 10,000 of 5,000 bytes, ms"
 HEADERS = "the same, headers alone, ms"
+TEXT = "the same, joined as text, ms"
+CHOSEN = "those of 10,000 whose header says so (none), ms"
 FORK = "fork of 10,000 objects, ms"
 SNAPSHOT = "snapshot of 60 MB, ms"
 GET = "get, µs"
@@ -112,7 +114,7 @@ def _raw(path: Path) -> dict[str, float]:
         figures[GET] = _microseconds(get, 5000)
         figures[LIST] = _microseconds(walk, 50)
         figures[COUNT] = _microseconds(count, 20)
-        figures[LARGE] = _large_raw(env, table)
+        figures[LARGE] = figures[TEXT] = _large_raw(env, table)
     figures[SYNC] = _syncs(path / "synced")
     return figures
 
@@ -179,10 +181,19 @@ async def _copies(store: Store, path: Path, figures: dict[str, float]) -> None:
         )
     large = Range.prefix(b"/large/")
     figures[LARGE] = _microseconds(lambda: store.list(large), 1) / 1000
+    figures[TEXT] = _microseconds(lambda: _join(store, large), 1) / 1000
+    figures[CHOSEN] = _microseconds(lambda: store.choose(large, lambda header: b"x" in header), 1) / 1000
     figures[HEADERS] = _microseconds(lambda: store.list(large, parts="headers"), 1) / 1000
     start = time.perf_counter()
     await store.snapshot(path.with_name(f"{path.name}-snapshot"))
     figures[SNAPSHOT] = (time.perf_counter() - start) * 1e3
+
+
+def _join(store: Store, wanted: Range) -> None:
+    """As a big list is sent: a megabyte at a time, none of them kept."""
+    rest: Range | None = wanted
+    while rest is not None:
+        rest = store.join(rest, opening=b"x", before=b",", most_bytes=1 << 20).rest
 
 
 def _in_a_process(path: Path) -> dict[str, float]:

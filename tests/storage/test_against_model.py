@@ -2,14 +2,28 @@
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from kube_lite_storage import Cipher, Compare, Delete, Event, Put, Range, Store, StoreError, Txn, restore
+from kube_lite_storage import (
+    Cipher,
+    Compare,
+    Delete,
+    Event,
+    KeyValue,
+    Put,
+    Range,
+    Store,
+    StoreError,
+    Txn,
+    headers,
+    restore,
+)
 from kube_lite_storage.cipher import FirstWrites, Identity
 from kube_lite_storage.envelope import Envelope
 from kube_lite_storage.keyring import LocalKeys
@@ -40,6 +54,7 @@ COMMANDS = st.one_of(
     st.tuples(st.just("fork")),
     st.tuples(st.just("restore")),
     st.tuples(st.just("peek")),
+    st.tuples(st.just("look"), st.sampled_from([0, 3])),
     st.tuples(st.just("wait"), st.integers(1, 40)),
 )
 
@@ -77,12 +92,14 @@ async def play(directory: Path, commands: list[tuple[Any, ...]], cipher: Cipher 
     model = Model()
     rest = iter(commands)
     path: Path | None = directory / "0"
-    while path is not None:
-        now = partial(getattr, model, "now")
-        async with Store.open(path, durable=False, keep_seconds=None, now=now, cipher=cipher) as store:
-            path = await play_until_left(store, model, path, rest)
-            assert store.check() == []
-            assert (store.revision, store.compacted) == (model.revision, model.compacted)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(headers, "LOOK_BACK_REVISIONS", headers.LOOK_BACK_REVISIONS)  # put back in the end
+        while path is not None:
+            now = partial(getattr, model, "now")
+            async with Store.open(path, durable=False, keep_seconds=None, now=now, cipher=cipher) as store:
+                path = await play_until_left(store, model, path, rest)
+                assert store.check() == []
+                assert (store.revision, store.compacted) == (model.revision, model.compacted)
 
 
 async def play_until_left(
@@ -164,6 +181,32 @@ async def play_list(store: Store, model: Model, wanted: Range, at: int, limit: i
         assert store.get(item.key, at=at) == item
     assert store.list(wanted, at=at, parts="headers").items == [item._replace(value=b"") for item in expected]
     assert store.list(wanted).items == model.list(wanted, model.revision)
+    play_bulk(store, wanted, at, limit, expected)
+    play_bulk(store, wanted, model.revision, limit, model.list(wanted, model.revision))
+
+
+def play_bulk(store: Store, wanted: Range, at: int, limit: int, expected: Sequence[KeyValue]) -> None:
+    """Values joined, whole and in parts, and versions chosen by their headers."""
+
+    def having(header: bytes) -> bool:
+        return len(header) % 2 == 0
+
+    chosen = [item for item in expected if having(item.header)]
+    page = store.choose(wanted, having, at=at, limit=limit)
+    assert page.items == chosen[: limit or None]
+    assert page.more == (0 < limit <= len(chosen) and chosen[limit - 1] != expected[-1])
+    joined = store.join(wanted, opening=b"", before=b",", at=at, limit=limit)
+    pieces = list(joined.pieces)
+    if joined.rest is not None:
+        pieces += store.join(joined.rest, opening=b"", before=b",", at=at).pieces
+    assert joined.number == len(expected[: limit or None])
+    assert (joined.rest is not None) == (0 < limit < len(expected))
+    assert b"".join(pieces) == b"".join(b"," + item.value for item in expected)
+
+
+async def play_look(store: Store, model: Model, revisions: int) -> None:
+    """Older revisions are read by what has changed since, or by the past alone."""
+    headers.LOOK_BACK_REVISIONS = revisions
 
 
 async def play_watch(store: Store, model: Model, wanted: Range, after: int) -> None:

@@ -21,6 +21,7 @@ from kube_lite_storage import (
     Store,
     StoreClosed,
     Txn,
+    headers,
 )
 
 ALL = Range(b"\0", b"\xff")
@@ -128,6 +129,13 @@ async def test_the_longest_key_survives_being_replaced_and_deleted(store: Store)
     assert before.value == b"old"
 
 
+@pytest.fixture(params=[headers.LOOK_BACK_REVISIONS, 0], ids=["by the log", "by the past"])
+def both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an older revision shows is found in two ways: a recent one by what has changed since."""
+    monkeypatch.setattr(headers, "LOOK_BACK_REVISIONS", request.param)
+
+
+@pytest.mark.usefixtures("both_ways")
 async def test_every_revision_can_be_read_as_it_was(store: Store) -> None:
     await put(store, b"a", b"1")
     await put(store, b"b", b"1")
@@ -149,6 +157,7 @@ async def test_every_revision_can_be_read_as_it_was(store: Store) -> None:
     assert seen(5) == {b"a": b"2"}
 
 
+@pytest.mark.usefixtures("both_ways")
 async def test_keys_or_headers_alone_can_be_read_at_any_revision(store: Store) -> None:
     await store.commit(Txn([], [Put(b"a", b"value", b"header"), Put(b"b", b"value"), Put(b"c", b"value")]))
     await put(store, b"a", b"newer")
