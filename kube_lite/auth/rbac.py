@@ -123,11 +123,15 @@ class Rights:
         for share in shares:
             self._shares.setdefault(share.namespace, []).append(share)
         self._tables: dict[str, Table] = {}
+        self._named = frozenset(name for share in shares for name in policy.named_of(share))
         self._answers: dict[tuple[str, ...], Decision] = {}
 
     def decide(self, asked: Attributes) -> Decision:
-        """Allowed, or no opinion."""
-        key = asked[1:]
+        """Allowed, or no opinion. Of objects that no rule names, one answer is the answer for all."""
+        _, verb, group, _, resource, subresource, namespace, name, path, _ = asked
+        if name and resource not in self._named and ANY not in self._named:
+            name = ""
+        key = (verb, group, resource, subresource, namespace, name, path)
         answer = self._answers.get(key)
         if answer is None:
             if len(self._answers) >= ANSWERS:
@@ -211,6 +215,16 @@ class Policy:
         if found is None:
             raise RoleMissing(role["kind"], role["name"])
         return found.get("rules") or ()
+
+    def named_of(self, share: Share) -> Iterator[str]:
+        """The resources, without their subresources, of which a share grants some names only."""
+        try:
+            rules = self.rules_of(share.role, share.namespace)
+        except RoleMissing:
+            return
+        for rule in rules:
+            if rule.get("resourceNames"):
+                yield from (resource.partition("/")[0] for resource in rule.get("resources") or ())
 
     def rights_of(self, user: User) -> Rights:
         """What a user may."""

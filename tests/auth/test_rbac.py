@@ -135,3 +135,16 @@ async def test_a_refusal_names_the_roles_that_are_missing(api: Api) -> None:
 async def test_users_are_not_mistaken_for_groups_of_the_same_name(api: Api) -> None:
     await grant(api, rule("get", "pods"), to=TEAM)
     assert not may(api, GET_PODS._replace(user=User("team")))
+
+
+async def test_names_are_told_apart_where_a_rule_names_some(api: Api) -> None:
+    await grant(
+        api, rule("get", "pods", names="a"), rule("get", "secrets"), rule("get", "pods/log", names="b")
+    )
+    asked = {
+        (name, sub): may(api, GET_PODS._replace(name=name, subresource=sub))
+        for name in "ab"
+        for sub in ("", "log")
+    }
+    assert asked == {("a", ""): True, ("a", "log"): False, ("b", ""): False, ("b", "log"): True}
+    assert all(may(api, GET_PODS._replace(resource="secrets", name=name)) for name in ("a", "b", ""))
