@@ -6,7 +6,6 @@ up in the store directly (``attempt.objects``), as of now.
 
 import random
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -150,5 +149,6 @@ def default_chain() -> Chain:
 def all_containers(spec: Json) -> Iterator[Json]:
     """The init and ordinary containers of a Pod spec, in this order; malformed entries are left out."""
     for name in ("initContainers", "containers"):
-        with suppress(TypeError):
-            yield from (entry for entry in spec.get(name) or () if isinstance(entry, dict))
+        entries = spec.get(name)
+        if isinstance(entries, list):
+            yield from (entry for entry in entries if isinstance(entry, dict))

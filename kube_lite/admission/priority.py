@@ -22,6 +22,9 @@ class Computed(NamedTuple):
     policy: str
 
 
+NOTHING = Computed("", 0, DEFAULT_POLICY)
+
+
 class Priority(Rule):
     """Resolves classes, and keeps the default class the only one."""
 
@@ -53,7 +56,7 @@ class Priority(Rule):
             )
         if computed.class_name:
             spec["priorityClassName"] = computed.class_name
-        spec |= {"priority": computed.value, "preemptionPolicy": computed.policy}
+        spec["priority"], spec["preemptionPolicy"] = computed.value, computed.policy
 
     async def validate(self, attempt: Attempt) -> None:
         """Refuse a second default class."""
@@ -75,10 +78,12 @@ class Priority(Rule):
             return Computed(name, SYSTEM_CLASSES[name], DEFAULT_POLICY)
         if name:
             raise attempt.refuse(f"no PriorityClass with name {name} was found")
-        return Computed("", 0, DEFAULT_POLICY)
+        return NOTHING
 
 
 def _default_class(attempt: Attempt) -> Json | None:
     """The class for Pods that name none: of several the lowest."""
     defaults = [entry for entry in attempt.objects.all(CLASSES) if entry.get("globalDefault")]
-    return min(defaults, key=lambda entry: int(entry.get("value", 0)), default=None)
+    if not defaults:
+        return None
+    return min(defaults, key=lambda entry: int(entry.get("value", 0)))

@@ -35,6 +35,7 @@ Result = TypeVar("Result")
 READY_DESCRIPTOR = "KUBE_LITE_READY_FD"
 LOG_FILE = "kube-lite.log"
 LOG_LIMIT_BYTES = 10 << 20  # a detached cluster's log beyond this is put aside once, when the next one starts
+GARBAGE = (10_000, 20, 50)  # objects, and younger collections, before the next; a Pod alone has a hundred
 STARTED_WITHIN = 60.0  # seconds; a detached cluster that is not ready by then has failed
 
 
@@ -94,6 +95,7 @@ async def serve(config: Config) -> int:
     catch_signals(stop)
     async with Cluster(config, on_part=lambda *part: say(part_line(*part))) as cluster:
         gc.freeze()  # what start-up made stays; the collector need not walk it again
+        gc.set_threshold(*GARBAGE)
         gc.enable()
         say(welcome(cluster, time.monotonic() - began))
         tell_parent({"ready": welcome(cluster, time.monotonic() - began)})

@@ -58,6 +58,9 @@ class TestServiceAccounts:
         mount = {"name": volume["name"], "readOnly": True, "mountPath": MOUNT_PATH}
         assert spec["containers"][0]["volumeMounts"] == [mount]
 
+    async def test_pods_of_one_template_remain_alike(self, api: Api) -> None:
+        assert (await make_pod(api))["spec"] == (await make_pod(api, "b"))["spec"]
+
     async def test_an_account_must_exist(self, api: Api) -> None:
         why = 'error looking up service account default/none: serviceaccount "none" not found'
         with pytest.raises(Forbidden, match=why):

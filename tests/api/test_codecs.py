@@ -75,6 +75,15 @@ def test_colons_in_texts_are_no_repeated_keys() -> None:
     assert decode(b'{"a": "x:y", "b": "\\u003a"}').repeated == ()
 
 
+def test_broken_bytes_and_halves_of_surrogate_pairs_are_replaced() -> None:
+    assert decode_json(b'{"a": "\\ud800 \\ud83d\\ude00 \\\\ud800"}').value == {
+        "a": "\ufffd \U0001f600 \\ud800"
+    }
+    assert decode_json(b'{"a": "\xff", "a": "\\udfff"}') == (
+        {"a": "\ufffd"}, ('duplicate field "a"',), ('duplicate field "a"',)
+    )  # fmt: skip
+
+
 def test_repeated_keys_of_yaml_are_told_with_their_line() -> None:
     decoded = decode(b"a: 1\nmap: {k: a, k: b}\n", YAML)
     assert decoded.value == {"a": 1, "map": {"k": "b"}}

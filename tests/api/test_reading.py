@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kube_lite.api.schema.prune import TypeMismatch, read_object
+from kube_lite.api.schema.prune import TypeMismatch, read_next, read_object
 from kube_lite.kinds.schemas import definitions
 
 CORE = "io.k8s.api.core.v1."
@@ -121,6 +121,19 @@ def test_a_wrong_type_has_other_words_where_an_object_is_converted() -> None:
     with pytest.raises(TypeMismatch) as caught:
         read({"spec": {"replicas": "x"}}, "io.k8s.api.apps.v1.Deployment")
     assert caught.value.restored == "unrecognized type: int32"
+
+
+def test_what_a_change_leaves_alone_is_copied_and_its_owners_are_shared() -> None:
+    owners = [{"manager": "a", "fieldsV1": {"f:spec": {}}}]
+    old = read(
+        {"metadata": {"name": "a", "managedFields": owners}, "spec": {"containers": [{"name": "c"}]}}
+    ).value
+    changed = {**old, "status": {"phase": "Running", "reason": "", "colour": 1}}
+    found = read_next(changed, definitions().schema(CORE + "Pod"), old)
+    assert found.value == {**old, "status": {"phase": "Running"}}
+    assert found.unknown == ('unknown field "status.colour"',)
+    assert found.value["spec"]["containers"] is not old["spec"]["containers"]
+    assert found.value["metadata"]["managedFields"] is old["metadata"]["managedFields"]
 
 
 JSON_SCHEMA = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"

@@ -381,3 +381,15 @@ def test_a_headless_service_is_told_what_is_ignored() -> None:
         "spec.externalIPs is ignored for headless services",
         "spec.SessionAffinity is ignored for headless services",
     ]
+
+
+def test_what_is_wrong_with_a_spec_is_told_again_and_where_it_is_each_time() -> None:
+    spec = {"containers": [{"name": "a", "image": ""}], "restartPolicy": "Always", "dnsPolicy": "Default"}
+    pod = {"metadata": {"name": "p"}, "spec": spec}
+    template = {"metadata": {"name": "t"}, "template": {"spec": spec}}
+    paths = [
+        [cause.field for cause in checks.validate(GroupVersionKind("", "v1", kind), obj)]
+        for kind, obj in (("Pod", pod), ("PodTemplate", template), ("Pod", pod))
+    ]
+    assert paths[0] == paths[2]
+    assert paths[1] == [f"template.{path}" for path in paths[0]]
