@@ -95,7 +95,8 @@ class ApiServer:
     ) -> None:
         self.port = port
         self.git_version = git_version(version)
-        self._sessions_are_created = int(version.split(".")[1]) >= 35
+        minor = int(version.split(".")[1])
+        self._sessions_are_created = minor >= 35
         self._pipeline = pipeline
         self._registry = registry
         self._authorizer = authorizer
@@ -112,7 +113,7 @@ class ApiServer:
         self._counting = Counting(self._metrics)
         self._streams: NodeStreams | None = None
         self._listener: Listener | None = None
-        self._entrance = Entrance(authenticator, authorizer)
+        self._entrance = Entrance(authenticator, authorizer, minor)
         self._limits = Limits(self._counting.end)
         self._quick = QuickReads(pipeline, registry, self._entrance, self._limits, self._counting, clock.now)
         self._metrics.gauge(

@@ -48,9 +48,14 @@ TRY_AGAIN = "Too many requests, please try again later.\n"
 
 
 class Entrance:
-    """Where requests come in: gives each an id, and finds out who asks."""
+    """Where requests come in: gives each an id, and finds out who asks.
 
-    def __init__(self, authenticator: Authenticator, authorizer: Authorizer) -> None:
+    Args:
+        minor: of the release, whose rules for acting as another hold.
+    """
+
+    def __init__(self, authenticator: Authenticator, authorizer: Authorizer, minor: int) -> None:
+        self._has_constrained_impersonation = minor >= 36
         self._authenticator = authenticator
         self._authorizer = authorizer
         self._prefix = os.urandom(8).hex()
@@ -80,7 +85,12 @@ class Entrance:
         if acts_as_another(headers):
             wish = wish_of(headers.items())
             if wish is not None:
-                call.user = act_as(wish, attributes_of(call), self._authorizer)
+                call.user = act_as(
+                    wish,
+                    attributes_of(call),
+                    self._authorizer,
+                    is_constrained=self._has_constrained_impersonation,
+                )
 
     def user_of(self, connection: Connection, token: str | None) -> User:
         """Who a token, or a connection, is. Who shows nothing is anonymous; something wrong is refused.

@@ -92,6 +92,20 @@ def test_a_refusal_says_what_the_first_way_would_have_needed() -> None:
     )
 
 
+def test_releases_of_old_know_one_way() -> None:
+    granted = Granted("impersonate-on:user-info:list pods/", "impersonate:user-info users/jane")
+    with pytest.raises(Forbidden) as refused:
+        act_as(User("jane"), LIST_PODS, granted, is_constrained=False)
+    assert refused.value.message == (
+        'users "jane" is forbidden: User "clark" cannot impersonate resource "users" in API group "" '
+        "at the cluster scope"
+    )
+    assert (
+        act_as(User("jane"), LIST_PODS, Granted("impersonate users/jane"), is_constrained=False).name
+        == "jane"
+    )
+
+
 def test_nobody_becomes_a_master_for_one_request() -> None:
     granted = ["impersonate-on:user-info:list pods/", "impersonate:user-info users/root"]
     wish = User("root", groups=(MASTERS,))
