@@ -33,3 +33,17 @@ async def test_a_store_of_format_1_is_read_written_and_sound(tmp_path: Path) -> 
             ]
             assert store.get(b"a", at=2) == KeyValue(b"a", b"old", b"", 2, 2)
             await store.commit(Txn([], [Put(b"c", b"new", lease_seconds=9)]))
+
+
+async def test_a_store_of_format_2_gets_a_journal(tmp_path: Path) -> None:
+    async with Store.open(tmp_path, durable=False, keep_seconds=None) as store:  # as that format was
+        await store.commit(Txn([], [Put(b"a", b"one")]))
+        environment = store._environment
+        with environment.lmdb.begin(write=True) as txn:
+            environment.put_number(txn, layout.FORMAT_ROW, 2)
+    async with Store.open(tmp_path, keep_seconds=None) as store:
+        assert store._environment.journal is not None
+        await store.commit(Txn([], [Put(b"a", b"two")]))
+        assert store.check() == []
+    with Store.open_read_only(tmp_path) as view:
+        assert [item.value for item in view.list(Range(b"a", b"b")).items] == [b"two"]
