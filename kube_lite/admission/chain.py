@@ -115,7 +115,7 @@ class Chain:
             await plugin.validate(attempt)
 
     def _of(self, attempt: Attempt) -> "Concerned":
-        return self.concerned(attempt.operation, attempt.resource.group_resource, attempt.subresource)
+        return self.concerned(attempt.operation, attempt.resource.home, attempt.subresource)
 
 
 class Concerned(NamedTuple):

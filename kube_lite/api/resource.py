@@ -81,6 +81,11 @@ class Resource:
         """What lists of it say they are."""
         return self.list_kind or f"{self.kind}List"
 
+    @property
+    def home(self) -> GroupResource:
+        """Where its objects are at home: its own name, or that of which it is an alias."""
+        return self.alias_of or self.group_resource
+
     def subresource(self, name: str) -> Subresource | None:
         """The subresource of that name, or None."""
         return next((sub for sub in self.subresources if sub.name == name), None)
@@ -94,6 +99,7 @@ class Registry:
         self._by_gvk: dict[GroupVersionKind, Resource] = {}
         self.generation = 0
         self._listeners: list[Callable[[], None]] = []
+        self._search: Callable[[GroupVersionResource], Resource | None] | None = None
         for resource in resources:
             self.add(resource)
 
@@ -111,6 +117,10 @@ class Registry:
             del self._by_gvk[resource.gvk]
         self._changed()
 
+    def search_with(self, search: Callable[[GroupVersionResource], Resource | None] | None) -> None:
+        """Ask ``search`` for rows that are not there, which may just be coming."""
+        self._search = search
+
     def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call ``listener`` after every change of the table, until what is returned here is called."""
         self._listeners.append(listener)
@@ -127,7 +137,8 @@ class Registry:
 
     def by_gvr(self, gvr: GroupVersionResource) -> Resource | None:
         """The row that serves the path, or None."""
-        return self._by_gvr.get(gvr)
+        row = self._by_gvr.get(gvr)
+        return self._search(gvr) if row is None and self._search is not None else row
 
     def by_gvk(self, gvk: GroupVersionKind) -> Resource | None:
         """The row whose objects have that kind, or None."""
