@@ -51,6 +51,8 @@ def _either(one: FieldSet, other: FieldSet) -> FieldSet:
 
 def difference(one: FieldSet, other: FieldSet) -> FieldSet:
     """The members of the first that the second does not have; what lies below them is asked apart."""
+    if one.keys().isdisjoint(other):
+        return one
     kept = {}
     for label, node in one.items():
         cut = other.get(label)

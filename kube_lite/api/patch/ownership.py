@@ -12,6 +12,7 @@ whose entries were given up (``managedFields: []``) are not tracked again before
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from kube_lite.api.identity import Json
@@ -295,7 +296,12 @@ def _capped(entries: list[Entry]) -> list[Entry]:
 
 
 def _seconds(entry: Entry) -> int:
-    return int(parse_time(entry.time)) if entry.time else 0
+    return _seconds_of(entry.time) if entry.time else 0
+
+
+@lru_cache(maxsize=1024)
+def _seconds_of(time: str) -> int:
+    return int(parse_time(time))
 
 
 def as_json(entries: Iterable[Entry]) -> list[Json]:

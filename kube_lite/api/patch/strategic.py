@@ -84,7 +84,7 @@ def _merge_map(original: Json, patch: Json, schema: Schema | None) -> Json:
     _retain_keys(original, patch)
     _set_orders(original, patch, schema)
     for key, value in patch.items():
-        deletes = key.startswith(DELETE_SCALARS)
+        deletes = key[:1] == "$" and key.startswith(DELETE_SCALARS)
         name = _extract(key, DELETE_SCALARS) if deletes else key
         if value is None:
             original.pop(name, None)
@@ -99,6 +99,8 @@ def _merge_map(original: Json, patch: Json, schema: Schema | None) -> Json:
 def _merge_value(original: Any, patch: Any, schema: Schema | None, deletes: bool) -> Any:
     if type(original) is not type(patch):
         return _without_directives(patch)
+    if type(patch) is str:
+        return patch
     strategies = schema.patch_strategies if schema is not None else frozenset()
     if isinstance(patch, dict):
         return patch if "replace" in strategies else _merge_map(original, patch, schema)
@@ -272,8 +274,8 @@ def _key_of(item: Any, key: str) -> Any:
 
 def _identity(item: Any, key: str) -> Any:
     """What tells an item from others, for dicts and sets."""
-    value = item.get(key) if key and isinstance(item, dict) else item
-    return go_text(value) if isinstance(value, (dict, list)) else value
+    value = item.get(key) if key and item.__class__ is dict else item
+    return go_text(value) if value.__class__ in (dict, list) else value
 
 
 def _hashable(value: Any) -> Any:

@@ -256,7 +256,9 @@ def compare(old: Json, new: Json, type: Type) -> Comparison:
     taken: FieldSet = {}
     removed: FieldSet = {}
     fields = type.fields
-    for name in sorted({**old, **new}):
+    differing = [name for name, value in new.items() if name not in old or old[name] != value]
+    differing += [name for name in old if name not in new]
+    for name in sorted(differing):
         known = fields.get(name)
         label = known[0] if known is not None else f"f:{name}"
         if name not in old:
@@ -264,10 +266,8 @@ def compare(old: Json, new: Json, type: Type) -> Comparison:
         elif name not in new:
             removed[label] = everything(old[name], known[1] if known is not None else type.of_field(name))
         else:
-            before, after = old[name], new[name]
-            if before is not after and before != after:
-                below = known[1] if known is not None else type.of_field(name)
-                _note(label, _differences(before, after, below), taken, removed)
+            below = known[1] if known is not None else type.of_field(name)
+            _note(label, _differences(old[name], new[name], below), taken, removed)
     return Comparison(taken, removed)
 
 
@@ -282,10 +282,17 @@ def _note(label: str, found: Comparison | None, taken: FieldSet, removed: FieldS
         removed[label] = found.removed
 
 
+_SCALARS = frozenset((str, int, bool, float))
+
+
 def _differences(old: Any, new: Any, type: Type) -> Comparison | None:
     """What differs below two values that are not equal; None where they have no parts to differ in."""
     if type.atomic or (not old and not new):
         return None
+    if old.__class__ in _SCALARS and new.__class__ in _SCALARS:
+        return None
+    if old.__class__ is new.__class__ is dict:
+        return compare(old, new, type)
     kinds = {old.__class__, new.__class__} - {None.__class__}
     if kinds == {dict}:
         return compare(old or {}, new or {}, type)
