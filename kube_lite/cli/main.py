@@ -128,6 +128,7 @@ def parser() -> Parser:
     )
 
     add_image_commands(commands, common)
+    add_node_commands(commands, common)
     add_secrets_commands(commands, common)
     add_store_commands(commands, common)
 
@@ -154,6 +155,33 @@ def add_image_commands(commands: "argparse._SubParsersAction[Parser]", common: P
     load.add_argument("--cmd", nargs="*", metavar="WORD", default=[], help="the default command")
     listing = actions.add_parser("list", parents=[common], help="which images are there")
     listing.set_defaults(action="list")
+
+
+def add_node_commands(commands: "argparse._SubParsersAction[Parser]", common: Parser) -> None:
+    """``kube-lite node add|remove|drain``."""
+    node = commands.add_parser("node", help="nodes of a running cluster; those that are added do not exist")
+    node.set_defaults(module="node", action=None)
+    actions = node.add_subparsers(title="actions", metavar="ACTION", parser_class=Parser)
+    add = actions.add_parser(
+        "add", parents=[common], help="a node on which Pods run at once, without anything running"
+    )
+    add.set_defaults(action="add")
+    add.add_argument("name", metavar="NAME", help="its name; with --count the beginning of the names")
+    add.add_argument("--count", type=int, default=1, metavar="N", help="how many, NAME-0, NAME-1, … (1)")
+    add.add_argument("--cpu", default="32", metavar="QUANTITY", help="what it has of processors (32)")
+    add.add_argument("--memory", default="256Gi", metavar="QUANTITY", help="and of memory (256Gi)")
+    add.add_argument("--pods", default="110", metavar="N", help="how many Pods it takes (110)")
+    add.add_argument("--label", action="append", default=[], metavar="KEY=VALUE", help="may be repeated")
+    add.add_argument(
+        "--taint", action="append", default=[], metavar="KEY=VALUE:EFFECT", help="may be repeated"
+    )
+    remove = actions.add_parser("remove", parents=[common], help="remove nodes that were added")
+    remove.set_defaults(action="remove")
+    remove.add_argument("names", nargs="+", metavar="NAME")
+    drain = actions.add_parser("drain", parents=[common], help="evict the Pods of a node, and let none come")
+    drain.set_defaults(action="drain")
+    drain.add_argument("name", metavar="NAME")
+    drain.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help="how long to try (60)")
 
 
 def add_store_commands(commands: "argparse._SubParsersAction[Parser]", common: Parser) -> None:

@@ -34,7 +34,7 @@ from kube_lite.kinds import builtin
 from kube_lite.kinds.schemas import definitions as load_definitions
 from kube_lite.kit import pki
 from kube_lite.kit.clock import Clock, RealClock
-from kube_lite.kit.service import running
+from kube_lite.kit.service import Service, running
 from kube_lite.verbs.local import LocalClient
 from kube_lite.verbs.pipeline import Pipeline
 
@@ -278,9 +278,19 @@ class Cluster:
             ca_pem=self.authority.certificate_pem.decode(),
             sign=self.authority.sign,
         )
-        for service in services:
+        for service in (*services, *self._fake_nodes(await self._shared_informers(stack))):
             await stack.enter_async_context(running(service))
         self._ready("controllers", f"{len(services) - 1} of them")
+
+    def _fake_nodes(self, informers: "Informers") -> "list[Service]":
+        """What plays the nodes that do not exist, of which there are none at first."""
+        from kube_lite.agent.fleet import FakeNodes, FakePods
+
+        client = self.client_for("system:node:fake", "kubelet")
+        return [
+            FakeNodes(client, informers, self.clock, self.server.git_version),
+            FakePods(client, informers, self.clock),
+        ]
 
     async def _start_flow_control(self, stack: AsyncExitStack) -> None:
         """Part of the API, but nobody waits for it."""

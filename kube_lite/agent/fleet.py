@@ -1,0 +1,258 @@
+"""Nodes that do not exist: as many as a test of placing and scaling needs, each for a few kilobytes.
+
+A Node with the annotation ``kube-lite.io/fake: "true"`` is played here: it is ready, its Lease is renewed,
+and the Pods that are bound to it run at once, without anything running. Pods of Jobs succeed. One that is
+asked to end is gone. Everything else of such a Node and its Pods (labels, taints, capacity, conditions) may
+be changed by anybody, and stays as it was changed.
+
+The idea is that of kubernetes-sigs/kwok.
+"""
+
+import random
+from collections.abc import Iterable
+
+from kube_lite.api import meta
+from kube_lite.api.errors import AlreadyExists, NotFound
+from kube_lite.api.identity import Json, ObjectKey, key_of
+from kube_lite.api.times import format_micro_time, format_time
+from kube_lite.client.controller import Controller, RequeueAfter
+from kube_lite.client.informers import Informers
+from kube_lite.client.protocol import Client, EventType
+from kube_lite.kit.clock import Clock
+
+from .node import LEASE_NAMESPACE, LEASE_SECONDS
+from .resources import LEASES, NODES, PODS
+
+ANNOTATION = "kube-lite.io/fake"
+BY_NODE = "fake node"
+RENEW_SECONDS = 30.0  # of the 40 that a Lease is good for: with thousands of nodes each renewal counts
+AT_A_TIME = 64  # writes under way, so that they share commits
+CAPACITY = {"cpu": "32", "memory": "256Gi", "ephemeral-storage": "1Ti", "pods": "110"}
+FINISHED = ("Succeeded", "Failed")
+
+CONDITIONS = (
+    ("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+    ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+    ("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+    ("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
+)
+
+
+def is_fake(node: Json | None) -> bool:
+    """Whether a Node is played here."""
+    return node is not None and meta.annotations_of(node).get(ANNOTATION) == "true"
+
+
+def plan_node(node: Json, version: str, now: float) -> Json | None:
+    """The status that makes a Node ready; None when it says whether it is, be it that it is not."""
+    status = dict(node.get("status") or {})
+    if _tells(node):
+        return None
+    moment = format_time(now)
+    status.setdefault("capacity", CAPACITY)
+    status.setdefault("allocatable", status["capacity"])
+    status["conditions"] = [
+        {
+            "type": type_, "status": state, "reason": reason, "message": message,
+            "lastHeartbeatTime": moment, "lastTransitionTime": moment,
+        }
+        for type_, state, reason, message in CONDITIONS
+    ]  # fmt: skip
+    info = {
+        "architecture": "amd64", "bootID": "", "containerRuntimeVersion": "fake://0", "kernelVersion": "fake",
+        "kubeProxyVersion": "", "kubeletVersion": version, "machineID": "", "operatingSystem": "linux",
+        "osImage": "fake", "systemUUID": "",
+    }  # fmt: skip
+    status["nodeInfo"] = {
+        **info,
+        **{name: value for name, value in (status.get("nodeInfo") or {}).items() if value},
+    }
+    status.setdefault("addresses", [{"type": "Hostname", "address": node["metadata"]["name"]}])
+    return status
+
+
+def _tells(node: Json | None) -> bool:
+    """Whether a Node says that it is ready, or not; it does not when its Lease has run out."""
+    found = meta.condition(node, "Ready") if node is not None else None
+    return found is not None and found["status"] != "Unknown"
+
+
+def plan_pod(pod: Json, address: str, now: float) -> Json | None:
+    """The status of a Pod that runs, or, of a Job's, that has succeeded; None when it says so already."""
+    status = pod.get("status") or {}
+    owner = meta.controller_of(pod)
+    succeeds = owner is not None and owner["kind"] == "Job"
+    if status.get("phase") in ("Running", *FINISHED):
+        return None
+    moment = format_time(now)
+    ended = {"exitCode": 0, "reason": "Completed", "startedAt": moment, "finishedAt": moment}
+    state = {"terminated": ended} if succeeds else {"running": {"startedAt": moment}}
+    kept = [one for one in meta.conditions_of(pod) if one["type"] not in _POD_CONDITIONS]
+    ready = "False" if succeeds else "True"
+    told = {"reason": "PodCompleted"} if succeeds else {}
+    return {
+        **status,
+        "phase": "Succeeded" if succeeds else "Running",
+        "startTime": status.get("startTime") or moment,
+        "podIP": address,
+        "podIPs": [{"ip": address}],
+        "conditions": kept + [
+            {
+                "type": type_, "lastProbeTime": None, "lastTransitionTime": moment,
+                "status": ready if type_ in ("Ready", "ContainersReady") else "True",
+                **(told if type_ != "PodReadyToStartContainers" else {}),
+            }
+            for type_ in _POD_CONDITIONS
+        ],
+        "containerStatuses": [
+            {
+                "name": one["name"], "image": one.get("image", ""), "imageID": "", "ready": not succeeds,
+                "restartCount": 0, "started": not succeeds, "state": state, "lastState": {},
+            }
+            for one in pod["spec"]["containers"]
+        ],
+    }  # fmt: skip
+
+
+_POD_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady")
+
+
+class FakeNodes(Controller):
+    """Keeps Nodes ready and their Leases fresh.
+
+    Args:
+        version: of the release, ``v1.36.1``: what each node's kubelet would be.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        informers: Informers,
+        clock: Clock,
+        version: str,
+        source: random.Random | None = None,
+    ) -> None:
+        super().__init__("fake-nodes", clock, workers=AT_A_TIME)
+        self._client = client
+        self._version = version
+        self._source = source or random.Random()
+        self._nodes = informers.informer(NODES)
+        self._leases: dict[str, Json] = {}
+        self._renewed: dict[str, float] = {}
+        self.watch(self._nodes, _keys_of_node)
+
+    async def reconcile(self, key: ObjectKey) -> RequeueAfter | None:
+        """Make a Node ready, and renew its Lease when it is time."""
+        node = self._nodes.get(key)
+        if node is None or not is_fake(node):
+            self._leases.pop(key.name, None)
+            self._renewed.pop(key.name, None)
+            return None
+        status = plan_node(node, self._version, self.clock.now())
+        if status is not None:
+            await self._client.update(NODES, {**node, "status": status}, subresource="status")
+        now = self.clock.monotonic()
+        due = self._renewed.get(key.name, -RENEW_SECONDS) + RENEW_SECONDS
+        if due <= now:
+            await self._renew(node)
+            # The first time somewhere within the period, so that thousands do not renew in one second.
+            early = self._source.random() * RENEW_SECONDS / 2 if key.name not in self._renewed else 0.0
+            self._renewed[key.name] = now - early
+            due = self._renewed[key.name] + RENEW_SECONDS
+        return RequeueAfter(due - now)
+
+    async def _renew(self, node: Json) -> None:
+        name = node["metadata"]["name"]
+        lease = self._leases.get(name)
+        moment = format_micro_time(self.clock.now())
+        try:
+            if lease is None:
+                self._leases[name] = await self._client.create(
+                    LEASES, _lease(node, moment), namespace=LEASE_NAMESPACE
+                )
+            else:
+                changed = {**lease, "spec": {**lease["spec"], "renewTime": moment}}
+                self._leases[name] = await self._client.update(LEASES, changed, namespace=LEASE_NAMESPACE)
+        except AlreadyExists:
+            self._leases[name] = await self._client.get(LEASES, name, namespace=LEASE_NAMESPACE)
+        except NotFound:
+            self._leases.pop(name, None)
+            raise
+
+
+class FakePods(Controller):
+    """Has the Pods on such Nodes run, and end when they are asked to."""
+
+    def __init__(self, client: Client, informers: Informers, clock: Clock) -> None:
+        super().__init__("fake-pods", clock, workers=AT_A_TIME)
+        self._client = client
+        self._nodes = informers.informer(NODES)
+        self._pods = informers.informer(PODS)
+        self._pods.add_index(BY_NODE, lambda pod: [pod["spec"].get("nodeName", "")])
+        self._addresses = 0
+        self.watch(self._pods, _keys_of_pod)
+        self.watch(self._nodes, self._keys_of_node)
+
+    async def reconcile(self, key: ObjectKey) -> RequeueAfter | None:
+        """Take one step with a Pod."""
+        pod = self._pods.get(key)
+        if pod is None or not is_fake(self._nodes.get(ObjectKey("", pod["spec"].get("nodeName", "")))):
+            return None
+        try:
+            if meta.is_being_deleted(pod):
+                await self._client.delete(
+                    PODS, key.name, namespace=key.namespace, grace_seconds=0, uid=pod["metadata"]["uid"]
+                )
+                return None
+            status = plan_pod(pod, self._address(), self.clock.now())
+            if status is not None:
+                await self._client.update(
+                    PODS, {**pod, "status": status}, namespace=key.namespace, subresource="status"
+                )
+        except NotFound:
+            return None
+        return None
+
+    def _address(self) -> str:
+        """One of 198.18.0.0/15, which is for tests and routed nowhere (RFC 2544)."""
+        self._addresses = (self._addresses + 1) % (1 << 17)
+        high, low = divmod(self._addresses, 1 << 16)
+        return f"198.{18 + high}.{low >> 8}.{low & 255}"
+
+    def _keys_of_node(self, event: EventType, old: Json | None, new: Json | None) -> Iterable[ObjectKey]:
+        """The Pods of a Node that has just become one of ours."""
+        if new is None or not is_fake(new) or is_fake(old):
+            return ()
+        return [key_of(pod) for pod in self._pods.by_index(BY_NODE, new["metadata"]["name"])]
+
+
+def _lease(node: Json, moment: str) -> Json:
+    name = node["metadata"]["name"]
+    owner = {"apiVersion": "v1", "kind": "Node", "name": name, "uid": node["metadata"]["uid"]}
+    return {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": name, "namespace": LEASE_NAMESPACE, "ownerReferences": [owner]},
+        "spec": {"holderIdentity": name, "leaseDurationSeconds": LEASE_SECONDS, "renewTime": moment},
+    }
+
+
+def _keys_of_node(event: EventType, old: Json | None, new: Json | None) -> Iterable[ObjectKey]:
+    if new is None:
+        return [key_of(old)] if old is not None and is_fake(old) else []
+    if old is None or is_fake(new) != is_fake(old) or (is_fake(new) and _tells(new) != _tells(old)):
+        return [key_of(new)]
+    return []
+
+
+def _keys_of_pod(event: EventType, old: Json | None, new: Json | None) -> Iterable[ObjectKey]:
+    """A Pod that was bound, or is asked to end."""
+    if new is None or not new["spec"].get("nodeName"):
+        return []
+    if (
+        old is not None
+        and old["spec"].get("nodeName")
+        and meta.is_being_deleted(old) == meta.is_being_deleted(new)
+    ):
+        return []
+    return [key_of(new)]
