@@ -153,9 +153,12 @@ def _below(place: _Place) -> Iterator[_Place]:
         yield _inner(
             place, additional, schema.additional, f"{place.path}.additionalProperties", element, count
         )
+    above = place
+    if document.get("x-kubernetes-map-type") not in (None, "granular", "atomic") and not place.uncorrelated:
+        above = place._replace(uncorrelated=place.path)
     for name, below in (document.get("properties") or {}).items():
         path = f"{place.path}.properties[{name}]"
-        yield _inner(place, below, schema.properties[name], path, _field(declared, name), count)
+        yield _inner(above, below, schema.properties[name], path, _field(declared, name), count)
     items = document.get("items")
     if isinstance(items, dict) and schema.items is not None:
         inner = _inner(place, items, schema.items, f"{place.path}.items", element, count)
