@@ -10,6 +10,7 @@ import os
 import random
 import ssl
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import cast
 
 from aiohttp import (
@@ -22,6 +23,7 @@ from aiohttp import (
     ServerDisconnectedError,
     TCPConnector,
     WSMsgType,
+    WSServerHandshakeError,
 )
 from aiohttp.client_ws import ClientWebSocketResponse
 from aiohttp.web_response import Response, StreamResponse
@@ -36,6 +38,7 @@ from kube_lite.auth.impersonate import PREFIX
 from . import places
 from .backends import backend_of
 from .call import Call
+from .links import MAX_PAGE_BYTES, Rewrite, rewrite_page
 from .listener import Connection
 from .parse import Target
 from .places import Named, Place
@@ -97,8 +100,9 @@ class Relay:
         headers = _passed_on(call, prefix + path)
         try:
             if is_upgrade == "websocket":
-                return await _serve_socket(call, session, url, headers)
-            if is_upgrade:
+                with suppress(WSServerHandshakeError):  # refused: the client shall see how
+                    return await _serve_socket(call, session, url, headers.copy())
+            elif is_upgrade:
                 raise BadRequest(f"this server does not pass on upgrades to {is_upgrade}")
             return await self._serve_answer(call, session, url, headers, prefix)
         except (ClientError, TimeoutError) as error:
@@ -136,37 +140,60 @@ class Relay:
     async def _serve_answer(
         self, call: Call, session: ClientSession, url: URL, headers: CIMultiDict[str], prefix: str
     ) -> StreamResponse:
-        request = call.request
+        request, response = call.request, StreamResponse()
         body = request.content if request.can_read_body else None
-        async with session.request(
-            request.method, url, headers=headers, data=body, allow_redirects=False
-        ) as answer:
-            hosts = {"backend": url.authority, "client": request.host}
-            response = StreamResponse(status=answer.status, reason=answer.reason)
-            for name, value in answer.headers.items():
-                if name.lower() not in OURS:
-                    shown = places.rewritten(value, prefix, hosts) if name.lower() == "location" else value
-                    response.headers.add(name, shown)
-            response.headers["Audit-Id"] = call.audit_id
-            connection = cast(Connection, request.protocol)  # the only kind that the listener makes
-            try:
-                async with asyncio.timeout(None) as deadline:
-                    with connection.stream(deadline):
-                        await _copy(call, answer, response)
-            except TimeoutError:
-                if not deadline.expired():
-                    raise
-            return response
+        hosts = {"backend": url.authority, "client": request.host}
+
+        def rewrite(link: str) -> str:
+            return places.rewritten(link, prefix, hosts)
+
+        connection = cast(Connection, request.protocol)  # the only kind that the listener makes
+        try:
+            async with asyncio.timeout(None) as deadline:
+                with connection.stream(deadline):
+                    asking = session.request(
+                        request.method, url, headers=headers, data=body, allow_redirects=False
+                    )
+                    async with asking as answer:
+                        await _copy(call, answer, response, rewrite)
+        except (ClientError, TimeoutError) as error:
+            if not response.prepared:
+                if deadline.expired():
+                    raise ConnectionResetError("the client has gone, or the server is stopping") from error
+                raise
+            if request.transport is not None:  # half an answer must not look like a whole one
+                request.transport.abort()
+        return response
 
 
-async def _copy(call: Call, answer: ClientResponse, response: StreamResponse) -> None:
-    if "Content-Length" not in answer.headers and call.request.version >= (1, 1):
+async def _copy(call: Call, answer: ClientResponse, response: StreamResponse, rewrite: Rewrite) -> None:
+    """Send what was answered; links and redirections to the same server lead back through us."""
+    page = await _page(answer, rewrite)
+    response.set_status(answer.status, answer.reason)
+    for name, value in answer.headers.items():
+        if name.lower() not in OURS:
+            response.headers.add(name, rewrite(value) if name.lower() == "location" else value)
+    if page is not None:
+        response.headers["Content-Length"] = str(len(page))
+    response.headers["Audit-Id"] = call.audit_id
+    if "Content-Length" not in response.headers and call.request.version >= (1, 1):
         response.enable_chunked_encoding()
     await response.prepare(call.request)
-    if call.request.method != "HEAD":
+    if page is not None:
+        await response.write(page)
+    elif call.request.method != "HEAD":
         async for piece in answer.content.iter_any():
             await response.write(piece)
     await response.write_eof()
+
+
+async def _page(answer: ClientResponse, rewrite: Rewrite) -> bytes | None:
+    """A web page, rewritten; None for everything else, and for pages that are too large or have no size."""
+    is_page = answer.content_type == "text/html" and "Location" not in answer.headers
+    length = answer.content_length
+    if answer.method == "HEAD" or not is_page or length is None or length > MAX_PAGE_BYTES:
+        return None
+    return rewrite_page(await answer.read(), answer.headers.get("Content-Encoding", ""), rewrite)
 
 
 async def _serve_socket(

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from aiohttp import ClientError, WSServerHandshakeError
 from aiohttp.web_request import BaseRequest
 from aiohttp.web_response import Response, StreamResponse
 from aiohttp.web_server import Server
@@ -33,6 +34,15 @@ async def tell(request: BaseRequest) -> StreamResponse:
         return socket
     if request.path == "/elsewhere":
         return Response(status=302, headers={"Location": "/here?a=b"})
+    if request.path == "/page":
+        return Response(text='<a href="/here">', content_type="text/html")
+    if request.path == "/half":
+        half = StreamResponse(headers={"Content-Length": "10"})
+        await half.prepare(request)
+        await half.write(b"half")
+        assert request.transport is not None
+        request.transport.abort()
+        return half
     told = {
         "line": f"{request.method} {request.raw_path}",
         "headers": {name.lower(): value for name, value in request.headers.items()},
@@ -111,6 +121,17 @@ async def test_the_root_is_asked_for_with_a_slash_and_redirections_lead_back(sit
 
 
 @pytest.mark.usefixtures("loopback_allowed")
+async def test_links_of_a_page_lead_back_and_half_an_answer_is_no_answer(site: Site) -> None:
+    http = await site.session()
+    async with pod_served(site) as proxy, asyncio.timeout(10):
+        async with http.get(f"{proxy}/page") as response:
+            assert await response.text() == f'<a href="{proxy}/here">'
+        with pytest.raises(ClientError):
+            async with http.get(f"{proxy}/half") as response:
+                await response.read()
+
+
+@pytest.mark.usefixtures("loopback_allowed")
 async def test_websockets_are_passed_on(site: Site) -> None:
     http = await site.session()
     async with (
@@ -120,6 +141,9 @@ async def test_websockets_are_passed_on(site: Site) -> None:
     ):
         await socket.send_str("hi")
         assert await socket.receive_str() == "chat: hi"
+        with pytest.raises(WSServerHandshakeError) as refused:
+            await http.ws_connect(f"{proxy}/none")
+        assert refused.value.status == 299
 
 
 @pytest.mark.usefixtures("loopback_allowed")
