@@ -237,11 +237,12 @@ class Environment(Tables):
 def _sync_names(path: Path) -> None:
     """Have a new directory, and what is in it, found under its name after the power was lost."""
     for directory in (path, path.parent):
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        with suppress(OSError):  # it may be closed to us, and not every file system can
+            descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
 
 def _nothing(step: str) -> None:

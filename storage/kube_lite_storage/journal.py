@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import layout
+from .ballast import is_full
 from .batch import write_rows
 from .errors import StoreDamaged
 from .layout import Rows
@@ -42,7 +43,10 @@ class Journal:
     def __init__(self, data: Path, mark: bytes) -> None:
         """``mark`` is what the room begins with. Raises ``StoreDamaged``, ``OSError``."""
         self._descriptor = os.open(data, os.O_RDWR | os.O_CLOEXEC)
-        self._noted = -1
+        self._directory = data.parent
+        self._touched = -1
+        """Where something of the commit under way was written, all of it or not."""
+        self._is_noted = False
         try:
             self._start = _find(self._descriptor, data, mark)
         except BaseException:
@@ -52,21 +56,25 @@ class Journal:
     def note(self, base: int, rows: Rows) -> None:
         """Put down a commit that follows LMDB's transaction ``base``, if there is room for it."""
         record = layout.as_record(base, rows)
-        if len(record) <= PLACE_BYTES:
-            place = self._place(base)
-            self._noted = place  # before it is written: half of it must go too
-            written = os.pwrite(self._descriptor, record, place)
-            if written < len(record):
-                raise OSError(f"{written} of {len(record)} bytes were written to the journal")
+        if len(record) > PLACE_BYTES:
+            return
+        self._touched = self._place(base)
+        try:
+            self._is_noted = os.pwrite(self._descriptor, record, self._touched) == len(record)
+        except OSError as error:  # some file systems write nothing in place
+            if not is_full(error, self._directory):
+                raise
 
     def take_noted(self) -> bool:
         """Whether the commit that has just ended was noted."""
-        noted, self._noted = self._noted, -1
-        return noted >= 0
+        is_noted = self._is_noted
+        self._touched, self._is_noted = -1, False
+        return is_noted
 
     def withdraw(self) -> None:
         """Take back what was noted of a commit that failed, for good."""
-        place, self._noted = self._noted, -1
+        place = self._touched
+        self._touched, self._is_noted = -1, False
         if place >= 0:
             os.pwrite(self._descriptor, _NOTHING, place)
             os.fdatasync(self._descriptor)

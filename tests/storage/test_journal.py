@@ -1,6 +1,8 @@
 """The journal makes up for a head page that did not reach the disk, and for nothing else."""
 
+import errno
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kube_lite_storage import Put, Range, Store, StoreClosed, StoreFull, StoreNotWritable, Txn, restore
@@ -64,6 +66,38 @@ async def test_a_commit_that_failed_after_it_was_noted_stays_undone(tmp_path: Pa
     assert keys(tmp_path) == [b"a"]
     async with Store.open(tmp_path) as store:
         assert [item.key for item in store.list(ALL).items] == [b"a"]
+
+
+async def test_without_room_for_the_journal_a_commit_is_synced_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(descriptor: int, content: bytes, offset: int) -> int:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    async with Store.open(tmp_path, keep_seconds=None) as store:
+        await store.commit(Txn([], [Put(b"a", b"one")]))
+        monkeypatch.setattr("kube_lite_storage.journal.os.pwrite", refuse)
+        synced: list[int] = []
+        monkeypatch.setattr(store._environment, "lmdb", _Counting(store._environment.lmdb, synced))
+        await store.commit(Txn([], [Put(b"b", b"two")]))
+        assert synced == [1]
+        monkeypatch.undo()
+    assert keys(tmp_path) == [b"a", b"b"]
+
+
+class _Counting:
+    """LMDB's environment, with its syncs counted."""
+
+    def __init__(self, lmdb: Any, synced: list[int]) -> None:
+        self._lmdb = lmdb
+        self._synced = synced
+
+    def sync(self, force: bool) -> None:
+        self._synced.append(1)
+        self._lmdb.sync(force)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._lmdb, name)
 
 
 async def test_a_snapshot_has_nothing_of_the_commit_that_was_under_way(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ async def images(tmp_path: Path) -> list[Image]:
     def reached(step: str) -> None:
         if step == "noted":
             journal = store._environment.journal
-            noted.append(journal is not None and journal._noted >= 0)
+            noted.append(journal is not None and journal._is_noted)
         if step in ("committed", "compaction begun", "forgotten"):
             found.append(Image(data.read_bytes(), step == "committed" and noted[-1]))
 
