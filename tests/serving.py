@@ -51,8 +51,12 @@ class Api:
 
 
 @asynccontextmanager
-async def serving(directory: Path, clock: Clock | None = None) -> AsyncIterator[Api]:
-    """An API for the length of the block; its store is checked at the end."""
+async def serving(directory: Path, clock: Clock | None = None, *, is_new: bool = True) -> AsyncIterator[Api]:
+    """An API for the length of the block; its store is checked at the end.
+
+    Args:
+        is_new: the directory is empty; else another has left its store there.
+    """
     clock = clock or ManualClock()
     tokens = TokenIssuer.open(directory / "accounts.key", clock)
     async with Store.open(directory / "store", durable=False) as store:
@@ -66,8 +70,9 @@ async def serving(directory: Path, clock: Clock | None = None) -> AsyncIterator[
             source=Random(1),
         )
         api = Api(store, pipeline, clock, tokens)
-        await api.client.create(NAMESPACES, {"metadata": {"name": "default"}})
-        await api.client.create(ACCOUNTS, {"metadata": {"name": "default"}}, namespace="default")
+        if is_new:
+            await api.client.create(NAMESPACES, {"metadata": {"name": "default"}})
+            await api.client.create(ACCOUNTS, {"metadata": {"name": "default"}}, namespace="default")
         yield api
         assert store.check() == []
 

@@ -20,8 +20,12 @@ FIXED_FIELDS = (
 NEW_NAME = "name or generateName is required"
 
 
-def check_metadata(metadata: Json, check_name: Check) -> Iterator[Cause]:
-    """The metadata of a new object."""
+def check_metadata(metadata: Json, check_name: Check, *, is_built_in: bool = True) -> Iterator[Cause]:
+    """The metadata of a new object.
+
+    Args:
+        is_built_in: its kind comes with the server; finalizers of others may be called more freely.
+    """
     prefix, name = metadata.get("generateName"), metadata.get("name") or ""
     if prefix:
         yield from each("metadata.generateName", prefix, for_prefix(check_name)(prefix))
@@ -33,7 +37,7 @@ def check_metadata(metadata: Json, check_name: Check) -> Iterator[Cause]:
     if not metadata.get("finalizers"):
         return
     yield from check_finalizers(metadata)
-    for position, finalizer in enumerate(metadata["finalizers"]):
+    for position, finalizer in enumerate(metadata["finalizers"] if is_built_in else ()):
         path = f"metadata.finalizers[{position}]"
         if "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
             yield invalid(

@@ -114,7 +114,7 @@ class CustomStrategy(Strategy):
         from kube_lite.api.metadata_rules import check_metadata
 
         causes = [
-            *check_metadata(obj["metadata"], check_subdomain),
+            *check_metadata(obj["metadata"], check_subdomain, is_built_in=False),
             *validate(obj, self.structure, scale=self._check_scale(obj)),
         ]
         return self._with_rules(causes, obj, None)

@@ -57,6 +57,7 @@ class CustomResources:
         self._queue: WorkQueue[str] = WorkQueue(parts.clock)
         self._outlines: dict[str, Outline] = {}
         self._rows: dict[str, list[tuple[Version, Resource]]] = {}
+        self._revisions: dict[str, int] = {}
         self._settled: dict[str, tuple[str, int, str]] = {}
         self._emptying: set[str] = set()
 
@@ -69,26 +70,31 @@ class CustomResources:
             return
         self._row = row
         revision = self._load()
+        self._parts.registry.search_with(self._search)
         ready()
-        async with self._queue, asyncio.TaskGroup() as group:
-            group.create_task(self._settle_all(group), name="definitions settle")
-            while True:
-                try:
-                    await self._follow(revision)
-                except Expired:
-                    log.debug("definitions are listed again")
-                revision = self._load()
+        try:
+            async with self._queue, asyncio.TaskGroup() as group:
+                group.create_task(self._settle_all(group), name="definitions settle")
+                while True:
+                    try:
+                        await self._follow(revision)
+                    except Expired:
+                        log.debug("definitions are listed again")
+                    revision = self._load()
+        finally:
+            self._parts.registry.search_with(None)
 
     def _load(self) -> int:
         """Serve what is there, which costs a look at each header; forget what is not there any more."""
         store = self._parts.objects.store
         page = store.list(keys.storage_range(DEFINITIONS.group_resource), parts="headers")
-        outlines = [self._outline(Stored(b"", item.revision, item.header)) for item in page.items]
-        found = {outline.name: outline for outline in outlines}
+        found = set()
+        for item in page.items:
+            outline = self._outline(Stored(b"", item.revision, item.header))
+            found.add(outline.name)
+            self._learn(outline, item.revision)
         for name in [name for name in self._outlines if name not in found]:
-            self._forget(name)
-        for outline in found.values():
-            self._learn(outline)
+            self._forget(name, page.revision)
         return page.revision
 
     async def _follow(self, revision: int) -> None:
@@ -96,11 +102,26 @@ class CustomResources:
             async for change in changes:
                 outline = self._outline(change.stored)
                 if change.type == DELETED:
-                    self._forget(outline.name)
+                    self._forget(outline.name, change.stored.revision)
                 else:
-                    self._learn(outline)
+                    self._learn(outline, change.stored.revision)
                     self._queue.add(outline.name)
         raise AssertionError("unreachable: definitions themselves do not cease to be served")
+
+    def _search(self, gvr: GroupVersionResource) -> Resource | None:
+        """The row of a definition that was established a moment ago, so that who has read of it finds it."""
+        if not gvr.group:
+            return None
+        key = keys.storage_key(DEFINITIONS.group_resource, ObjectKey("", str(gvr.group_resource)))
+        item = self._parts.objects.store.get(key)
+        if item is None:
+            return None
+        outline = self._outline(Stored(item.value, item.revision, item.header))
+        if outline == self._outlines.get(outline.name):
+            return None
+        self._learn(outline, item.revision)
+        rows = (row for version, row in self._rows.get(outline.name, ()) if version.is_served)
+        return next((row for row in rows if row.gvr == gvr), None)
 
     def _outline(self, stored: Stored) -> "Outline":
         from kube_lite.kinds.outlines import FIELD, outline_of, read_outline
@@ -110,11 +131,12 @@ class CustomResources:
             return outline_of(self._parts.objects.get(self._row, stored.key).object)
         return read_outline(text)
 
-    def _learn(self, outline: "Outline") -> None:
-        """Serve a definition as it is now."""
+    def _learn(self, outline: "Outline", revision: int) -> None:
+        """Serve a definition as it is at a revision, if nothing newer is known."""
         known = self._outlines.get(outline.name)
-        if known == outline:
+        if known == outline or self._revisions.get(outline.name, 0) > revision:
             return
+        self._revisions[outline.name] = revision
         self._outlines[outline.name] = outline
         self._serve(outline)
         if outline.lacks_names or not outline.is_established or outline.is_ending:
@@ -122,7 +144,10 @@ class CustomResources:
         if known is not None and known.names != outline.names:
             self._wake_others(outline)
 
-    def _forget(self, name: str) -> None:
+    def _forget(self, name: str, revision: int) -> None:
+        if self._revisions.get(name, 0) > revision:
+            return  # it has come again
+        self._revisions.pop(name, None)
         outline = self._outlines.pop(name, None)
         self._settled.pop(name, None)
         if outline is not None:
@@ -143,8 +168,8 @@ class CustomResources:
 
     def _is_free(self, row: Resource) -> bool:
         """What is built in stays what it is."""
-        there = self._parts.registry.by_gvr(row.gvr)
-        return there is None or bool(there.definition)
+        rows = self._parts.registry.of_group_resource(row.group_resource)
+        return all(there.definition for there in rows)
 
     def _replace(self, name: str, rows: "list[tuple[Version, Resource]]") -> None:
         registry, definitions = self._parts.registry, self._parts.definitions
@@ -225,7 +250,7 @@ class CustomResources:
             prepare=self._writing.prepare_status,
         )  # fmt: skip
         if answer.stored is not None and name in self._outlines:
-            self._learn(self._outline(answer.stored))  # sooner than the watch tells it
+            self._learn(self._outline(answer.stored), answer.stored.revision)  # before the watch tells it
 
     async def _empty(self, outline: "Outline") -> None:
         """Let the objects of a definition go, then the definition."""

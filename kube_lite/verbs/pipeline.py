@@ -164,7 +164,7 @@ class Pipeline:
             if subresource is None:
                 raise NotFound("the server could not find the requested resource", details={})
             verbs = subresource.verbs
-        is_custom = bool(resource.definition)  # whose row tells what discovery tells, which is less in the end
+        is_custom = bool(resource.definition)  # whose row has what discovery tells, in the end not all
         if request.verb not in (ALL_VERBS if is_custom and not request.subresource else verbs):
             raise MethodNotAllowed(
                 "the server does not allow this method on the requested resource", details={}
