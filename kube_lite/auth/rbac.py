@@ -27,8 +27,9 @@ ROLES = GroupResource(GROUP, "roles")
 CLUSTER_ROLES = GroupResource(GROUP, "clusterroles")
 ROLE_BINDINGS = GroupResource(GROUP, "rolebindings")
 CLUSTER_ROLE_BINDINGS = GroupResource(GROUP, "clusterrolebindings")
-USERS = 512  # whose tables are kept
-ANSWERS = 2048  # kept of each user
+USERS = 256  # whose tables are kept
+ANSWERS = 512  # kept of each user, a tenth of a megabyte
+KEPT_LENGTH = 256  # of the words of a question; longer ones are rare, and what is kept for them could add up
 
 
 class Share(NamedTuple):
@@ -134,9 +135,11 @@ class Rights:
         key = (verb, group, resource, subresource, namespace, name, path)
         answer = self._answers.get(key)
         if answer is None:
-            if len(self._answers) >= ANSWERS:
-                self._answers.clear()
-            answer = self._answers[key] = self._decide(asked)
+            answer = self._decide(asked)
+            if sum(map(len, key)) <= KEPT_LENGTH:
+                if len(self._answers) >= ANSWERS:
+                    self._answers.clear()
+                self._answers[key] = answer
         return answer
 
     def tables(self, namespace: str) -> Iterator[Table]:
