@@ -138,7 +138,7 @@ def _check_metadata(value: Any, schema: Schema, path: str) -> Iterator[Cause]:
     namespace = metadata.get("namespace")
     if namespace:
         yield from each(child(path, "namespace"), namespace, check_label(namespace))
-    for cause in check_metadata(metadata, check_path_segment):
+    for cause in check_metadata(metadata, check_path_segment, is_built_in=False):
         yield cause._replace(field=child(path.removesuffix("metadata").removesuffix("."), cause.field))
 
 

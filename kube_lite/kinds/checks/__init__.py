@@ -15,7 +15,12 @@ from typing import Any, NamedTuple
 from kube_lite.api import names
 from kube_lite.api.errors import Cause
 from kube_lite.api.identity import GroupVersionKind, Json
-from kube_lite.api.metadata_rules import check_metadata, check_metadata_update, check_texts
+from kube_lite.api.metadata_rules import (
+    check_finalizers,
+    check_metadata,
+    check_metadata_update,
+    check_texts,
+)
 
 Rule = Callable[[Json], Iterator[Cause]]
 ChangeRule = Callable[[Json, Json], Iterator[Cause]]
@@ -120,13 +125,16 @@ STATUSES = {
 }
 """Kinds with rules for what is written to their status."""
 
+EXTENDING = ("apiextensions.k8s.io", "apiregistration.k8s.io")
+"""Groups whose kinds bring others."""
 CRONJOB_NAME_MAX = 52  # of 63 characters, the names of its Jobs take eleven more
 
 
 def validate(gvk: GroupVersionKind, obj: Json) -> Sequence[Cause]:
     """What is wrong with an object, beyond what its schema says."""
     check_name, check, _ = _rules_of(gvk)
-    causes = [*check_metadata(obj["metadata"], check_name)]
+    is_built_in = gvk.group not in EXTENDING  # they follow the rules of what they bring
+    causes = [*check_metadata(obj["metadata"], check_name, is_built_in=is_built_in)]
     if check is not None:
         causes += check(obj)
     return causes
@@ -135,12 +143,15 @@ def validate(gvk: GroupVersionKind, obj: Json) -> Sequence[Cause]:
 def validate_definition_update(obj: Json, old: Json) -> Sequence[Cause]:
     """What is wrong with the next version of a CustomResourceDefinition.
 
-    Other kinds are held to all their rules again; of this one less is asked where it broke rules before.
+    Other kinds are held to all their rules again; of this one less is asked where it broke rules before. Its
+    metadata are looked at three times, once more together with their finalizers.
     """
     from .definitions import check_definition_update
 
     metadata = obj["metadata"]
     return [
+        *check_texts(metadata),
+        *check_finalizers(metadata),
         *check_metadata_update(metadata, old["metadata"]),
         *(list(check_texts(metadata)) * 2),
         *check_definition_update(obj, old),
