@@ -122,11 +122,10 @@ class CustomStrategy(Strategy):
     def validate_next(self, obj: Json, old: Json) -> Sequence[Cause]:
         """The same, but what was wrong before and did not change may stay."""
         from kube_lite.api.custom.validation import validate_update
-        from kube_lite.api.metadata_rules import check_finalizers, check_texts
+        from kube_lite.api.metadata_rules import check_next_metadata
 
         causes = [
-            *check_texts(obj["metadata"]),
-            *check_finalizers(obj["metadata"]),
+            *check_next_metadata(obj["metadata"], old["metadata"]),
             *validate_update(obj, old, self.structure, scale=self._check_scale(obj)),
         ]
         return self._with_rules(causes, obj, old)

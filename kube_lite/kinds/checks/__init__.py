@@ -16,9 +16,9 @@ from kube_lite.api import names
 from kube_lite.api.errors import Cause
 from kube_lite.api.identity import GroupVersionKind, Json
 from kube_lite.api.metadata_rules import (
-    check_finalizers,
     check_metadata,
     check_metadata_update,
+    check_next_metadata,
     check_texts,
 )
 
@@ -143,19 +143,11 @@ def validate(gvk: GroupVersionKind, obj: Json) -> Sequence[Cause]:
 def validate_definition_update(obj: Json, old: Json) -> Sequence[Cause]:
     """What is wrong with the next version of a CustomResourceDefinition.
 
-    Other kinds are held to all their rules again; of this one less is asked where it broke rules before. Its
-    metadata are looked at three times, once more together with their finalizers.
+    Other kinds are held to all their rules again; of this one less is asked where it broke rules before.
     """
     from .definitions import check_definition_update
 
-    metadata = obj["metadata"]
-    return [
-        *check_texts(metadata),
-        *check_finalizers(metadata),
-        *check_metadata_update(metadata, old["metadata"]),
-        *(list(check_texts(metadata)) * 2),
-        *check_definition_update(obj, old),
-    ]
+    return [*check_next_metadata(obj["metadata"], old["metadata"]), *check_definition_update(obj, old)]
 
 
 def validate_update(gvk: GroupVersionKind, obj: Json, old: Json) -> Sequence[Cause]:
