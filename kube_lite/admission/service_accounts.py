@@ -3,7 +3,9 @@
 Source: ``plugin/pkg/admission/serviceaccount/admission.go``.
 """
 
+import random
 from collections.abc import Iterator
+from itertools import cycle
 
 from kube_lite.api.identity import GroupResource, Json, ObjectKey
 from kube_lite.api.names import random_suffix
@@ -14,6 +16,7 @@ ACCOUNTS = GroupResource("", "serviceaccounts")
 MIRROR = "kubernetes.io/config.mirror"
 ENFORCE_SECRETS = "kubernetes.io/enforce-mountable-secrets"
 VOLUME_PREFIX = "kube-api-access-"
+VOLUME_NAMES = 16  # few enough that Pods of a template are met again and again
 MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 TOKEN_SECONDS = 3607  # an hour and a bit, so that tokens of an hour can be told from those asked for by hand
 FILE_MODE = 0o644
@@ -22,12 +25,12 @@ FILE_MODE = 0o644
 class ServiceAccounts(Rule):
     """Gives Pods their account and its token.
 
-    The volume's name need only be one that nothing else in the Pod has. So it is chosen once, and Pods of one
-    template remain alike, of which what remembers specs by their content makes use.
+    The volume's name need only be one that nothing else in the Pod has. So some are chosen once and taken in
+    turn, and Pods of one template remain alike, of which what remembers specs by their content makes use.
     """
 
     def __init__(self) -> None:
-        self._volume_name = ""
+        self._names: Iterator[str] = iter(())
 
     def handles(self, operation: str, resource: GroupResource, subresource: str) -> bool:
         """New Pods."""
@@ -50,11 +53,16 @@ class ServiceAccounts(Rule):
         if (account["metadata"].get("annotations") or {}).get(ENFORCE_SECRETS) == "true":
             _check_secrets(attempt, spec, account)
         if wants_token(spec, account):
-            if not self._volume_name:
-                self._volume_name = VOLUME_PREFIX + random_suffix(attempt.source)
-            mount_token(spec, self._volume_name)
+            mount_token(spec, self._next_name(attempt.source))
         if not spec.get("imagePullSecrets") and account.get("imagePullSecrets"):
             spec["imagePullSecrets"] = [dict(entry) for entry in account["imagePullSecrets"]]
+
+    def _next_name(self, source: random.Random) -> str:
+        name = next(self._names, "")
+        if not name:
+            self._names = cycle([VOLUME_PREFIX + random_suffix(source) for _ in range(VOLUME_NAMES)])
+            name = next(self._names)
+        return name
 
 
 def wants_token(spec: Json, account: Json) -> bool:

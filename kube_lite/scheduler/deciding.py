@@ -59,8 +59,9 @@ class Placement(NamedTuple):
     @property
     def rules(self) -> frozenset[str]:
         """The rules that stood against it."""
-        found = frozenset(refusal.rule for refusal in self.refusals.values())
-        return found or frozenset({profiles.BINDING if self.impossible else ""})
+        if self.impossible:
+            return frozenset({"" if self.impossible == NO_NODES else profiles.BINDING})
+        return frozenset(refusal.rule for refusal in self.refusals.values())
 
 
 class Verdict(NamedTuple):
