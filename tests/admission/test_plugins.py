@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from kube_lite.admission.chain import CREATE, Attempt, Chain, Rule, default_chain
-from kube_lite.admission.service_accounts import MOUNT_PATH, mount_token
+from kube_lite.admission.service_accounts import MOUNT_PATH, VOLUME_NAMES, mount_token
 from kube_lite.api.errors import Forbidden, NotFound
 from kube_lite.api.identity import GroupResource, GroupVersionResource, Json
 from tests.serving import ACCOUNTS, CONFIG_MAPS, NAMESPACES, PODS, Api, config_map, pod
@@ -58,8 +58,11 @@ class TestServiceAccounts:
         mount = {"name": volume["name"], "readOnly": True, "mountPath": MOUNT_PATH}
         assert spec["containers"][0]["volumeMounts"] == [mount]
 
-    async def test_pods_of_one_template_remain_alike(self, api: Api) -> None:
-        assert (await make_pod(api))["spec"] == (await make_pod(api, "b"))["spec"]
+    async def test_names_of_token_volumes_differ_and_come_again(self, api: Api) -> None:
+        made = [(await make_pod(api, f"p{number}"))["spec"] for number in range(VOLUME_NAMES + 1)]
+        names = [spec["volumes"][0]["name"] for spec in made]
+        assert names[0] != names[1]
+        assert made[0] == made[-1]
 
     async def test_an_account_must_exist(self, api: Api) -> None:
         why = 'error looking up service account default/none: serviceaccount "none" not found'
