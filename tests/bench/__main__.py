@@ -9,7 +9,7 @@ import importlib
 import os
 import platform
 
-NAMES = ("startup", "store", "encryption", "http", "lists", "layers", "custom", "cel", "pods", "scheduling")
+NAMES = ("startup", "store", "encryption", "http", "lists", "layers", "custom", "cel", "pods", "scheduling", "fleet")
 
 
 def main() -> None:
