@@ -31,6 +31,8 @@ MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 ACCEPTED = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH)
 
+STRICT, NEXT = "strict decoding error: ", ", "
+
 Apply = Callable[[Json, Any, Schema | None], Json]
 
 
@@ -98,10 +100,25 @@ class PatchingVerbs:
             if not why:
                 raise
             if patch.apply is not strategic.apply:
-                raise refused(orjson.dumps(value).decode(), why) from error
+                raise refused(orjson.dumps(as_shown(value, patch)).decode(), why) from error
             cause = error.__cause__
             left = strategic.merge(old, patch.content, schema).left
-            raise refused(left, cause.restored if isinstance(cause, TypeMismatch) else why) from error
+            raise refused(
+                left, cause.restored if isinstance(cause, TypeMismatch) else by_path(why)
+            ) from error
+
+
+def as_shown(value: Any, patch: Patch) -> Any:
+    """What came of a patch, in the order in which the reference quotes it."""
+    if patch.apply is merge.apply:
+        return merge.as_shown(value, patch.content)
+    return jsonpatch.as_shown(value, jsonpatch.touched(patch.content))
+
+
+def by_path(why: str) -> str:
+    """What strict decoding says, in the order of paths, as of objects that were not read from text."""
+    before, separator, texts = why.partition(STRICT)
+    return f"{before}{separator}{NEXT.join(sorted(texts.split(NEXT)))}" if separator else why
 
 
 def read_patch(request: Request) -> Patch:

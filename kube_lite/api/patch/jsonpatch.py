@@ -46,6 +46,27 @@ def parse(body: bytes) -> list[Json]:
     return patch
 
 
+def touched(patch: list[Json]) -> Json:
+    """The places that a patch goes through, as nested keys; items of lists by their numbers."""
+    places: Json = {}
+    for operation in patch:
+        below = places
+        for key in str(operation.get("path", "")).split("/")[1:-1]:
+            below = below.setdefault(key.replace("~1", "/").replace("~0", "~"), {})
+    return places
+
+
+def as_shown(result: Any, places: Json | None) -> Any:
+    """The result in the order in which the reference quotes it: ``touched`` objects are sorted by name."""
+    if places is None:
+        return result
+    if isinstance(result, list):
+        return [as_shown(item, places.get(str(number))) for number, item in enumerate(result)]
+    if isinstance(result, dict):
+        return {key: as_shown(result[key], places.get(key)) for key in sorted(result)}
+    return result
+
+
 def apply(obj: Json, patch: list[Json], schema: Schema | None = None) -> Json:
     """A new object; neither argument is changed. ``schema`` does not matter to this kind of patch.
 

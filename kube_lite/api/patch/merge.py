@@ -40,6 +40,13 @@ def apply(obj: Json, patch: Json, schema: Schema | None = None) -> Json:
     return merged
 
 
+def as_shown(result: Any, patch: Any) -> Any:
+    """The result in the order in which the reference quotes it: sorted by name where the patch went."""
+    if not isinstance(result, dict) or not isinstance(patch, dict):
+        return result
+    return {key: as_shown(result[key], patch.get(key)) for key in sorted(result)}
+
+
 def diff(old: Any, new: Any) -> Json:
     """The merge patch that turns ``old`` into ``new``; empty when they are equal."""
     changes: Json = {key: None for key in old if key not in new}
