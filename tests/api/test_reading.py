@@ -1,5 +1,6 @@
 """Objects as Go's decoder reads them."""
 
+import json
 from typing import Any
 
 import pytest
@@ -168,3 +169,9 @@ def test_a_mistake_in_a_schema_is_told_at_the_field_that_holds_it(body: Any, mes
     with pytest.raises(TypeMismatch) as caught:
         read(body, JSON_SCHEMA)
     assert str(caught.value) == message
+
+
+def test_whole_numbers_of_definitions_are_written_without_a_fraction() -> None:
+    schema = {"maximum": 10.0, "minimum": 0.5, "default": {"a": [1.0, 1e3, 1.5, "1.0"]}}
+    value = read(schema, JSON_SCHEMA).value
+    assert json.dumps(value) == '{"maximum": 10, "minimum": 0.5, "default": {"a": [1, 1000, 1.5, "1.0"]}}'

@@ -7,7 +7,7 @@ from typing import Any
 
 from kube_lite.api.codecs import json_type
 from kube_lite.api.identity import Json
-from kube_lite.api.meta import copy
+from kube_lite.api.numbers import copy_as_written
 from kube_lite.api.schema.load import CustomSchema
 from kube_lite.api.schema.prune import Read, TypeMismatch, read_object
 
@@ -20,7 +20,7 @@ def read_custom(body: Json, schema: CustomSchema) -> Read:
     Raises:
         TypeMismatch: metadata, of the object or of one within it, is not as it has to be.
     """
-    value: dict[str, Any] = {name: copy(item) for name, item in body.items() if name != "metadata"}
+    value: dict[str, Any] = {name: copy_as_written(item) for name, item in body.items() if name != "metadata"}
     unknown: list[str] = []
     metadata = body.get("metadata")
     if metadata is not None:

@@ -21,6 +21,7 @@ from kube_lite.api.codecs import json_type
 from kube_lite.api.errors import BadRequest
 from kube_lite.api.identity import GroupVersionKind, Json
 from kube_lite.api.meta import copy
+from kube_lite.api.numbers import copy_as_written
 from kube_lite.api.quantity import WRONG_FORM, canonical_quantity
 from kube_lite.api.times import canonical_micro_time, canonical_time, time_error
 
@@ -235,7 +236,8 @@ def _reader(schema: Schema, owner: str) -> _Reader:
     if special is not None:
         return special(schema, owner)
     if schema.preserve_unknown:
-        return lambda value, path, unknown: copy(value)
+        again = copy_as_written if schema.name.endswith(".JSON") else copy  # others travel as they were sent
+        return lambda value, path, unknown: again(value)
     if schema.type == "object":
         return _map_reader(schema, owner) if schema.additional is not None else _struct_reader(schema, owner)
     if schema.type == "array":
@@ -354,7 +356,7 @@ def _number_reader(schema: Schema, owner: str) -> _Reader:
     def read(value: Any, path: Path, unknown: list[Path]) -> Any:
         if type(value) not in (int, float):
             raise _mismatch(value, schema, path, owner)
-        return value
+        return copy_as_written(value)
 
     return read
 

@@ -6,7 +6,8 @@ import pytest
 
 from kube_lite.api.custom.pruning import prune
 from kube_lite.api.custom.structure import custom_schema
-from kube_lite.api.schema.prune import TypeMismatch
+from kube_lite.api.schema.load import OBJECT_META, CustomSchema
+from kube_lite.api.schema.prune import TypeMismatch, read_object
 from kube_lite.kinds.schemas import definitions
 
 KEEP = "x-kubernetes-preserve-unknown-fields"
@@ -98,3 +99,12 @@ def test_metadata_that_cannot_be_read_are_refused_with_their_place() -> None:
         pruned({"pod": {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": 5}}})
     with pytest.raises(TypeMismatch, match=r"spec.pod.kind: Invalid value: 5: must be a string"):
         pruned({"pod": {"apiVersion": "v1", "kind": 5}})
+
+
+def test_whole_numbers_come_back_as_go_writes_them() -> None:
+    root = CustomSchema("w", SCHEMA, definitions().schema(OBJECT_META))
+    body = {"metadata": {"name": "x"}, "spec": {"a": 2.0, "keep": {"n": [1e3, 1.5, 10**19]}}}
+    assert (
+        repr(read_object(body, root).value["spec"]) == f"{{'a': 2, 'keep': {{'n': [1000, 1.5, {10**19}]}}}}"
+    )
+    assert body["spec"]["a"] == 2.0
