@@ -58,12 +58,12 @@ async def site_in(directory: Path, clock: Clock | None = None, version: str = "1
     admin = authority.client("admin", "admin", [MASTERS])
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(Store.open(directory / "store", durable=False))
-        registry = builtin(version)
+        registry, known = builtin(version), definitions(version).fork()
         tokens = TokenIssuer.open(directory / "pki" / "accounts.key", clock)
         pipeline = Pipeline(
             store=store,
             registry=registry,
-            definitions=definitions(version),
+            definitions=known,
             clock=clock,
             admission=default_chain(),
             tokens=tokens,
@@ -72,7 +72,7 @@ async def site_in(directory: Path, clock: Clock | None = None, version: str = "1
         server = ApiServer(
             pipeline,
             registry,
-            definitions(version),
+            known,
             default_authenticator(tokens),
             pipeline.authorizer,
             tls=server_context(
@@ -85,6 +85,7 @@ async def site_in(directory: Path, clock: Clock | None = None, version: str = "1
             tokens=tokens,
             node_credentials=lambda: client_context(authority.files.certificate, admin),
         )
+        await stack.enter_async_context(running(pipeline.custom_resources))
         await stack.enter_async_context(running(server))
         client = LocalClient(pipeline, User("test", groups=(MASTERS, AUTHENTICATED)))
         sessions = await stack.enter_async_context(AsyncExitStack())
