@@ -11,6 +11,7 @@ from kube_lite.api.resource import Registry
 from kube_lite.client.protocol import Client
 from kube_lite.verbs.pipeline import Pipeline
 
+from .api_services import API_SERVICES, MANAGED, ON_START, no_longer_served, plan_api_services
 from .policy import KINDS, plan_policy, plan_reconciled
 
 CONFIG_MAPS = GroupVersionResource("", "v1", "configmaps")
@@ -19,6 +20,7 @@ SERVICES = GroupVersionResource("", "v1", "services")
 ENDPOINTS = GroupVersionResource("", "v1", "endpoints")
 ENDPOINT_SLICES = GroupVersionResource("discovery.k8s.io", "v1", "endpointslices")
 PRIORITY_CLASSES = GroupVersionResource("scheduling.k8s.io", "v1", "priorityclasses")
+POLICY_KINDS = {kind: resource for resource, kind in KINDS.items()}
 SERVICE_CIDRS = GroupVersionResource("networking.k8s.io", "v1", "servicecidrs")
 
 # Source: kubernetes/pkg/apis/scheduling/v1/helpers.go.
@@ -90,13 +92,21 @@ async def bootstrap(
             group.create_task(_ensure(client, resource, obj))
 
 
-async def found_policy(pipeline: Pipeline, client: Client, version: str) -> None:
-    """Make the roles and bindings of a release, ``1.36``; give back to those there are what they lost."""
-    for wanted, found in await pipeline.found("kube-apiserver", plan_policy(version)):
-        reconciled = plan_reconciled(wanted, found)
-        if reconciled is not None:
-            resource = next(name for name, kind in KINDS.items() if kind == wanted["kind"])
+async def found_release(pipeline: Pipeline, client: Client, version: str, now: float) -> None:
+    """Make what a release, ``1.36``, has from the start: its roles and bindings, and its APIServices.
+
+    Roles and bindings that are there get back what they lost; APIServices of what is served no more go.
+    """
+    services = list(plan_api_services(pipeline.registry.group_versions(), now))
+    planned = [*plan_policy(version), *services]
+    for wanted, found in await pipeline.found("kube-apiserver", planned):
+        resource = POLICY_KINDS.get(wanted["kind"])
+        reconciled = plan_reconciled(wanted, found) if resource is not None else None
+        if resource is not None and reconciled is not None:
             await client.update(resource, reconciled, namespace=wanted["metadata"].get("namespace", ""))
+    there = await client.list(API_SERVICES, label_selector=f"{MANAGED}={ON_START}")
+    for name in no_longer_served(there.items, [service for _, service in services]):
+        await client.delete(API_SERVICES, name)
 
 
 async def _ensure(client: Client, resource: GroupVersionResource, obj: Json) -> None:

@@ -40,7 +40,7 @@ from kube_lite.verbs.pipeline import Pipeline
 
 from . import addresses, runfile
 from .addresses import Addresses, claimed, loopback_addresses
-from .bootstrap import bootstrap, found_policy
+from .bootstrap import bootstrap, found_release
 from .config import Config, ConfigError, configure
 from .encryption import Encryption
 
@@ -222,7 +222,7 @@ class Cluster:
             node_credentials=lambda: pki.client_context(self.authority.files.certificate, node_client),
         )
         client = self.client_for("system:apiserver", "kube-apiserver")
-        await found_policy(self.pipeline, client, version)
+        await found_release(self.pipeline, client, version, clock.now())
         await stack.enter_async_context(running(self.pipeline.custom_resources))
         await stack.enter_async_context(running(self.server))
         await bootstrap(

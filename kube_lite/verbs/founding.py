@@ -55,5 +55,6 @@ def _made(parts: Parts, request: Request, obj: Json, options: WriteOptions) -> J
     owners = owning.record(parts, request, obj, None, options)
     meta.begin(obj, parts.clock.now(), parts.source, counts_generations=strategy.has_generation)
     owning.put(obj, owners)
+    status = obj.get("status")
     strategy.prepare_for_create(obj)
-    return obj
+    return {**obj, "status": status} if status else obj

@@ -8,7 +8,7 @@ from kube_lite.admission.chain import default_chain
 from kube_lite.api.identity import GroupVersionResource, Json
 from kube_lite.auth.rules import missing_rules
 from kube_lite.auth.user import MASTERS, User
-from kube_lite.cluster.bootstrap import found_policy
+from kube_lite.cluster.bootstrap import found_release
 from kube_lite.cluster.policy import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, ROLES, plan_policy, plan_reconciled
 from kube_lite.kinds import builtin
 from kube_lite.kinds.schemas import definitions
@@ -98,9 +98,9 @@ async def test_a_second_start_writes_nothing_and_a_lost_role_comes_back(tmp_path
         )
         client = LocalClient(pipeline, User("test", groups=(MASTERS,)))
         await client.create(NAMESPACES, {"metadata": {"name": "kube-system"}})
-        await found_policy(pipeline, client, "1.36")
+        await found_release(pipeline, client, "1.36", 0.0)
         revision = store.revision
-        await found_policy(pipeline, client, "1.36")
+        await found_release(pipeline, client, "1.36", 0.0)
         assert store.revision == revision
         before = await client.get(CLUSTER_ROLES, "view")
         await client.delete(CLUSTER_ROLES, "view")
@@ -108,7 +108,7 @@ async def test_a_second_start_writes_nothing_and_a_lost_role_comes_back(tmp_path
         role = await client.get(ROLES, name, namespace="kube-system")
         added = {"verbs": ["get"], "apiGroups": [""], "resources": ["pods"]}
         await client.update(ROLES, {**role, "rules": [added]}, namespace="kube-system")
-        await found_policy(pipeline, client, "1.36")
+        await found_release(pipeline, client, "1.36", 0.0)
         after = await client.get(CLUSTER_ROLES, "view")
         assert after["aggregationRule"] == before["aggregationRule"]
         rules = (await client.get(ROLES, name, namespace="kube-system"))["rules"]
