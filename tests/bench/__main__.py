@@ -9,7 +9,20 @@ import importlib
 import os
 import platform
 
-NAMES = ("startup", "store", "encryption", "http", "lists", "layers", "custom", "cel", "pods", "scheduling", "fleet")
+NAMES = (
+    "startup",
+    "store",
+    "encryption",
+    "http",
+    "lists",
+    "layers",
+    "custom",
+    "versions",
+    "cel",
+    "pods",
+    "scheduling",
+    "fleet",
+)
 
 
 def main() -> None:
