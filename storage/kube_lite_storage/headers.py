@@ -86,16 +86,16 @@ def version_now(tables: Tables, txn: Transaction, key: bytes) -> KeyValue:
 def changed_keys(
     tables: Tables, txn: Transaction, wanted: Range, after: int, revision: int
 ) -> set[bytes] | None:
-    """Keys of a range that were touched after a revision; None when finding out would take long."""
+    """Keys of a range that were touched after a revision; None when the log cannot say, or not soon."""
     if after == revision:
         return set()
     cursor = txn.cursor(tables.log)
     if revision - after > LOOK_BACK_REVISIONS or not cursor.set_key(layout.as_number(after + 1)):
         return None  # or that part of the log is forgotten
     start, end = wanted
-    return {
-        key
-        for row in cursor.iternext(keys=False)
-        for _, key in layout.parse_log_row(bytes(row))
-        if start <= key < end
-    }
+    changed: set[bytes] = set()
+    for row, raw in cursor.iternext():
+        if not layout.is_sound(bytes(row), raw):
+            return None
+        changed.update(key for _, key in layout.parse_log_row(bytes(raw)) if start <= key < end)
+    return changed
