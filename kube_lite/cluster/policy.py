@@ -6,6 +6,7 @@ Source: ``pkg/registry/rbac/rest/storage_rbac.go``, ``k8s.io/component-helpers/a
 """
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from kube_lite.api.identity import GroupVersionResource, Json
 from kube_lite.auth.rules import missing_rules
@@ -36,8 +37,13 @@ EVENTS = "create patch update | - events.k8s.io | events"
 HOLDERS = {"user": "User", "group": "Group", "account": "ServiceAccount"}
 
 
-def plan_policy(version: str) -> Iterator[tuple[GroupVersionResource, Json]]:
-    """What a release has, ``1.36``, complete but for what the server fills in."""
+@lru_cache(maxsize=4)
+def plan_policy(version: str) -> Sequence[tuple[GroupVersionResource, Json]]:
+    """What a release has, ``1.36``, complete but for what the server fills in; kept and shared."""
+    return tuple(_policy(version))
+
+
+def _policy(version: str) -> Iterator[tuple[GroupVersionResource, Json]]:
     controllers = list(_roles(facts.CONTROLLER_ROLES, version, CONTROLLER))
     for role in _roles(facts.CLUSTER_ROLES, version):
         yield CLUSTER_ROLES, role

@@ -7,7 +7,7 @@ they would take longer than everything else that a start does.
 
 from collections.abc import Iterable
 
-from kube_lite.api.identity import GroupVersionResource, Json, key_of
+from kube_lite.api.identity import GroupResource, GroupVersionResource, Json, ObjectKey, key_of
 from kube_lite.api.resource import Resource
 from kube_lite.auth.user import MASTERS, User
 
@@ -27,7 +27,8 @@ async def found(
 
     Args:
         manager: who owns their fields.
-        objects: complete but for what the server fills in; ours from now on.
+        objects: complete but for what the server fills in, in the version that is stored, and of kinds of
+            which there are few; not changed.
 
     Returns:
         of the others, what was planned and what is there (shared).
@@ -35,21 +36,26 @@ async def found(
     options = WriteOptions(manager=manager)
     missing: list[tuple[Resource, Json]] = []
     there: list[tuple[Json, Json]] = []
+    known: dict[GroupResource, dict[ObjectKey, Json]] = {}
     for name, obj in objects:
         resource = parts.registry.by_gvr(name)
         if resource is None:
             continue
-        stored = parts.objects.find(resource, key_of(obj))
+        group_resource = resource.group_resource
+        if group_resource not in known:
+            known[group_resource] = {key_of(stored): stored for stored in parts.objects.all(group_resource)}
+        stored = known[group_resource].get(key_of(obj))
         if stored is None:
             missing.append((resource, _made(parts, Request("create", resource, OURSELVES), obj, options)))
         else:
-            there.append((obj, stored.object))
+            there.append((obj, stored))
     if missing:
         await parts.objects.create_all(missing)
     return there
 
 
 def _made(parts: Parts, request: Request, obj: Json, options: WriteOptions) -> Json:
+    obj = {**obj, "metadata": dict(obj["metadata"])}
     strategy = request.resource.strategy
     strategy.default(obj)
     owners = owning.record(parts, request, obj, None, options)
