@@ -359,7 +359,8 @@ io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceSubresour
 io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON: --
 io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps: ?$ref ?additionalItems
   ?additionalProperties ?default ?example ?items ?maxItems ?maxLength ?maxProperties ?maximum ?minItems
-  ?minLength ?minProperties ?minimum ?multipleOf ?x-kubernetes-list-type ?x-kubernetes-map-type ?x-kubernetes-preserve-unknown-fields
+  ?minLength ?minProperties ?minimum ?multipleOf ?x-kubernetes-list-type
+  ?x-kubernetes-map-type ?x-kubernetes-preserve-unknown-fields
 io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.SelectableField: jsonPath"
 io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.ValidationRule: ?optionalOldSelf ?reason rule"
 io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.WebhookConversion: conversionReviewVersions-
