@@ -78,7 +78,9 @@ class Derived:
             return self._current.document(name)
         package, _, kind = name.rpartition(".")
         if source:
-            document = _changed(self.document(source), CHANGES.get(_short(name), Change()), package)
+            change = CHANGES.get(_short(name), Change())
+            fields = " ".join(field for field in change.fields.split() if self._can_say(field, package))
+            document = _changed(self.document(source), change._replace(fields=fields), package)
             document = self._referring(document, package)
         else:
             text = NEW[_short(name)]
@@ -89,6 +91,11 @@ class Derived:
             group, version = group_version_of(package)
             document[KIND] = [{"group": group, "kind": kind, "version": version}]
         return document
+
+    def _can_say(self, field: str, package: str) -> bool:
+        """Whether a release has what a field is made of."""
+        type_ = field.partition(":")[2].lstrip("[{?")
+        return type_ in SCALARS or "." in type_ or f"{package}.{type_}" in self.sources
 
     def _referring(self, document: Json, package: str) -> Json:
         """A definition whose references stay in its package where that has what they mean."""
