@@ -166,7 +166,7 @@ async def world(
         pipeline = Pipeline(
             store=store,
             registry=registry,
-            definitions=kinds.schemas.definitions(),
+            definitions=kinds.schemas.definitions().fork(),
             clock=clock,
             admission=default_chain(),
         )
@@ -183,6 +183,7 @@ async def world(
             ca_pem="a certificate",
             sign=authority.sign,
         )
+        await stack.enter_async_context(running(pipeline.custom_resources))
         await stack.enter_async_context(running(informers))
         for service in services:
             if only is None or service.name in (*only, "recorder"):
