@@ -220,7 +220,7 @@ class Definitions:
         self._custom.pop(name, None)
 
     def __contains__(self, name: str) -> bool:
-        return name in self._source.names() or name in self._added
+        return name in self._added or name in self._source.names()
 
     def names(self) -> list[str]:
         """Every definition, in the order of the published document; custom resources last."""
