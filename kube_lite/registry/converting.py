@@ -74,7 +74,9 @@ def as_stored_version(resource: Resource, obj: Json) -> Json:
     if resource.definition:
         if resource.storage_version == resource.version:
             return obj
-        return {**obj, "apiVersion": f"{resource.group}/{resource.storage_version}"}
+        from .custom_views import converted
+
+        return converted(obj, f"{resource.group}/{resource.storage_version}")
     if foreign(resource) is None:
         return obj
     return conversions.convert(obj, conversions.stored_as(resource))

@@ -40,8 +40,7 @@ class CustomView:
         if stored.header.endswith(self._tail):
             return stored
         is_typed = stored.raw.startswith(self._typed)
-        obj: Json = copy(stored.object)
-        obj["apiVersion"] = self._api_version
+        obj = converted(copy(stored.object), self._api_version)
         self._read_anew(obj)
         fields = self._strategy.selectable_fields(obj)
         facts = stored.facts
@@ -73,6 +72,15 @@ class CustomView:
 
         prune(obj, self._strategy.structure)
         self._strategy.default(obj)
+
+
+def converted(obj: Json, api_version: str) -> Json:
+    """An object of a custom resource in another of its versions; ``obj`` is a private copy.
+
+    The one place where versions are converted, on the way out (above) as on the way in
+    (``converting.as_stored_version``). Versions of the strategy ``None`` differ by name alone.
+    """
+    return {**obj, "apiVersion": api_version}
 
 
 def tail_of(note: str) -> bytes:
