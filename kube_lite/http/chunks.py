@@ -42,6 +42,8 @@ class Chunks(StreamResponse):
             for start in range(0, len(piece), PIECE_BYTES):
                 transport.write(memoryview(piece)[start : start + PIECE_BYTES])
                 await drain()
+            if transport.is_closing():
+                raise ConnectionResetError("the client has gone")
             before = b"\r\n"
         transport.write(before + b"0\r\n\r\n")
         await drain()

@@ -7,7 +7,7 @@ megabyte it would hold the event loop for many milliseconds.
 """
 
 import zlib
-from asyncio import get_running_loop
+from asyncio import get_running_loop, sleep
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -127,8 +127,14 @@ def _followed(pieces: list[bytes], text: Iterator[bytes]) -> Iterator[bytes]:
 
 
 async def _each(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
+    """The pieces; others get their turn now and then, also if the client takes all of it at once."""
+    size = 0
     for piece in pieces:
         yield piece
+        size += len(piece)
+        if size >= STREAMED_FROM:
+            size = 0
+            await sleep(0)
 
 
 def compress(pieces: Sequence[bytes]) -> list[bytes]:

@@ -2,9 +2,11 @@
 
 import asyncio
 import gzip
+from typing import Any
 
 import pytest
 from aiohttp import ClientPayloadError, ClientSession
+from kube_lite_storage import Joined, Range
 
 from kube_lite.api.identity import GroupVersionResource
 
@@ -67,3 +69,26 @@ async def test_a_list_whose_revision_is_forgotten_meanwhile_ends_early(
             await response.read()
     async with http.get(f"{PATH}?limit=1") as response:
         assert response.status == 200
+
+
+async def test_no_more_is_read_for_a_client_that_has_gone(
+    site: Site, http: ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocks = 0
+    join = site.store.join
+
+    def counted(wanted: Range, **settings: Any) -> Joined:
+        nonlocal blocks
+        blocks += 1
+        return join(wanted, **settings)
+
+    monkeypatch.setattr(site.store, "join", counted)
+    async with http.get(PATH, headers={"Accept-Encoding": "identity"}) as response:
+        await response.content.readany()
+        response.close()
+    listener = site.server._listener
+    assert listener is not None
+    async with asyncio.timeout(10):
+        while listener._connections.all():
+            await asyncio.sleep(0.01)
+    assert 1 <= blocks < NUMBER * SIZE >> 20
