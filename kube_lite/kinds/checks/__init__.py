@@ -62,6 +62,7 @@ RULES: dict[tuple[str, str], Rules] = {
     ("batch", "CronJob"): Rules("workloads.check_cronjob", name="cronjob"),
     ("autoscaling", "HorizontalPodAutoscaler"): Rules("cluster.check_autoscaler"),
     ("policy", "PodDisruptionBudget"): Rules("cluster.check_budget"),
+    ("policy", "PodSecurityPolicy"): Rules("pod_security.check_pod_security"),
     ("discovery.k8s.io", "EndpointSlice"): Rules(
         "services.check_endpoint_slice", "services.check_slice_update"
     ),

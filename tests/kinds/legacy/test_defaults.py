@@ -171,3 +171,22 @@ def test_a_definition_that_says_little_is_completed() -> None:
     assert (found["scope"], found["preserveUnknownFields"]) == ("Namespaced", True)
     assert found["versions"] == [{"name": "v1", "served": True, "storage": True}]
     assert (found["names"]["singular"], found["names"]["listKind"]) == ("thing", "ThingList")
+
+
+def test_a_pod_security_policy_says_how_everything_is_chosen() -> None:
+    chosen = {"rule": "RunAsAny"}
+    spec = {field: chosen for field in ("seLinux", "runAsUser", "supplementalGroups", "fsGroup")}
+    good = defaulted("extensions/v1beta1", "PodSecurityPolicy", spec={**spec, "volumes": ["*"]})
+    assert good["spec"]["allowPrivilegeEscalation"] is True
+    strategy = row("extensions/v1beta1", "PodSecurityPolicy").strategy
+    assert not strategy.validate(good)
+    span = {"rule": "MustRunAs", "ranges": [{"min": 9, "max": 1}]}
+    bad = defaulted(
+        "policy/v1beta1", "PodSecurityPolicy", spec={**spec, "seLinux": {}, "fsGroup": span, "volumes": ["x"]}
+    )
+    causes = row("policy/v1beta1", "PodSecurityPolicy").strategy.validate(bad)
+    assert [cause.field for cause in causes] == [
+        "spec.seLinux.rule",
+        "spec.fsGroup.ranges[0].min",
+        "spec.volumes[0]",
+    ]
