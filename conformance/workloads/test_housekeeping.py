@@ -1,0 +1,107 @@
+"""What a cluster sees to by itself: owners and what is theirs, namespaces, budgets, quotas, autoscalers."""
+
+import json
+
+from conformance.kubectl import Kubectl, eventually
+
+from .manifests import Json, apply, get, names, pods, workload
+
+
+def config_map(name: str, owner: Json | None = None) -> Json:
+    metadata: Json = {"name": name}
+    if owner is not None:
+        found = {"apiVersion": owner["apiVersion"], "kind": owner["kind"]}
+        metadata["ownerReferences"] = [
+            {**found, "name": owner["metadata"]["name"], "uid": owner["metadata"]["uid"]}
+        ]
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+
+
+def test_what_belongs_to_something_goes_with_it_and_so_do_strays(
+    kubectl: Kubectl,
+) -> None:
+    apply(kubectl, config_map("owner"))
+    apply(kubectl, config_map("owned", get(kubectl, "configmap", "owner")))
+    nobody = {"name": "never", "uid": "00000000-0000-0000-0000-000000000000"}
+    gone = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": nobody}
+    apply(kubectl, config_map("stray", gone))
+    eventually(lambda: kubectl.run("get", "configmap", "stray").returncode == 1)
+    assert kubectl.run("get", "configmap", "owned").returncode == 0
+    kubectl("delete", "configmap", "owner")
+    eventually(lambda: kubectl.run("get", "configmap", "owned").returncode == 1)
+
+
+def test_orphans_stay(kubectl: Kubectl) -> None:
+    apply(kubectl, workload("Deployment", "web", replicas=1))
+    eventually(lambda: len(pods(kubectl, "web")) == 1)
+    kubectl("delete", "deployment", "web", "--cascade=orphan")
+    eventually(lambda: "ownerReferences" not in get(kubectl, "rs", "-l", "app=web")["items"][0]["metadata"])
+    assert len(pods(kubectl, "web")) == 1
+
+
+def test_foreground_deletion_waits_for_what_belongs_to_it(kubectl: Kubectl) -> None:
+    apply(kubectl, workload("Deployment", "web", replicas=1))
+    eventually(lambda: len(pods(kubectl, "web")) == 1)
+    kubectl("delete", "deployment", "web", "--cascade=foreground")
+    assert get(kubectl, "rs", "-l", "app=web")["items"] == []
+
+
+def test_a_namespace_takes_everything_with_it(kubectl: Kubectl) -> None:
+    name = f"{kubectl.namespace}-more"
+    kubectl("create", "namespace", name)
+    inside = Kubectl(kubectl.binary, kubectl.kubeconfig, name)
+    apply(inside, workload("Deployment", "web", replicas=1), config_map("c"))
+    eventually(lambda: len(pods(inside, "web")) == 1)
+    kubectl("delete", "namespace", name, "--timeout=60s")
+    assert kubectl.run("get", "namespace", name).returncode == 1
+
+
+def test_every_namespace_has_an_account_and_knows_whom_to_trust(kubectl: Kubectl) -> None:
+    eventually(lambda: kubectl.run("get", "serviceaccount", "default").returncode == 0)
+    eventually(lambda: "BEGIN CERTIFICATE" in get(kubectl, "configmap", "kube-root-ca.crt")["data"]["ca.crt"])
+    kubectl("delete", "serviceaccount", "default")
+    eventually(lambda: kubectl.run("get", "serviceaccount", "default").returncode == 0)
+
+
+def test_a_budget_keeps_pods_from_being_evicted(kubectl: Kubectl) -> None:
+    budget = {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": "web"},
+        "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}},
+    }
+    apply(kubectl, workload("Deployment", "web", replicas=1), budget)
+    kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    eventually(lambda: get(kubectl, "pdb", "web")["status"].get("currentHealthy") == 1)
+    [name] = names(pods(kubectl, "web"))
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
+    path = f"/api/v1/namespaces/{kubectl.namespace}/pods/{name}/eviction"
+    refused = kubectl.run("create", "--raw", path, "-f", "-", stdin=json.dumps(eviction))
+    assert "violate the pod's disruption budget" in refused.stderr + refused.stdout
+    kubectl("scale", "deployment/web", "--replicas=2")
+    eventually(lambda: get(kubectl, "pdb", "web")["status"]["disruptionsAllowed"] == 1)
+    kubectl("create", "--raw", path, "-f", "-", stdin=json.dumps(eviction))
+    eventually(lambda: name not in names(pods(kubectl, "web")))
+
+
+def test_a_quota_counts_what_is_used(kubectl: Kubectl) -> None:
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "all"},
+        "spec": {"hard": {"count/configmaps": "10", "pods": "5"}},
+    }
+    apply(kubectl, quota, config_map("a"), config_map("b"))
+    eventually(lambda: kubectl.run("get", "configmap", "kube-root-ca.crt").returncode == 0)
+    used = {"count/configmaps": "3", "pods": "0"}
+    eventually(lambda: get(kubectl, "quota", "all")["status"].get("used") == used)
+    kubectl("delete", "configmap", "a")
+    eventually(lambda: get(kubectl, "quota", "all")["status"]["used"]["count/configmaps"] == "2")
+
+
+def test_an_autoscaler_keeps_its_target_within_bounds(kubectl: Kubectl) -> None:
+    apply(kubectl, workload("Deployment", "web", replicas=1))
+    kubectl("autoscale", "deployment", "web", "--min=2", "--max=3")
+    eventually(lambda: get(kubectl, "deployment", "web")["spec"]["replicas"] == 2, 60)
+    kubectl("scale", "deployment/web", "--replicas=5")
+    eventually(lambda: get(kubectl, "deployment", "web")["spec"]["replicas"] == 3, 60)
