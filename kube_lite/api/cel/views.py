@@ -115,6 +115,13 @@ class Items(ListView):
         return map(self._convert, self.raw)
 
 
+def of_json(value: Any) -> Any:
+    """JSON without a schema, as expressions of admission see objects; null is there like any other value."""
+    if type(value) is dict:
+        return MapOfView(value, of_json)
+    return Items(value, of_json) if type(value) is list else value
+
+
 class SetItems(Items):
     """A list of type ``set``."""
 

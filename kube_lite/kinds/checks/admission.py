@@ -1,6 +1,6 @@
-"""Rules for webhooks and admission policies; expressions are judged where they are compiled."""
+"""Rules for webhooks and admission policies; CEL is loaded when the first of them has an expression."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from kube_lite.api.errors import Cause
 from kube_lite.api.fielderrors import duplicate, each, invalid, one_of, required
@@ -49,6 +49,14 @@ def _check_webhook(webhook: Json, path: str) -> Iterator[Cause]:
     for field in ("namespaceSelector", "objectSelector"):
         yield from check_label_selector(webhook.get(field), f"{path}.{field}")
     yield from check_client(f"{path}.clientConfig", webhook.get("clientConfig") or {})
+    yield from _check_conditions(webhook.get("matchConditions") or (), f"{path}.matchConditions")
+
+
+def _check_conditions(conditions: Sequence[Json], path: str, *, has_params: bool = False) -> Iterator[Cause]:
+    if conditions:
+        from .policy_expressions import check_conditions
+
+        yield from check_conditions(conditions, path, has_params=has_params)
 
 
 def _check_name(name: str, path: str) -> Iterator[Cause]:
@@ -62,16 +70,25 @@ def _check_name(name: str, path: str) -> Iterator[Cause]:
 
 
 def check_policy(policy: Json) -> Iterator[Cause]:
-    """A ValidatingAdmissionPolicy, its expressions apart."""
+    """A ValidatingAdmissionPolicy."""
+    from .policy_expressions import PolicyExpressions
+
     spec = policy.get("spec") or {}
     if spec.get("failurePolicy") is not None:
         yield from one_of("spec.failurePolicy", spec["failurePolicy"], ("Fail", "Ignore"))
     if spec.get("matchConstraints") is None:
         yield required("spec.matchConstraints")
+    has_params = spec.get("paramKind") is not None
+    conditions = spec.get("matchConditions") or ()
+    yield from _check_conditions(conditions, "spec.matchConditions", has_params=has_params)
+    expressions = PolicyExpressions(policy)
+    yield from expressions.check_variables()
     if not spec.get("validations") and not spec.get("auditAnnotations"):
         for field in ("validations", "auditAnnotations"):
             why = "validations or auditAnnotations must contain at least one item"
             yield required(f"spec.{field}", why)
+    yield from expressions.check_validations()
+    yield from expressions.check_annotations()
 
 
 def check_policy_binding(binding: Json) -> Iterator[Cause]:

@@ -1,0 +1,157 @@
+"""Expressions of admission: policies, and the conditions of policies and webhooks.
+
+They see ``object`` and ``oldObject`` as they were sent, without types; ``request`` and ``namespaceObject``,
+whose types count only when they are compiled; ``params``, if the policy has such; the ``authorizer``; and
+``variables``, of which each sees those before it.
+
+Source: ``k8s.io/apiserver/pkg/admission/plugin/cel/compile.go``, ``composition.go``.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+
+from .cel import types
+from .cel.environment import Environment, PlanError, Program
+from .cel.errors import CompileError
+from .cel.library.authorizer import AUTHORIZER, RESOURCE_CHECK
+from .cel.types import BOOL, DYN, INT, STRING, TIMESTAMP, Type, list_of, map_of, struct
+from .cel.views import of_json
+
+NAMESPACE, REQUEST, VARIABLES = "kubernetes.Namespace", "kubernetes.AdmissionRequest", "kubernetes.variables"
+
+_KIND, _RESOURCE = "kubernetes.GroupVersionKind", "kubernetes.GroupVersionResource"
+_TEXTS = list_of(STRING)
+
+STRUCTS: Mapping[str, Mapping[str, Type]] = {
+    _KIND: dict.fromkeys(("group", "version", "kind"), STRING),
+    _RESOURCE: dict.fromkeys(("group", "version", "resource"), STRING),
+    "kubernetes.UserInfo": {
+        "username": STRING, "uid": STRING, "groups": _TEXTS, "extra": map_of(STRING, _TEXTS),
+    },
+    REQUEST: {
+        "kind": struct(_KIND), "resource": struct(_RESOURCE), "subResource": STRING,
+        "requestKind": struct(_KIND), "requestResource": struct(_RESOURCE), "requestSubResource": STRING,
+        "name": STRING, "namespace": STRING, "operation": STRING, "userInfo": struct("kubernetes.UserInfo"),
+        "dryRun": BOOL, "options": DYN,
+    },
+    "kubernetes.NamespaceSpec": {"finalizers": _TEXTS},
+    "kubernetes.NamespaceCondition": {
+        "status": STRING, "type": STRING, "lastTransitionTime": TIMESTAMP, "message": STRING,
+        "reason": STRING,
+    },
+    "kubernetes.NamespaceStatus": {
+        "conditions": list_of(struct("kubernetes.NamespaceCondition")), "phase": STRING,
+    },
+    "kubernetes.NamespaceMetadata": {
+        "name": STRING, "generateName": STRING, "namespace": STRING, "labels": map_of(STRING, STRING),
+        "annotations": map_of(STRING, STRING), "UID": STRING, "creationTimestamp": TIMESTAMP,
+        "deletionGracePeriodSeconds": INT, "deletionTimestamp": TIMESTAMP, "generation": INT,
+        "resourceVersion": STRING, "finalizers": _TEXTS,
+    },
+    NAMESPACE: {
+        "metadata": struct("kubernetes.NamespaceMetadata"), "spec": struct("kubernetes.NamespaceSpec"),
+        "status": struct("kubernetes.NamespaceStatus"),
+    },
+}  # fmt: skip
+
+
+class PolicyError(Exception):
+    """An expression that cannot be used.
+
+    Attributes:
+        internal: it could be compiled, but not prepared.
+    """
+
+    def __init__(self, text: str, *, internal: bool = False) -> None:
+        super().__init__(text)
+        self.internal = internal
+
+
+class PolicyCompiler:
+    """Compiles the expressions of one policy, its variables first."""
+
+    def __init__(self, *, has_params: bool = False, has_variables: bool = False) -> None:
+        self._has_params = has_params
+        self._variables: dict[str, Type] | None = {} if has_variables else None
+        self._environments: dict[bool, Environment] = {}
+
+    def compile(self, text: str, *returns: Type, has_authorizer: bool = True) -> Program:
+        """A program, to be run with the values of ``variables_of`` in that order, JSON made by ``of_json``.
+
+        Args:
+            returns: what it may come to; none for anything.
+            has_authorizer: it may ask what users are allowed to do.
+
+        Raises:
+            PolicyError: with the text of the reference.
+        """
+        try:
+            program = self._environment(has_authorizer=has_authorizer).compile(text)
+        except CompileError as error:
+            raise PolicyError(f"compilation failed: {error}") from error
+        except PlanError as error:
+            raise PolicyError(f"program instantiation failed: {error}", internal=True) from error
+        if returns and program.type not in returns:
+            expected = spell(returns[0]) if len(returns) == 1 else f"one of [{' '.join(map(spell, returns))}]"
+            raise PolicyError(f"must evaluate to {expected} but got {spell(program.type)}")
+        return program
+
+    def add_variable(self, name: str, text: str) -> Program:
+        """Compile a variable, which those that follow see; also when it is wrong, as anything.
+
+        Raises:
+            PolicyError: with the text of the reference.
+        """
+        assert self._variables is not None  # the compiler was made for variables
+        self._variables[name] = DYN
+        program = self.compile(text)
+        self._variables[name] = _known(program.type)
+        return program
+
+    def _environment(self, *, has_authorizer: bool) -> Environment:
+        if self._variables is None:
+            return _plain(self._has_params, has_authorizer)
+        found = self._environments.get(has_authorizer)
+        if found is None:
+            seen = variables_of(
+                has_params=self._has_params, has_authorizer=has_authorizer, has_variables=True
+            )
+            found = self._environments[has_authorizer] = Environment(
+                seen, {**STRUCTS, VARIABLES: self._variables}
+            )
+        return found
+
+
+def variables_of(*, has_params: bool, has_authorizer: bool, has_variables: bool) -> dict[str, Type]:
+    """What an expression sees, in the order in which its program takes the values."""
+    seen = {"object": DYN, "oldObject": DYN, "namespaceObject": struct(NAMESPACE), "request": struct(REQUEST)}
+    if has_params:
+        seen["params"] = DYN
+    if has_authorizer:
+        seen |= {"authorizer": AUTHORIZER, "authorizer.requestResource": RESOURCE_CHECK}
+    if has_variables:
+        seen["variables"] = struct(VARIABLES)
+    return seen
+
+
+@cache
+def _plain(has_params: bool, has_authorizer: bool) -> Environment:
+    seen = variables_of(has_params=has_params, has_authorizer=has_authorizer, has_variables=False)
+    return Environment(seen, STRUCTS)
+
+
+def _known(type: Type) -> Type:
+    """As much of a variable's type as those that follow are told."""
+    if type.kind in ("list", "map"):
+        return Type(type.kind, type.name, tuple([_known(inner) for inner in type.parameters]))
+    return type if type.kind in types.SCALARS or type.kind == "null" else DYN
+
+
+def spell(type: Type) -> str:
+    """A type by the name it has in Go: ``null_type``, ``google.protobuf.Duration``, ``list(dyn)``."""
+    if not type.parameters:
+        return type.name
+    return f"{type.name}({', '.join(map(spell, type.parameters))})"
+
+
+__all__ = ["STRUCTS", "PolicyCompiler", "PolicyError", "Program", "of_json", "variables_of"]
