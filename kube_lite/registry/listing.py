@@ -67,7 +67,6 @@ class Scope:
             return Range(key, key + b"\x00")
         return keys.storage_range(self.resource.group_resource, self.namespace)
 
-
     @property
     def prefix(self) -> bytes:
         """What all keys of the listed namespace, or resource, begin with; tokens leave it out."""
