@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from kube_lite.api.errors import ApiError, BadRequest, InternalError
 from kube_lite.api.identity import Json
-from kube_lite.kinds.custom import NotThere, nested, with_nested
+from kube_lite.kinds.custom_values import NotThere, nested, with_nested
 
 UNSET = -(2**31)
 """The replicas of a Scale whose object says nothing of any; the smallest number that fits, as upstream."""

@@ -13,7 +13,7 @@ from kube_lite.api.patch.fieldset import LEAF, FieldSet
 from kube_lite.api.patch.ownership import AtVersion, Writer, after_create, after_update, manager_of
 from kube_lite.api.patch.typed import RootType, Type
 from kube_lite.api.resource import Resource
-from kube_lite.api.schema.load import Schema
+from kube_lite.api.schema.load import CustomSchema, Schema
 from kube_lite.api.schema.prune import read_object
 from kube_lite.api.strategy import ALL
 from kube_lite.api.times import format_time
@@ -78,15 +78,30 @@ def type_of(parts: Parts, resource: Resource) -> Type:
     return root_type(parts.schema(resource), parts.metadata)
 
 
-@lru_cache(maxsize=1024)
 def root_type(schema: Schema | None, metadata: Schema) -> RootType:
     """The type of whole objects."""
+    if isinstance(schema, CustomSchema):
+        return schema.made(_custom_type)
+    return _root_type(schema, metadata)
+
+
+def _custom_type(schema: Schema) -> RootType:
+    assert isinstance(schema, CustomSchema)  # the caller has looked
+    return RootType(schema, schema.metadata)
+
+
+@lru_cache(maxsize=1024)
+def _root_type(schema: Schema | None, metadata: Schema) -> RootType:
     return RootType(schema, metadata)
 
 
-@lru_cache(maxsize=1024)
 def empty(schema: Schema | None, gvk: GroupVersionKind) -> Json:
     """An object to which nobody has given a value, as the reference would write it; shared."""
+    return _empty(None if isinstance(schema, CustomSchema) else schema, gvk)
+
+
+@lru_cache(maxsize=1024)
+def _empty(schema: Schema | None, gvk: GroupVersionKind) -> Json:
     blank: Json = {"kind": gvk.kind, "apiVersion": gvk.api_version, "metadata": {}}
     return blank if schema is None else {**blank, **read_object({}, schema).value}
 

@@ -116,10 +116,9 @@ def _scalar_of(schema: Schema) -> str:
 ANYTHING = Type(None)
 
 
-@lru_cache(maxsize=8192)
 def type_of(schema: Schema | None) -> Type:
     """The type of a schema; None stands for one that says nothing."""
-    return ANYTHING if schema is None else Type(schema)
+    return ANYTHING if schema is None else schema.made(Type)
 
 
 class RootType(Type):
