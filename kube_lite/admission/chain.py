@@ -128,21 +128,23 @@ class Concerned(NamedTuple):
 def default_chain() -> Chain:
     """The plugins that are always on, in upstream's order (``pkg/kubeapiserver/options/plugins.go``)."""
     from .certificates import CertificateRequester
+    from .limits import LimitRanges
     from .namespaces import NamespaceLifecycle
     from .node_restriction import NodeRestriction
     from .node_taints import NewNodeTaint
     from .pod_security import PodSecurity
     from .priority import Priority
     from .protection import StorageProtection
+    from .quotas import ResourceQuotas
     from .runtime_classes import RuntimeClasses
     from .service_accounts import ServiceAccounts
     from .storage_classes import DefaultStorageClass
     from .tolerations import DefaultTolerations
 
     return Chain([
-        NamespaceLifecycle(), ServiceAccounts(), NodeRestriction(), NewNodeTaint(), PodSecurity(), Priority(),
-        DefaultTolerations(), DefaultStorageClass(), StorageProtection(), RuntimeClasses(),
-        CertificateRequester(),
+        NamespaceLifecycle(), LimitRanges(), ServiceAccounts(), NodeRestriction(), NewNodeTaint(),
+        PodSecurity(), Priority(), DefaultTolerations(), DefaultStorageClass(), StorageProtection(),
+        RuntimeClasses(), CertificateRequester(), ResourceQuotas(),
     ])  # fmt: skip
 
 
