@@ -55,7 +55,6 @@ class CustomStrategy(Strategy):
     unconditional_update = False
     has_generation = True
     kept_by_status = ALL
-    defaults_when_read = True
 
     def __init__(
         self, outline: Outline, version: Version, schema: Callable[[], Schema], written: set[str]
@@ -63,6 +62,7 @@ class CustomStrategy(Strategy):
         self.outline = outline
         self.version = version
         self.scale = version.scale or None
+        self.defaults_when_read = version.has_status  # which is dropped, but may have a default
         self.closed = ENDING if outline.is_ending else ""
         self._schema = schema
         paths = dict.fromkeys(path for each in outline.versions for path in each.selectable)

@@ -17,6 +17,8 @@ Step = Callable[[Any, Any], Iterator[Any]]
 """A value and the root → the values that the step leads to."""
 
 DEEP = 64  # levels that ``..`` descends
+MAX_LENGTH = 4096  # letters; nobody writes paths as long
+MAX_FILTERS = 32  # filters within filters and one after the other
 _NAME = re.compile(r"(?:\\.|[^\\.\[\]{}\s,:()|'\"@$!<>=&?])+")
 _QUOTED = re.compile(r"'((?:\\.|[^'\\])*)'|\"((?:\\.|[^\"\\])*)\"")
 _SLICE = re.compile(r"\s*(-?\d*)\s*(?::\s*(-?\d*)\s*)?(?::\s*(-?\d*)\s*)?")
@@ -119,6 +121,8 @@ class _Parser:
     """Reads a path from left to right."""
 
     def __init__(self, text: str) -> None:
+        if len(text) > MAX_LENGTH or text.count("?(") > MAX_FILTERS:
+            raise PathError("the path is too long")
         self._text = text.strip().removeprefix("{").removesuffix("}").removeprefix("$")
         self._at = 0
 
@@ -276,7 +280,7 @@ def _operand(text: str) -> Callable[[Any, Any], list[Any]]:
 
 def _compare(left: Any, operator: str, right: Any) -> bool:
     if operator in ("==", "!="):
-        is_same = type(left) is not type(True) and type(right) is not type(True) and left == right
+        is_same = type(left) is not bool and type(right) is not bool and left == right
         return bool(is_same or left is right) == (operator == "==")
     numbers = isinstance(left, (int, float)) and isinstance(right, (int, float))
     if not numbers and not (isinstance(left, str) and isinstance(right, str)):
