@@ -128,6 +128,7 @@ class Concerned(NamedTuple):
 def default_chain() -> Chain:
     """The plugins that are always on, in upstream's order (``pkg/kubeapiserver/options/plugins.go``)."""
     from .certificates import CertificateRequester
+    from .default_classes import ClaimResize, DefaultIngressClass, DefaultStorageClass
     from .limits import LimitRanges
     from .namespaces import NamespaceLifecycle
     from .node_restriction import NodeRestriction
@@ -138,13 +139,12 @@ def default_chain() -> Chain:
     from .quotas import ResourceQuotas
     from .runtime_classes import RuntimeClasses
     from .service_accounts import ServiceAccounts
-    from .storage_classes import DefaultStorageClass
     from .tolerations import DefaultTolerations
 
     return Chain([
         NamespaceLifecycle(), LimitRanges(), ServiceAccounts(), NodeRestriction(), NewNodeTaint(),
         PodSecurity(), Priority(), DefaultTolerations(), DefaultStorageClass(), StorageProtection(),
-        RuntimeClasses(), CertificateRequester(), ResourceQuotas(),
+        ClaimResize(), RuntimeClasses(), CertificateRequester(), DefaultIngressClass(), ResourceQuotas(),
     ])  # fmt: skip
 
 

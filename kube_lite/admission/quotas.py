@@ -39,7 +39,7 @@ class ResourceQuotas(Rule):
         """Hold it against every quota of its namespace that concerns it."""
         if not attempt.namespace:
             return
-        resource = attempt.resource.group_resource
+        resource = attempt.resource.home
         quotas = [
             quota
             for quota in attempt.objects.all(QUOTAS, attempt.namespace)

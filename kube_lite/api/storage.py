@@ -1,6 +1,6 @@
 """Storage classes: of what class a claim or volume is, and which class is the default."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from . import meta
 from .identity import Json
@@ -18,15 +18,16 @@ def class_of(obj: Json) -> str:
     return str(annotated if annotated is not None else (obj.get("spec") or {}).get("storageClassName") or "")
 
 
-def default_class(classes: Iterable[Json]) -> str:
-    """The name of the class that claims without one get; empty for none.
+def default_class(classes: Iterable[Json], marks: Sequence[str] = IS_DEFAULT) -> str:
+    """The name of the class that those without one get; empty for none.
 
     Of several the newest wins, so that a new default takes over while the old one is still marked.
+
+    Args:
+        marks: the annotations that say of a class that it is the default one.
     """
     marked = [
-        entry
-        for entry in classes
-        if any(meta.annotations_of(entry).get(name) == "true" for name in IS_DEFAULT)
+        entry for entry in classes if any(meta.annotations_of(entry).get(mark) == "true" for mark in marks)
     ]
     newest = max(marked, key=lambda entry: str(entry["metadata"]["creationTimestamp"]), default=None)
     return str(newest["metadata"]["name"]) if newest is not None else ""

@@ -54,7 +54,7 @@ async def test_containers_get_what_they_do_not_say(api: Api) -> None:
 @pytest.mark.parametrize(
     ("entry", "requests", "limits", "told"),
     [
-        ({"min": {"cpu": "9m"}}, {"cpu": "1m"}, {}, ["minimum cpu usage per Container is 9m, but request is 1m"]),
+        ({"min": {"cpu": "9"}}, {"cpu": "1"}, {}, ["minimum cpu usage per Container is 9, but request is 1"]),
         ({"min": {"cpu": "9m"}}, {}, {}, ["minimum cpu usage per Container is 9m.  No request is specified"]),
         ({"max": {"cpu": "1"}}, {}, {"cpu": "2"}, ["maximum cpu usage per Container is 1, but limit is 2"]),
         ({"max": {"cpu": "1"}}, {}, {}, ["maximum cpu usage per Container is 1.  No limit is specified"]),
