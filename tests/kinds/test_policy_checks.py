@@ -213,3 +213,127 @@ def test_objects_are_taken_as_they_were_sent() -> None:
 
 def condition(text: str, name: str = "a") -> Json:
     return {"name": name, "expression": text}
+
+
+RULE = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
+
+
+def refused_rule(**fields: Any) -> list[str]:
+    """What is told about a rule of a policy, below the rule."""
+    path = "spec.matchConstraints.resourceRules[0]."
+    found = refused(matchConstraints={"resourceRules": [{**RULE, **fields}]})
+    assert all(text.startswith(path) for text in found)
+    return [text.removeprefix(path) for text in found]
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        (
+            {"operations": [], "apiGroups": [], "apiVersions": [], "resources": []},
+            [f"{field}: Required value" for field in ("operations", "apiGroups", "apiVersions", "resources")],
+        ),
+        (
+            {"operations": ["*", "DROP"], "apiGroups": ["*", "a"], "apiVersions": ["*", ""], "scope": "No"},
+            [
+                'operations: Invalid value: ["*","DROP"]: '
+                "if '*' is present, must not specify other operations",
+                'operations[1]: Unsupported value: "DROP": '
+                'supported values: "*", "CONNECT", "CREATE", "DELETE", "UPDATE"',
+                'apiGroups: Invalid value: ["*","a"]: if \'*\' is present, must not specify other API groups',
+                'apiVersions: Invalid value: ["*",""]: '
+                "if '*' is present, must not specify other API versions",
+                "apiVersions[1]: Required value",
+                'scope: Unsupported value: "No": supported values: "*", "Cluster", "Namespaced"',
+            ],
+        ),
+        (
+            {"resources": ["pods/*", "pods/log", "*/scale", "a/scale", ""]},
+            [
+                'resources[1]: Invalid value: "pods/log": '
+                "if 'pods/*' is present, must not specify pods/log",
+                "resources[3]: Invalid value: \"a/scale\": if '*/scale' is present, must not specify a/scale",
+                "resources[4]: Required value",
+            ],
+        ),
+        (
+            {"resources": ["*/*", "*", "pods"]},
+            [
+                'resources: Invalid value: ["*/*","*","pods"]: '
+                "if '*/*' is present, must not specify other resources",
+                'resources: Invalid value: ["*/*","*","pods"]: '
+                "if '*' is present, must not specify other resources without subresources",
+            ],
+        ),
+        (
+            {"resourceNames": ["a", "a", "b/c"]},
+            [
+                'resourceNames[1]: Duplicate value: "a"',
+                "resourceNames[2]: Invalid value: \"b/c\": may not contain '/'",
+            ],
+        ),
+        ({"resources": ["*", "pods/log"], "apiGroups": ["", "apps"], "scope": "Namespaced"}, []),
+    ],
+)
+def test_rules_say_which_requests_they_are_about(fields: Json, told: list[str]) -> None:
+    assert refused_rule(**fields) == told
+
+
+def test_a_policy_is_about_something() -> None:
+    match = {"matchPolicy": "Some", "resourceRules": []}
+    assert refused(matchConstraints=match) == [
+        'spec.matchConstraints.matchPolicy: Unsupported value: "Some": '
+        'supported values: "Equivalent", "Exact"',
+        "spec.matchConstraints.resourceRules: Required value",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        (
+            {"apiVersion": "", "kind": ""},
+            ["spec.paramKind.apiVersion: Required value", "spec.paramKind.kind: Required value"],
+        ),
+        (
+            {"apiVersion": "a/b/c", "kind": "Rules"},
+            ['spec.paramKind.apiVersion: Invalid value: "a/b/c": unexpected GroupVersion string: a/b/c'],
+        ),
+        (
+            {"apiVersion": "a/", "kind": "Rules"},
+            ['spec.paramKind.apiVersion: Invalid value: "a/": version must be specified'],
+        ),
+    ],
+)
+def test_parameters_are_of_a_kind(kind: Json, told: list[str]) -> None:
+    assert refused(paramKind=kind) == told
+
+
+def refused_binding(**spec: Any) -> list[str]:
+    """What is told about a binding."""
+    spec = {"policyName": "a", "validationActions": ["Deny"], **spec}
+    return wrong(made("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicyBinding", spec=spec))
+
+
+def test_bindings_name_their_parameters_or_select_them() -> None:
+    assert refused_binding(paramRef={"name": "a", "parameterNotFoundAction": "Deny"}) == []
+    assert refused_binding(paramRef={"name": "a/b", "selector": {}}) == [
+        "spec.paramRef.name: Invalid value: \"a/b\": may not contain '/'",
+        "spec.paramRef.name: Forbidden: name and selector are mutually exclusive",
+        "spec.paramRef.selector: Forbidden: name and selector are mutually exclusive",
+        "spec.paramRef.parameterNotFoundAction: Required value",
+    ]
+    assert refused_binding(paramRef={"parameterNotFoundAction": "Maybe"}) == [
+        "spec.paramRef: Required value: one of name or selector must be specified",
+        'spec.paramRef.parameterNotFoundAction: Unsupported value: "Maybe": '
+        'supported values: "Deny", "Allow"',
+    ]
+
+
+def test_bindings_do_not_say_the_same_twice() -> None:
+    assert refused_binding(validationActions=["Deny", "Warn", "Deny"]) == [
+        'spec.validationActions[2]: Duplicate value: "Deny"',
+        'spec.validationActions: Invalid value: ["Deny","Warn","Deny"]: must not contain both Deny and Warn '
+        "(repeating the same validation failure information in the API response and headers serves no "
+        "purpose)",
+    ]

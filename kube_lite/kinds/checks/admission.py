@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from kube_lite.api.errors import Cause
 from kube_lite.api.fielderrors import duplicate, each, invalid, one_of, required
 from kube_lite.api.identity import Json
-from kube_lite.api.names import check_subdomain
+from kube_lite.api.names import check_label_1035, check_subdomain
 
+from .match_rules import check_match_resources, check_match_rules, check_param_kind, check_param_reference
 from .selectors import check_label_selector
 from .webhook_clients import check_client
 
@@ -21,20 +22,16 @@ def check_webhooks(configuration: Json) -> Iterator[Cause]:
     for position, webhook in enumerate(configuration.get("webhooks") or ()):
         here = f"webhooks[{position}]"
         yield from _check_webhook(webhook, here)
+        yield from _check_versions(webhook.get("admissionReviewVersions") or (), here)
         name = webhook.get("name") or ""
-        if name in names:
+        if name and name in names:
             yield duplicate(f"{here}.name", name)
         names.add(name)
 
 
 def _check_webhook(webhook: Json, path: str) -> Iterator[Cause]:
     yield from _check_name(webhook.get("name") or "", f"{path}.name")
-    versions = webhook.get("admissionReviewVersions") or ()
-    if not versions:
-        yield required(f"{path}.admissionReviewVersions", f"must specify one of {', '.join(VERSIONS)}")
-    elif not set(versions) & set(VERSIONS):
-        why = f"must include at least one of {', '.join(VERSIONS)}"
-        yield invalid(f"{path}.admissionReviewVersions", list(versions), why)
+    yield from check_match_rules(webhook.get("rules") or (), f"{path}.rules")
     for field, known in (("failurePolicy", ("Fail", "Ignore")), ("matchPolicy", ("Equivalent", "Exact"))):
         if webhook.get(field) is not None:
             yield from one_of(f"{path}.{field}", webhook[field], known)
@@ -48,8 +45,24 @@ def _check_webhook(webhook: Json, path: str) -> Iterator[Cause]:
         yield invalid(f"{path}.timeoutSeconds", seconds, "the timeout value must be between 1 and 30 seconds")
     for field in ("namespaceSelector", "objectSelector"):
         yield from check_label_selector(webhook.get(field), f"{path}.{field}")
+    if webhook.get("reinvocationPolicy") is not None:
+        yield from one_of(f"{path}.reinvocationPolicy", webhook["reinvocationPolicy"], ("IfNeeded", "Never"))
     yield from check_client(f"{path}.clientConfig", webhook.get("clientConfig") or {})
     yield from _check_conditions(webhook.get("matchConditions") or (), f"{path}.matchConditions")
+
+
+def _check_versions(versions: Sequence[str], path: str) -> Iterator[Cause]:
+    path = f"{path}.admissionReviewVersions"
+    if not versions:
+        yield required(path, f"must specify one of {', '.join(VERSIONS)}")
+        return
+    for position, version in enumerate(versions):
+        if version in versions[:position]:
+            yield invalid(f"{path}[{position}]", version, "duplicate version")
+        else:
+            yield from each(f"{path}[{position}]", version, check_label_1035(version))
+    if not set(versions) & set(VERSIONS):
+        yield invalid(path, list(versions), f"must include at least one of {', '.join(VERSIONS)}")
 
 
 def _check_conditions(conditions: Sequence[Json], path: str, *, has_params: bool = False) -> Iterator[Cause]:
@@ -76,9 +89,16 @@ def check_policy(policy: Json) -> Iterator[Cause]:
     spec = policy.get("spec") or {}
     if spec.get("failurePolicy") is not None:
         yield from one_of("spec.failurePolicy", spec["failurePolicy"], ("Fail", "Ignore"))
-    if spec.get("matchConstraints") is None:
-        yield required("spec.matchConstraints")
     has_params = spec.get("paramKind") is not None
+    if has_params:
+        yield from check_param_kind(spec["paramKind"], "spec.paramKind")
+    match = spec.get("matchConstraints")
+    if match is None:
+        yield required("spec.matchConstraints")
+    else:
+        yield from check_match_resources(match, "spec.matchConstraints")
+        if not match.get("resourceRules"):
+            yield required("spec.matchConstraints.resourceRules")
     conditions = spec.get("matchConditions") or ()
     yield from _check_conditions(conditions, "spec.matchConditions", has_params=has_params)
     expressions = PolicyExpressions(policy)
@@ -94,10 +114,27 @@ def check_policy(policy: Json) -> Iterator[Cause]:
 def check_policy_binding(binding: Json) -> Iterator[Cause]:
     """A ValidatingAdmissionPolicyBinding."""
     spec = binding.get("spec") or {}
-    if not spec.get("policyName"):
+    name = spec.get("policyName") or ""
+    if name:
+        yield from each("spec.policyName", name, check_subdomain(name))
+    else:
         yield required("spec.policyName")
-    actions = spec.get("validationActions") or ()
-    if not actions:
-        yield required("spec.validationActions", "at least one validation action is required")
+    if spec.get("paramRef") is not None:
+        yield from check_param_reference(spec["paramRef"], "spec.paramRef")
+    yield from check_match_resources(spec.get("matchResources") or {}, "spec.matchResouces")
+    yield from _check_actions(spec.get("validationActions") or (), "spec.validationActions")
+
+
+def _check_actions(actions: Sequence[str], path: str) -> Iterator[Cause]:
     for position, action in enumerate(actions):
-        yield from one_of(f"spec.validationActions[{position}]", action, ("Audit", "Deny", "Warn"))
+        yield from one_of(f"{path}[{position}]", action, ("Audit", "Deny", "Warn"))
+        if action in actions[:position]:
+            yield duplicate(f"{path}[{position}]", action)
+    if "Deny" in actions and "Warn" in actions:
+        why = (
+            "must not contain both Deny and Warn (repeating the same validation failure information in the "
+            "API response and headers serves no purpose)"
+        )
+        yield invalid(path, list(actions), why)
+    if not actions:
+        yield required(path, "at least one validation action is required")
