@@ -8,13 +8,14 @@ arguments are not all evaluated, or not before it.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cache
-from typing import Any, NamedTuple
+from functools import cache, lru_cache, wraps
+from typing import Any, NamedTuple, TypeVar
 
 from . import types
 from .types import Type
 
 Implementation = Callable[..., Any]
+Read = TypeVar("Read")
 
 URL = types.struct("kubernetes.URL")
 IP = types.opaque("net.IP")
@@ -46,6 +47,19 @@ class Overload(NamedTuple):
 
 
 Functions = Mapping[str, tuple[Overload, ...]]
+
+REMEMBERED, MAX_REMEMBERED = 256, 128  # texts, characters of one
+
+
+def remembering(read: Callable[[str], Read]) -> Callable[[str], Read]:
+    """What short texts were last read as; an expression reads the same ones again and again."""
+    known = lru_cache(maxsize=REMEMBERED)(read)
+
+    @wraps(read)
+    def recall(text: str) -> Read:
+        return known(text) if len(text) <= MAX_REMEMBERED else read(text)
+
+    return recall
 
 
 def function(

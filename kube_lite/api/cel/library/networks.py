@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
 from kube_lite.api.cel.errors import EvaluationError
-from kube_lite.api.cel.functions import CIDR, IP, function, method
+from kube_lite.api.cel.functions import CIDR, IP, function, method, remembering
 from kube_lite.api.cel.types import Type
 from kube_lite.api.cel.values import Opaque
 from kube_lite.api.gotext import go_quote
@@ -95,6 +95,7 @@ def _why_not_6(text: str) -> str:
     return "address string too short" if text.count(":") < 7 else "trailing garbage after address"
 
 
+@remembering
 def _checked_address(text: str) -> Address:
     try:
         address = _parse_address(text)
@@ -128,6 +129,7 @@ def _parse_prefix(text: str) -> Prefix:
     return Prefix(address, int(bits))
 
 
+@remembering
 def _checked_prefix(text: str) -> Prefix:
     why = "network address parse error during conversion from string: "
     try:
@@ -168,12 +170,14 @@ def _is_global(address: Address) -> bool:
 
 
 def _contains(prefix: Prefix, address: Address) -> bool:
-    return address in prefix.network()
+    own = prefix.address
+    if own.version != address.version:
+        return False
+    return (int(own) ^ int(address)) >> (own.max_prefixlen - prefix.bits) == 0
 
 
 def _contains_prefix(outer: Prefix, inner: Prefix) -> bool:
-    one, other = outer.network(), inner.network()
-    return one.version == other.version and outer.bits <= inner.bits and other.network_address in one
+    return outer.bits <= inner.bits and _contains(outer, inner.address)
 
 
 def _masked(cidr: Cidr) -> Cidr:

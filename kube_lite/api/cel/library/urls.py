@@ -7,7 +7,7 @@ import re
 from typing import ClassVar, NamedTuple
 
 from kube_lite.api.cel.errors import EvaluationError
-from kube_lite.api.cel.functions import URL, function, method
+from kube_lite.api.cel.functions import URL, function, method, remembering
 from kube_lite.api.cel.types import Type
 from kube_lite.api.cel.values import Map, Opaque
 from kube_lite.api.gotext import go_quote
@@ -131,6 +131,7 @@ def _unescaped(text: str) -> str:
     return _ESCAPED.sub(lambda found: bytes.fromhex(found[0].replace("%", "")).decode(errors="replace"), text)
 
 
+@remembering
 def _url(text: str) -> Address:
     try:
         return Address(parse_url(text))

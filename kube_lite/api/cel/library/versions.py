@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
 from kube_lite.api.cel.errors import EvaluationError
-from kube_lite.api.cel.functions import SEMVER, Overload, function, method
+from kube_lite.api.cel.functions import SEMVER, Overload, function, method, remembering
 from kube_lite.api.cel.types import Type
 from kube_lite.api.cel.values import Opaque
 from kube_lite.api.gotext import go_quote
@@ -40,6 +40,7 @@ class SemanticVersion(Opaque):
     value: Version
 
 
+@remembering
 def parse_version(text: str) -> Version:
     """``1.2.3-rc.1+build``.
 
