@@ -1,6 +1,7 @@
 """What a cluster sees to by itself: owners and what is theirs, namespaces, budgets, quotas, autoscalers."""
 
 import json
+from base64 import b64decode
 
 from conformance.kubectl import Kubectl, eventually
 
@@ -61,6 +62,26 @@ def test_every_namespace_has_an_account_and_knows_whom_to_trust(kubectl: Kubectl
     eventually(lambda: "BEGIN CERTIFICATE" in get(kubectl, "configmap", "kube-root-ca.crt")["data"]["ca.crt"])
     kubectl("delete", "serviceaccount", "default")
     eventually(lambda: kubectl.run("get", "serviceaccount", "default").returncode == 0)
+
+
+def test_a_secret_for_an_account_is_given_a_token_that_is_good_while_it_is_there(kubectl: Kubectl) -> None:
+    kubectl("create", "serviceaccount", "robot")
+    annotations = {"kubernetes.io/service-account.name": "robot"}
+    metadata = {"name": "robot-token", "annotations": annotations}
+    kind = "kubernetes.io/service-account-token"
+    apply(kubectl, {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": kind})
+    eventually(lambda: "token" in get(kubectl, "secret", "robot-token").get("data", {}))
+    token = b64decode(get(kubectl, "secret", "robot-token")["data"]["token"]).decode()
+
+    def review() -> Json:
+        made = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token}}
+        answer = kubectl("create", "-o", "json", "-f", "-", stdin=json.dumps(made))
+        status: Json = json.loads(answer)["status"]
+        return status
+
+    assert review()["user"]["username"] == f"system:serviceaccount:{kubectl.namespace}:robot"
+    kubectl("delete", "secret", "robot-token")
+    eventually(lambda: not review().get("authenticated"))
 
 
 def test_a_budget_keeps_pods_from_being_evicted(kubectl: Kubectl) -> None:

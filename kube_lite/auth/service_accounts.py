@@ -4,11 +4,16 @@ A token is a JWT signed with a key that lies in the data directory. Whoever pres
 long as the account (and the Pod, Secret or Node it is bound to) exists with the uid that the token names.
 Verified tokens are remembered until shortly after, because checking a signature costs more than a whole
 GET; that the objects still exist is looked up each time.
-Source: ``pkg/serviceaccount/claims.go``.
+
+Tokens that lie in Secrets are of an older form: they never end, and are good while the Secret holds them.
+Source: ``pkg/serviceaccount/claims.go``, ``legacy.go``.
 """
 
 import asyncio
+import base64
 import hashlib
+import hmac
+import math
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -33,6 +38,9 @@ LEEWAY_SECONDS = 60.0
 REMEMBERED = 1024
 USER_PREFIX = "system:serviceaccount:"
 CLAIM = "kubernetes.io"
+OLD_ISSUER = "kubernetes/serviceaccount"
+OLD_CLAIM = "kubernetes.io/serviceaccount/"
+INVALID_SINCE = "kubernetes.io/legacy-token-invalid-since"
 CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
 
 Lookup = Callable[[str, ObjectKey], Json | None]
@@ -64,6 +72,8 @@ class Verified(NamedTuple):
     expires: float
     credential_id: str
     bound: tuple[Bound, ...]
+    secret: str = ""
+    """The Secret that must hold the token, of one that has no end."""
 
 
 class InvalidToken(Exception):
@@ -187,6 +197,22 @@ class TokenIssuer:
         token = jwt.encode(claims, self._key.private, ALGORITHM, headers={"kid": self._key.identity})
         return Issued(token, now + seconds)
 
+    async def issue_for_secret(self, account: Json, secret: str) -> str:
+        """Sign a token without end, good as long as the Secret of that name holds it."""
+        import jwt
+
+        await self.prepare()
+        metadata = account["metadata"]
+        claims: Json = {
+            "iss": OLD_ISSUER,
+            f"{OLD_CLAIM}namespace": metadata["namespace"],
+            f"{OLD_CLAIM}secret.name": secret,
+            f"{OLD_CLAIM}service-account.name": metadata["name"],
+            f"{OLD_CLAIM}service-account.uid": metadata["uid"],
+            "sub": user_name(metadata["namespace"], metadata["name"]),
+        }
+        return jwt.encode(claims, self._key.private, ALGORITHM, headers={"kid": self._key.identity})
+
     def authenticate(self, credentials: Credentials) -> User | None:
         """The account whose token it is; None for anything that is no token of ours.
 
@@ -216,12 +242,14 @@ class TokenIssuer:
                 f"token audiences {_go_list(verified.audiences)} is invalid for the target audiences "
                 f"{_go_list(audiences)}"
             )
+        if verified.secret:
+            self._check_secret(verified, token)
         self._check_alive(verified)
         return verified
 
     def user_of(self, verified: Verified) -> User:
         """The user that a good token stands for."""
-        extra = {CREDENTIAL_ID: (f"JTI={verified.credential_id}",)}
+        extra = {CREDENTIAL_ID: (f"JTI={verified.credential_id}",)} if verified.credential_id else {}
         for entry in verified.bound:
             if entry.kind in ("pod", "node"):
                 extra[f"authentication.kubernetes.io/{entry.kind}-name"] = (entry.name,)
@@ -237,11 +265,15 @@ class TokenIssuer:
                 token,
                 self._key.private.public_key(),
                 [ALGORITHM],
-                issuer=self.issuer,
                 # Time is ours to judge, because it comes from the clock; the audience depends on who asks.
                 options={"verify_exp": False, "verify_nbf": False, "verify_iat": False, "verify_aud": False},
             )
-            verified = _verified(claims)
+            if claims.get("iss") == OLD_ISSUER:
+                verified = _verified_old(claims, self.audiences)
+            elif claims.get("iss") == self.issuer:
+                verified = _verified(claims)
+            else:
+                raise InvalidToken("invalid bearer token")
         except (jwt.PyJWTError, KeyError, TypeError, ValueError) as error:
             raise InvalidToken("invalid bearer token") from error
         self._known[token] = verified
@@ -258,6 +290,22 @@ class TokenIssuer:
             obj = self._lookup(f"{entry.kind}s", ObjectKey(namespace, entry.name))
             if obj is None or obj["metadata"]["uid"] != entry.uid:
                 raise InvalidToken("service account token has been invalidated")
+
+    def _check_secret(self, verified: Verified, token: str) -> None:
+        key = ObjectKey(verified.namespace, verified.secret)
+        secret = self._lookup("secrets", key)
+        if secret is None or secret["metadata"].get("deletionTimestamp"):
+            raise InvalidToken("Token has been invalidated")
+        held = (secret.get("data") or {}).get("token") or ""
+        if not hmac.compare_digest(held.encode(), base64.b64encode(token.encode())):
+            raise InvalidToken("Token does not match server's copy")
+        if (secret["metadata"].get("labels") or {}).get(INVALID_SINCE):
+            raise InvalidToken(
+                f"the token in secret {key} for service account {verified.namespace}/{verified.name} has "
+                "been marked invalid. Use tokens from the TokenRequest API or manually created secret-based "
+                f"tokens, or remove the '{INVALID_SINCE}' label from the secret to temporarily allow use of "
+                "this token"
+            )
 
 
 def _nothing(_plural: str, _key: ObjectKey) -> Json | None:
@@ -281,6 +329,14 @@ def _verified(claims: Json) -> Verified:
             if kind in ours
         ),
     )
+
+
+def _verified_old(claims: Json, audiences: tuple[str, ...]) -> Verified:
+    namespace, name = claims[f"{OLD_CLAIM}namespace"], claims[f"{OLD_CLAIM}service-account.name"]
+    uid, secret = claims[f"{OLD_CLAIM}service-account.uid"], claims[f"{OLD_CLAIM}secret.name"]
+    if not secret or claims["sub"] != user_name(namespace, name):
+        raise InvalidToken("invalid bearer token")
+    return Verified(namespace, name, uid, audiences, math.inf, "", (), secret)
 
 
 def _go_list(texts: Sequence[str]) -> str:

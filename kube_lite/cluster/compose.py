@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from kube_lite_storage import FormatUnknown, KeysUnusable, Store, StoreDamaged, StoreLocked
 
 from kube_lite import __version__
-from kube_lite.admission.chain import default_chain
+from kube_lite.admission.plugins import default_chain
 from kube_lite.auth.authenticate import default_authenticator
 from kube_lite.auth.service_accounts import TokenIssuer
 from kube_lite.auth.user import AUTHENTICATED, MASTERS, User
@@ -192,7 +192,7 @@ class Cluster:
         self.registry = builtin(version, legacy=legacy)
         definitions = load_definitions(version, legacy=legacy).fork()
         self.authority = pki.Authority(self.directory / "pki", "ca", clock.now)
-        issuer = TokenIssuer.open(self.directory / "pki" / "service-account.key", clock)
+        self.issuer = issuer = TokenIssuer.open(self.directory / "pki" / "service-account.key", clock)
         self.pipeline = Pipeline(
             store=self.store,
             registry=self.registry,
@@ -277,6 +277,7 @@ class Cluster:
             resources=self.registry,
             ca_pem=self.authority.certificate_pem.decode(),
             sign=self.authority.sign,
+            issue=self.issuer.issue_for_secret,
         )
         for service in (*services, *self._fake_nodes(await self._shared_informers(stack))):
             await stack.enter_async_context(running(service))

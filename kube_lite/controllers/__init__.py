@@ -10,6 +10,7 @@ from kube_lite.kit.service import Service
 
 if TYPE_CHECKING:
     from .certificates import Sign
+    from .token_secrets import Issue
 
 
 def controllers(
@@ -20,6 +21,7 @@ def controllers(
     resources: Registry,
     ca_pem: str,
     sign: "Sign",
+    issue: "Issue",
 ) -> list[Service]:
     """The controllers of a cluster, in the order in which to start them.
 
@@ -27,6 +29,7 @@ def controllers(
         resources: the rows that are served; a collection, iterated anew whenever it matters.
         ca_pem: whom Pods should trust when they talk to the API.
         sign: the cluster's authority, which signs requests for certificates.
+        issue: the cluster's issuer of tokens for Secrets.
     """
     from kube_lite.client.recorder import Recorder
 
@@ -53,6 +56,7 @@ def controllers(
     from .serviceaccounts import DefaultAccounts
     from .statefulset import StatefulSets
     from .taint_eviction import TaintEviction
+    from .token_secrets import TokenSecrets
     from .volume_binding import ClaimBinding, VolumePhases
     from .volume_protection import (
         ATTRIBUTES_CLASSES,
@@ -69,6 +73,7 @@ def controllers(
         TaintEviction(client, informers, clock, recorder),
         DefaultAccounts(client, informers, clock),
         RootCertificates(client, informers, clock, ca_pem),
+        TokenSecrets(client, informers, clock, ca_pem, issue),
         EndpointSlices(client, informers, clock),
         EndpointsController(client, informers, clock),
         EndpointMirroring(client, informers, clock),

@@ -9,10 +9,11 @@ from typing import Any
 from kube_lite_storage import Store
 
 from kube_lite import kinds
-from kube_lite.admission.chain import default_chain
+from kube_lite.admission.plugins import default_chain
 from kube_lite.api.errors import Conflict, NotFound
 from kube_lite.api.identity import GroupVersionResource, Json
 from kube_lite.api.times import format_time
+from kube_lite.auth.service_accounts import TokenIssuer
 from kube_lite.auth.user import AUTHENTICATED, MASTERS, User
 from kube_lite.client.informers import Informers
 from kube_lite.client.protocol import PatchType
@@ -34,11 +35,12 @@ SECONDS = 15.0  # how long a condition may take before a test fails
 class World:
     """What a test sees of the cluster."""
 
-    def __init__(self, store: Store, pipeline: Pipeline, clock: Clock) -> None:
+    def __init__(self, store: Store, pipeline: Pipeline, clock: Clock, issuer: TokenIssuer) -> None:
         self._store = store
         self.client = LocalClient(pipeline, User("tester", groups=(MASTERS, AUTHENTICATED)))
         self.pipeline = pipeline
         self.clock = clock
+        self.issuer = issuer
         self.served: set[str] = set()
 
     @property
@@ -163,14 +165,16 @@ async def world(
     registry = kinds.builtin()
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(Store.open(path / "store", durable=False))
+        issuer = TokenIssuer.open(path / "accounts.key", clock)
         pipeline = Pipeline(
             store=store,
             registry=registry,
             definitions=kinds.schemas.definitions().fork(),
             clock=clock,
             admission=default_chain(),
+            tokens=issuer,
         )
-        it = World(store, pipeline, clock)
+        it = World(store, pipeline, clock, issuer)
         if await it.find(NAMESPACES, "default", "") is None:
             await it.create(NAMESPACES, {"metadata": {"name": "default"}}, "")
         informers = Informers(it.client, clock)
@@ -182,6 +186,7 @@ async def world(
             resources=registry,
             ca_pem="a certificate",
             sign=authority.sign,
+            issue=issuer.issue_for_secret,
         )
         await stack.enter_async_context(running(pipeline.custom_resources))
         await stack.enter_async_context(running(informers))

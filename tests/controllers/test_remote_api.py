@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from kube_lite import kinds
+from kube_lite.auth.service_accounts import TokenIssuer
 from kube_lite.client.informers import Informers
 from kube_lite.client.kubeconfig import Access
 from kube_lite.client.remote import RemoteClient
@@ -28,7 +29,13 @@ async def test_all_controllers_work_over_https(tmp_path: Path) -> None:
         informers = Informers(client, clock)
         rows = kinds.builtin()
         services = controllers(
-            client, informers, clock, resources=rows, ca_pem="a certificate", sign=site.authority.sign
+            client,
+            informers,
+            clock,
+            resources=rows,
+            ca_pem="a certificate",
+            sign=site.authority.sign,
+            issue=TokenIssuer.open(tmp_path / "pki" / "accounts.key", clock).issue_for_secret,
         )
         for service in (informers, *services):
             await stack.enter_async_context(running(service))
