@@ -8,7 +8,7 @@ from random import Random
 from kube_lite_storage import Store
 
 from kube_lite import kinds
-from kube_lite.admission.chain import default_chain
+from kube_lite.admission.plugins import default_chain
 from kube_lite.api.identity import GroupVersionResource, Json
 from kube_lite.auth.service_accounts import TokenIssuer
 from kube_lite.auth.user import AUTHENTICATED, MASTERS, User

@@ -125,29 +125,6 @@ class Concerned(NamedTuple):
     validating: tuple[Plugin, ...]
 
 
-def default_chain() -> Chain:
-    """The plugins that are always on, in upstream's order (``pkg/kubeapiserver/options/plugins.go``)."""
-    from .certificates import CertificateRequester
-    from .default_classes import ClaimResize, DefaultIngressClass, DefaultStorageClass
-    from .limits import LimitRanges
-    from .namespaces import NamespaceLifecycle
-    from .node_restriction import NodeRestriction
-    from .node_taints import NewNodeTaint
-    from .pod_security import PodSecurity
-    from .priority import Priority
-    from .protection import StorageProtection
-    from .quotas import ResourceQuotas
-    from .runtime_classes import RuntimeClasses
-    from .service_accounts import ServiceAccounts
-    from .tolerations import DefaultTolerations
-
-    return Chain([
-        NamespaceLifecycle(), LimitRanges(), ServiceAccounts(), NodeRestriction(), NewNodeTaint(),
-        PodSecurity(), Priority(), DefaultTolerations(), DefaultStorageClass(), StorageProtection(),
-        ClaimResize(), RuntimeClasses(), CertificateRequester(), DefaultIngressClass(), ResourceQuotas(),
-    ])  # fmt: skip
-
-
 def all_containers(spec: Json) -> Iterator[Json]:
     """The init and ordinary containers of a Pod spec, in this order; malformed entries are left out."""
     for name in ("initContainers", "containers"):

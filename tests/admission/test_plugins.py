@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from kube_lite.admission.chain import CREATE, Attempt, Chain, Rule, default_chain
+from kube_lite.admission.chain import CREATE, Attempt, Chain, Rule
+from kube_lite.admission.plugins import default_chain
 from kube_lite.admission.service_accounts import MOUNT_PATH, VOLUME_NAMES, mount_token
 from kube_lite.api.errors import Forbidden, NotFound
 from kube_lite.api.identity import GroupResource, GroupVersionResource, Json

@@ -11,7 +11,7 @@ from kube_lite_runtime.driver import Driver
 from kube_lite_runtime.fake import FakeDriver
 from kube_lite_storage import Store
 
-from kube_lite.admission.chain import default_chain
+from kube_lite.admission.plugins import default_chain
 from kube_lite.agent.agent import Agent
 from kube_lite.agent.resources import CONFIG_MAPS, PODS
 from kube_lite.api.errors import AlreadyExists, NotFound

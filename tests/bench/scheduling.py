@@ -9,7 +9,7 @@ from pathlib import Path
 from kube_lite_storage import Store
 
 from kube_lite import kinds
-from kube_lite.admission.chain import default_chain
+from kube_lite.admission.plugins import default_chain
 from kube_lite.api.identity import GroupVersionResource, Json
 from kube_lite.auth.user import AUTHENTICATED, MASTERS, User
 from kube_lite.client.informers import Informers
@@ -35,9 +35,8 @@ def run() -> None:
     """Print the table."""
     decided = asyncio.run(decide())
     made, bound = asyncio.run(schedule())
-    print(
-        f"{'scheduling ' + format(POD_COUNT, ',') + ' pods on ' + format(NODE_COUNT, ',') + ' nodes':44} pods/s"
-    )
+    title = f"scheduling {POD_COUNT:,} pods on {NODE_COUNT:,} nodes"
+    print(f"{title:44} pods/s")
     print(f"{'deciding alone':44} {POD_COUNT / decided:8,.0f}")
     print(f"{'decided, bound and told, durable':44} {POD_COUNT / bound:8,.0f}   (target 1,000)")
     print(f"{'creating them before, durable':44} {POD_COUNT / made:8,.0f}")

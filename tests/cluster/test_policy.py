@@ -4,7 +4,7 @@ from random import Random
 import pytest
 from kube_lite_storage import Store
 
-from kube_lite.admission.chain import default_chain
+from kube_lite.admission.plugins import default_chain
 from kube_lite.api.identity import GroupVersionResource, Json
 from kube_lite.auth.rules import missing_rules
 from kube_lite.auth.user import MASTERS, User

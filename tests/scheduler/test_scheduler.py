@@ -10,7 +10,7 @@ import pytest
 from kube_lite_storage import Store
 
 from kube_lite import kinds
-from kube_lite.admission.chain import default_chain
+from kube_lite.admission.plugins import default_chain
 from kube_lite.api.errors import ServiceUnavailable
 from kube_lite.api.identity import GroupVersionResource, Json
 from kube_lite.api.meta import condition
