@@ -35,7 +35,7 @@ def nested(obj: Json, path: str, wanted: type) -> Any:
         if not isinstance(value, dict):
             where = "." + ".".join(fields[: number + 1])
             raise NotThere(
-                f"{where} accessor error: {_shown(value)} is of the type {_go_type(value)}, "
+                f"{where} accessor error: {_shown(value)} is of the type {go_type(value)}, "
                 "expected map[string]interface{}"
             )
         if field not in value:
@@ -43,7 +43,7 @@ def nested(obj: Json, path: str, wanted: type) -> Any:
         value = value[field]
     if type(value) is not wanted:
         names = {int: "int64", str: "string"}
-        told = f"{_shown(value)} is of the type {_go_type(value)}, expected {names[wanted]}"
+        told = f"{_shown(value)} is of the type {go_type(value)}, expected {names[wanted]}"
         raise NotThere(f".{'.'.join(fields)} accessor error: {told}")
     return value
 
@@ -124,6 +124,7 @@ def _shown(value: object) -> str:
     return go_json(value) if not isinstance(value, str) else value
 
 
-def _go_type(value: object) -> str:
+def go_type(value: object) -> str:
+    """What Go's ``%T`` prints for a JSON value."""
     names = {str: "string", bool: "bool", int: "int64", float: "float64", list: "[]interface {}"}
     return names.get(type(value), "map[string]interface {}" if isinstance(value, dict) else "<nil>")
