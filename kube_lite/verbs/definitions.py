@@ -12,7 +12,6 @@ finalizers may hold its objects for long. When the last is gone its cleanup fina
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -23,11 +22,11 @@ from kube_lite.auth.user import AUTHENTICATED, MASTERS, User
 from kube_lite.kit.workqueue import WorkQueue
 from kube_lite.registry import keys
 from kube_lite.registry.listing import Scope
-from kube_lite.registry.patching import change_object
 from kube_lite.registry.stored import Stored
 from kube_lite.registry.watching import DELETED, WatchOptions
 
 from .deleting import DeletingVerbs
+from .emptying import Emptying
 from .options import WriteOptions
 from .parts import Parts
 from .request import Request
@@ -40,9 +39,6 @@ log = logging.getLogger(__name__)
 
 DEFINITIONS = GroupVersionResource("apiextensions.k8s.io", "v1", "customresourcedefinitions")
 USER = User("system:apiserver", groups=(MASTERS, AUTHENTICATED))
-FIRST_LOOK = 0.005  # seconds after which to see whether objects that were deleted are gone; doubles each time
-LAST_LOOK = 1.0
-PATIENCE = 60.0  # seconds after which the status tells that objects do not go
 
 
 class CustomResources:
@@ -253,69 +249,11 @@ class CustomResources:
             self._learn(self._outline(answer.stored), answer.stored.revision)  # before the watch tells it
 
     async def _empty(self, outline: "Outline") -> None:
-        """Let the objects of a definition go, then the definition."""
-        from kube_lite.kinds import definition_status as status
-
-        name = outline.name
+        rows = [row for _, row in self._rows.get(outline.name, ())]
+        emptying = Emptying(self._parts, self._deleting, self._row, USER, self._write_status)
         try:
-            await self._tell_ending(name, status.IN_PROGRESS)
-            if not outline.is_established:
-                await self._release(name, status.NEVER_SERVED)
-                return
-            await self._delete_objects(outline)
-            if await self._are_gone(outline):
-                await self._release(name, status.COMPLETED)
-            else:
-                await self._tell_ending(name, status.UNCONFIRMED)
-                self._queue.add_rate_limited(name)
-        except NotFound:
-            return  # somebody else has taken the finalizer off
-        except ApiError as error:
-            why = f"could not issue all deletes: {error.message}"
-            with suppress(NotFound):
-                await self._tell_ending(name, ("InstanceDeletionFailed", why))
-            self._queue.add_rate_limited(name)
+            is_done = await emptying.empty(outline, rows[0] if rows else None)
         finally:
-            self._emptying.discard(name)
-
-    async def _tell_ending(self, name: str, why: tuple[str, str]) -> None:
-        from kube_lite.kinds.definition_status import terminating
-
-        now = self._parts.clock.now
-        await self._write_status(name, lambda definition: terminating(definition, why, now()))
-
-    async def _delete_objects(self, outline: "Outline") -> None:
-        for _, row in self._rows.get(outline.name, ())[:1]:
-            for namespace in self._namespaces_of(row):
-                request = Request("deletecollection", row, USER, namespace, user_agent="kube-apiserver")
-                await self._deleting.delete_collection(request)
-
-    def _namespaces_of(self, row: Resource) -> list[str]:
-        """Where objects are; for those without a namespace the empty name, if there are any."""
-        page = self._parts.objects.store.list(keys.storage_range(row.group_resource), parts="headers")
-        return list(dict.fromkeys(Stored(b"", 0, item.header).facts.namespace for item in page.items))
-
-    async def _are_gone(self, outline: "Outline") -> bool:
-        """Wait for the last object; False if it takes too long."""
-        resource = GroupVersionResource(outline.group, "", outline.names["plural"]).group_resource
-        span, clock = keys.storage_range(resource), self._parts.clock
-        deadline, pause = clock.monotonic() + PATIENCE, FIRST_LOOK
-        while self._parts.objects.store.count(span):
-            if clock.monotonic() >= deadline:
-                return False
-            await clock.sleep(pause)
-            pause = min(pause * 2, LAST_LOOK)
-        return True
-
-    async def _release(self, name: str, why: tuple[str, str]) -> None:
-        """Say how it ended, and take the finalizer off: if it was the last, the definition goes with it."""
-        from kube_lite.kinds.definition_status import terminating
-        from kube_lite.kinds.outlines import CLEANUP
-
-        async def released(old: Stored) -> Json:
-            definition = old.object
-            left = [finalizer for finalizer in definition["metadata"]["finalizers"] if finalizer != CLEANUP]
-            ended = terminating(definition, why, self._parts.clock.now(), goes_on=False)
-            return {**definition, "metadata": {**definition["metadata"], "finalizers": left}, "status": ended}
-
-        await change_object(self._parts.objects, self._row, ObjectKey("", name), released)
+            self._emptying.discard(outline.name)
+        if not is_done:
+            self._queue.add_rate_limited(outline.name)

@@ -8,7 +8,7 @@ import pytest
 from kube_lite.api.errors import ApiError, Forbidden, NotFound
 from kube_lite.api.identity import GroupVersionResource, Json
 from kube_lite.client.protocol import PatchType
-from kube_lite.kit.clock import RealClock
+from kube_lite.kit.clock import ManualClock, RealClock
 from tests.definitions import (
     DEFINITIONS,
     GROUP,
@@ -106,6 +106,38 @@ async def test_a_deleted_definition_goes_after_its_objects_whose_finalizers_are_
         await until(lambda: api.pipeline.registry.by_gvr(WIDGETS) is None)
         with pytest.raises(NotFound):
             await api.client.get(DEFINITIONS, NAME)
+
+
+async def test_a_definition_that_was_never_served_goes_at_once(tmp_path: Path) -> None:
+    async with extended(tmp_path) as api:
+        await define(api, definition())
+        await api.client.create(DEFINITIONS, definition(plural="gadgets"))
+        await told(api, f"gadgets.{GROUP}", Established="NotAccepted")
+        await api.client.delete(DEFINITIONS, f"gadgets.{GROUP}")
+        async with asyncio.timeout(SECONDS):
+            while [obj["metadata"]["name"] for obj in (await api.client.list(DEFINITIONS)).items] != [NAME]:
+                await asyncio.sleep(0)
+
+
+async def test_a_definition_whose_objects_do_not_go_says_so_and_waits_on(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with extended(tmp_path, clock) as api:
+        await define(api, definition())
+        held = widget("held")
+        held["metadata"]["finalizers"] = ["zoo.example/hold"]
+        await api.client.create(WIDGETS, held, namespace="default")
+        await api.client.delete(DEFINITIONS, NAME)
+        await told(api, NAME, Terminating="InstanceDeletionInProgress")
+        async with asyncio.timeout(SECONDS):
+            while "InstanceDeletionCheck" not in reasons(await api.client.get(DEFINITIONS, NAME)).values():
+                await clock.advance(1)
+        await api.client.patch(
+            WIDGETS, "held", {"metadata": {"finalizers": None}}, namespace="default",
+            patch_type=PatchType.MERGE,
+        )  # fmt: skip
+        async with asyncio.timeout(SECONDS):
+            while api.pipeline.registry.by_gvr(WIDGETS) is not None:
+                await clock.advance(1)
 
 
 async def test_definitions_are_served_again_after_a_start_that_reads_none(
