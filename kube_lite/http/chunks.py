@@ -4,7 +4,7 @@ The framing stands between the pieces as writes of their own, because aiohttp's 
 one string with it, and the pieces of a big list are most of what there is to do.
 """
 
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable, Mapping, Sequence
 
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.web_request import BaseRequest
@@ -22,8 +22,8 @@ class Chunks(StreamResponse):
     def __init__(self, code: int, headers: Mapping[str, str]) -> None:
         super().__init__(status=code, headers=headers)
 
-    async def send(self, request: BaseRequest, pieces: AsyncIterable[bytes]) -> None:
-        """Send everything; the next piece is asked for when the client has taken most of the last."""
+    async def send(self, request: BaseRequest, blocks: AsyncIterable[Sequence[bytes]]) -> None:
+        """Send everything, each block as a chunk; the next is asked for when most of it has been taken."""
         transport = request.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError("the client has gone")
@@ -37,13 +37,14 @@ class Chunks(StreamResponse):
             transport.write(before)
             return
         drain = request.writer.drain
-        async for piece in pieces:
-            transport.write(before + b"%x\r\n" % len(piece))
-            for start in range(0, len(piece), PIECE_BYTES):
-                transport.write(memoryview(piece)[start : start + PIECE_BYTES])
-                await drain()
-            if transport.is_closing():
-                raise ConnectionResetError("the client has gone")
+        async for block in blocks:
+            transport.write(before + b"%x\r\n" % sum(map(len, block)))
+            for piece in block:
+                for start in range(0, len(piece), PIECE_BYTES):
+                    transport.write(memoryview(piece)[start : start + PIECE_BYTES])
+                    await drain()
+                if transport.is_closing():
+                    raise ConnectionResetError("the client has gone")
             before = b"\r\n"
         transport.write(before + b"0\r\n\r\n")
         await drain()

@@ -82,21 +82,21 @@ class Responder:
             response.headers["Vary"] = "Accept-Encoding"
         whole = _followed(pieces, text)
         try:
-            await response.send(call.request, self._compressed(whole) if is_compressed else _each(whole))
+            await response.send(call.request, self._compressed(whole) if is_compressed else _blocks(whole))
         except ApiError as error:  # too late to tell: only an answer that ends early can
             if call.request.transport is not None:
                 call.request.transport.abort()
             raise ConnectionAbortedError("a list could not be gone on with") from error
         return response
 
-    async def _compressed(self, pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
+    async def _compressed(self, pieces: Iterable[bytes]) -> AsyncIterator[Sequence[bytes]]:
         packer = zlib.compressobj(1, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
         loop = get_running_loop()
         for piece in pieces:
             packed = await loop.run_in_executor(self._compressor, packer.compress, piece)
             if packed:
-                yield packed
-        yield packer.flush()
+                yield (packed,)
+        yield (packer.flush(),)
 
     async def _send_large(
         self, call: Call, code: int, pieces: Sequence[bytes], headers: CIMultiDict[str]
@@ -126,15 +126,19 @@ def _followed(pieces: list[bytes], text: Iterator[bytes]) -> Iterator[bytes]:
     yield from text
 
 
-async def _each(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
-    """The pieces; others get their turn now and then, also if the client takes all of it at once."""
+async def _blocks(pieces: Iterable[bytes]) -> AsyncIterator[Sequence[bytes]]:
+    """The pieces, some at a time; others get their turn, also if the client takes all of it at once."""
+    block: list[bytes] = []
     size = 0
     for piece in pieces:
-        yield piece
+        block.append(piece)
         size += len(piece)
         if size >= STREAMED_FROM:
-            size = 0
+            yield block
+            block, size = [], 0
             await sleep(0)
+    if block:
+        yield block
 
 
 def compress(pieces: Sequence[bytes]) -> list[bytes]:
