@@ -15,7 +15,6 @@ from kube_lite.api.meta import copy
 from kube_lite.api.resource import Resource
 from kube_lite.kinds import scale_resource
 from kube_lite.registry import pod_changes
-from kube_lite.registry.custom_scale import shown
 from kube_lite.registry.patching import change_object
 from kube_lite.registry.stored import Stored
 from kube_lite.registry.subresources import SCALE, bound, check_binding, plan_eviction, scale_of, scaled
@@ -137,7 +136,11 @@ class Subresources:
         paths = request.resource.strategy.scale
         if request.verb == "get":
             scale = scale_of(self._get(request).object, paths)
-            return Answer(200, object=shown(scale, paths) if paths else scale, row=scale_resource())
+            if paths:
+                from kube_lite.registry.custom_scale import shown  # which nothing that is built in needs
+
+                scale = shown(scale, paths)
+            return Answer(200, object=scale, row=scale_resource())
         key, parts, resource = ObjectKey(request.namespace, request.name), self._parts, request.resource
         options, scaling, asked = self._scale_asked(request)
 
