@@ -146,7 +146,7 @@ class Cluster:
             await self._start_scheduler(stack)
         if "node" in parts:
             await self._start_node(stack)
-        await self._start_flow_control(stack)
+        await self._start_housekeeping(stack)
         runfile.write(self.directory, self._note())
         stack.callback(runfile.remove, self.directory)
 
@@ -293,14 +293,16 @@ class Cluster:
             FakePods(client, informers, self.clock),
         ]
 
-    async def _start_flow_control(self, stack: AsyncExitStack) -> None:
+    async def _start_housekeeping(self, stack: AsyncExitStack) -> None:
         """Part of the API, but nobody waits for it."""
         from kube_lite.controllers.flow_control import LEVELS, FlowControl
+        from kube_lite.controllers.service_ips import IP_ADDRESSES, ServiceIPs
 
-        if self.registry.by_gvr(LEVELS) is not None:
-            client = self.client_for("system:apiserver", "kube-apiserver")
-            service = FlowControl(client, await self._shared_informers(stack), self.clock)
-            await stack.enter_async_context(running(service))
+        client = self.client_for("system:apiserver", "kube-apiserver")
+        for resource, part in ((LEVELS, FlowControl), (IP_ADDRESSES, ServiceIPs)):
+            if self.registry.by_gvr(resource) is not None:
+                service = part(client, await self._shared_informers(stack), self.clock)
+                await stack.enter_async_context(running(service))
 
     async def _start_scheduler(self, stack: AsyncExitStack) -> None:
         self._begin()

@@ -14,9 +14,15 @@ from ipaddress import IPv4Address, IPv4Network
 from kube_lite_storage import Store
 from kube_lite_storage.types import Compare, Delete, Put
 
-from .keys import claim_key
-from .objects import Also
+from kube_lite.api.identity import GroupResource, ObjectKey
 
+from .keys import claim_key, storage_key
+from .objects import Also
+from .stored import Stored
+
+IP_ADDRESSES = GroupResource("networking.k8s.io", "ipaddresses")
+MANAGED_BY, OURS = "ipaddress.kubernetes.io/managed-by", "ipallocator.k8s.io"
+"""The label of those that only tell of a Service; they follow it, so they may still be there for a moment."""
 TRIES = 64  # random picks before the range is searched in order
 
 
@@ -91,6 +97,16 @@ class ClusterIPs(Pool):
         first = self.network.network_address + 1
         super().__init__(
             store, "clusterips", self.network.num_addresses - 2, source, lambda number: str(first + number)
+        )
+
+    def is_free(self, item: str) -> bool:
+        """Whether no Service has it, and nobody has made an IPAddress to keep it for another purpose."""
+        if not super().is_free(item):
+            return False
+        kept = self._store.get(storage_key(IP_ADDRESSES, ObjectKey("", item)))
+        return (
+            kept is None
+            or Stored(kept.value, kept.revision, kept.header).facts.labels.get(MANAGED_BY) == OURS
         )
 
     def contains(self, text: str) -> bool:
