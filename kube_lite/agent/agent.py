@@ -55,6 +55,7 @@ class Agent:
         cluster_dns: addresses of the cluster's name servers.
         api_host: with ``api_port``, what pods are told if there is no Service ``kubernetes``.
         kubernetes_version: the release that is served, ``1.36`` or ``v1.36.1``.
+        starting: bounds how many sandboxes and containers are made at a time; shared by the nodes of a host.
     """
 
     name = "agent"
@@ -79,6 +80,7 @@ class Agent:
         api_port: int = 443,
         kubernetes_version: str = "1.36",
         resolv_conf: Path = Path("/etc/resolv.conf"),
+        starting: asyncio.Semaphore | None = None,
     ) -> None:
         self._client = client
         self._clock = clock
@@ -127,7 +129,7 @@ class Agent:
             resolver=Resolver(cluster_dns, cluster_domain, _host_dns(resolv_conf)),
             addresses=addresses,
             allocatable=self._node.capacity,
-            starting=asyncio.Semaphore(STARTS_AT_A_TIME),
+            starting=starting or asyncio.Semaphore(STARTS_AT_A_TIME),
             services=self._told_services,
             spawn=self._spawn_for_pod,
             wake=self._wake,

@@ -73,6 +73,7 @@ def parser() -> Parser:
     )
     up.add_argument("--runtime", choices=RUNTIMES, help="how Pods run (auto: the best this host allows)")
     up.add_argument("--node-name", metavar="N", help="name of the node (the host's name)")
+    up.add_argument("--nodes", metavar="N", help="how many nodes this host is: NAME, NAME-2, NAME-3 ... (1)")
     up.add_argument("--parts", metavar="LIST", help="all, or some of api,controllers,scheduler,node (all)")
     up.add_argument(
         "--service-cidr", metavar="CIDR", help="addresses of Services (10.96.0.0/16, or the next free one)"

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def look(running: runfile.Running) -> dict[str, Any]:
-    """Ask the API: ``{"healthy": …, "why": …, "nodes": […], "pods": n}``."""
+    """Ask the API: ``{"healthy": …, "why": …, "nodes": […], "pods": {node: n}}``."""
     try:
         async with (
             asyncio.timeout(ANSWER_WITHIN),
@@ -51,8 +52,9 @@ async def look(running: runfile.Running) -> dict[str, Any]:
             nodes = await client.list(NODES)
             pods = await client.list(PODS)
     except (ApiError, TimeoutError) as error:
-        return {"healthy": False, "why": str(error) or "no answer", "nodes": [], "pods": 0}
-    return {"healthy": True, "why": "", "nodes": nodes.items, "pods": len(pods.items)}
+        return {"healthy": False, "why": str(error) or "no answer", "nodes": [], "pods": {}}
+    places = Counter(pod["spec"].get("nodeName", "") for pod in pods.items)
+    return {"healthy": True, "why": "", "nodes": nodes.items, "pods": places}
 
 
 def screen(running: runfile.Running, data_dir: Path, seen: dict[str, Any]) -> list[str]:
@@ -69,7 +71,8 @@ def screen(running: runfile.Running, data_dir: Path, seen: dict[str, Any]) -> li
         *(f"  {part:<12} {health if part == 'api' else 'running'}" for part in running.parts),
     ]
     for node in seen["nodes"]:
-        lines += [f"node {node['metadata']['name']}, {seen['pods']} Pods", *condition_lines(node)]
+        name = node["metadata"]["name"]
+        lines += [f"node {name}, {seen['pods'].get(name, 0)} Pods", *condition_lines(node)]
     if running.abilities:
         lines += [f"this host ({running.abilities['driver']} driver)", *ability_lines(running)]
     return lines

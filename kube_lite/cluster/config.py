@@ -15,6 +15,7 @@ from typing import Any
 
 PARTS = ("api", "controllers", "scheduler", "node")
 RUNTIMES = ("auto", "process", "fake")
+MAX_NODES = 16  # each has some ten tasks and a listener of its own, busy or not
 RELEASES = tuple(f"1.{minor}" for minor in range(25, 38))
 
 
@@ -39,7 +40,9 @@ class Config:
     runtime: str = "auto"
     """``process`` runs Pods on this host, ``fake`` only says so, ``auto`` is the best the host allows."""
     node_name: str | None = None
-    """Name of the node; None: the host's name."""
+    """Name of the node, with several of the first; None: the host's name."""
+    nodes: int = 1
+    """How many nodes this host is, 1 to 16; the others are named after the first, with ``-2``, ``-3`` ..."""
     parts: tuple[str, ...] = PARTS
     """Which parts run: ``all``, or some of ``api,controllers,scheduler,node``, ``api`` among them."""
     service_cidr: str | None = None
@@ -87,12 +90,19 @@ class Config:
             r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", self.node_name
         ):
             raise ConfigError(f"node name {self.node_name!r}: lower-case letters, digits, '-' and '.' only")
+        if not 1 <= self.nodes <= MAX_NODES:
+            raise ConfigError(f"nodes {self.nodes}: 1 to {MAX_NODES} are possible")
         return self
 
     def effective_node_name(self) -> str:
         """The node's name: as set, or the host's, made fit for an object name."""
         name = self.node_name or re.sub(r"[^a-z0-9.-]+", "-", socket.gethostname().lower()).strip("-.")
         return name or "node"
+
+    def node_names(self) -> list[str]:
+        """The names of this host's nodes: ``["box", "box-2", "box-3"]``."""
+        first = self.effective_node_name()
+        return [first, *(f"{first}-{number}" for number in range(2, self.nodes + 1))]
 
 
 def default_data_dir() -> Path:
@@ -136,6 +146,13 @@ def _boolean(value: object) -> bool:
     raise ConfigError(f"{value!r}: true or false is wanted")
 
 
+def _number(value: object) -> int:
+    try:
+        return int(str(value))
+    except ValueError:
+        raise ConfigError(f"{value!r}: a whole number is wanted") from None
+
+
 def _parts(value: object) -> tuple[str, ...]:
     return parse_parts(",".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
 
@@ -147,6 +164,7 @@ CONVERT: Mapping[str, Any] = {
     "scheduler_config": _path,
     "durable": _boolean,
     "legacy_apis": _boolean,
+    "nodes": _number,
     "parts": _parts,
 }
 NAMES = tuple(field.name for field in fields(Config))

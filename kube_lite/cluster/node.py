@@ -1,5 +1,10 @@
-"""The node of this process: runtime driver, agent and service proxy; and what is done to it from outside."""
+"""The nodes of this process: runtime driver, agents and service proxy; and what is done to them from outside.
 
+Several nodes share the driver, and so the images, the network of the pods and the proxy; every one has an
+agent, a directory, a certificate and a port of its own.
+"""
+
+import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -16,6 +21,7 @@ from kube_lite.kit import pki
 from kube_lite.kit.service import running
 
 from .addresses import Addresses, remembered
+from .config import MAX_NODES
 
 if TYPE_CHECKING:
     from kube_lite.client.informers import Informers
@@ -24,33 +30,55 @@ if TYPE_CHECKING:
 
 RUNTIME_DIRECTORY = "runtime"
 NETWORK_DIRECTORY = "network"  # where the driver made by ``process_driver`` has its bridge
-AGENT_DIRECTORY = "node"
+AGENT_DIRECTORY = "node"  # of the first node; the others are "node-2" and so on
 IMPORT_FAILURES = (InvalidReference, UnsafeArchive, OSError)
 """What an import may run into that one line explains."""
 
 
 async def start_node(cluster: "Cluster", stack: AsyncExitStack, informers: "Informers") -> Driver:
-    """Start the node's parts; leaving the stack ends its containers."""
+    """Start the parts of this host's nodes; leaving the stack ends their containers. Returns their driver."""
+    from kube_lite.agent.agent import STARTS_AT_A_TIME
+    from kube_lite.agent.shared_driver import NodeDriver
+
+    stack.callback(_forget_secrets, cluster.directory)
+    driver = await _start_driver(cluster, stack)
+    names = cluster.config.node_names()
+    starting = asyncio.Semaphore(STARTS_AT_A_TIME)
+    for number, name in enumerate(names, 1):
+        own = NodeDriver(driver, name, names)
+        await _start_agent(cluster, stack, informers, own, starting, name=name, number=number)
+    if cluster.config.runtime != "fake":
+        await _start_proxy(cluster, stack, informers, has_pod_network=driver.abilities().pod_network)
+    return driver
+
+
+async def _start_agent(
+    cluster: "Cluster",
+    stack: AsyncExitStack,
+    informers: "Informers",
+    driver: Driver,
+    starting: asyncio.Semaphore,
+    *,
+    name: str,
+    number: int,
+) -> None:
+    """Start the agent of one node. The first one's files are where they were when there was only one."""
     from kube_lite.agent.agent import Agent
-    from kube_lite.agent.volume_files import forget_secrets
     from kube_lite.client.recorder import Recorder
 
-    stack.callback(forget_secrets, cluster.directory / AGENT_DIRECTORY)
-    driver = await _start_driver(cluster, stack)
-    client = cluster.client_for(f"system:node:{cluster.node_name}", "kubelet")
-    recorder = Recorder(client, cluster.clock, "kubelet", cluster.node_name)
+    client = cluster.client_for(f"system:node:{name}", "kubelet")
+    recorder = Recorder(client, cluster.clock, "kubelet", name)
     await stack.enter_async_context(running(recorder))
     address = cluster.addresses.gateway if driver.abilities().pod_network else "127.0.0.1"
-    names = [cluster.node_name, address, "127.0.0.1"]
-    serving = cluster.authority.serving("kubelet", names)
+    serving = cluster.authority.serving(_numbered("kubelet", number), [name, address, "127.0.0.1"])
     agent = Agent(
         client,
         informers,
         driver,
         cluster.clock,
         recorder,
-        node_name=cluster.node_name,
-        directory=cluster.directory / AGENT_DIRECTORY,
+        node_name=name,
+        directory=cluster.directory / _numbered(AGENT_DIRECTORY, number),
         addresses=[address],
         tls=pki.server_context(serving, cluster.authority.files.certificate, demands_certificate=True),
         node_host=address,
@@ -58,11 +86,21 @@ async def start_node(cluster: "Cluster", stack: AsyncExitStack, informers: "Info
         api_host=address,
         api_port=cluster.server.port,
         kubernetes_version=cluster.server.git_version,
+        starting=starting,
     )
     await stack.enter_async_context(running(agent))
-    if cluster.config.runtime != "fake":
-        await _start_proxy(cluster, stack, informers, has_pod_network=driver.abilities().pod_network)
-    return driver
+
+
+def _numbered(name: str, number: int) -> str:
+    return name if number == 1 else f"{name}-{number}"
+
+
+def _forget_secrets(data_dir: Path) -> None:
+    """Remove the files of secrets of every node that ever was here."""
+    from kube_lite.agent.volume_files import forget_secrets
+
+    for number in range(1, MAX_NODES + 1):
+        forget_secrets(data_dir / _numbered(AGENT_DIRECTORY, number))
 
 
 async def _start_proxy(
@@ -99,8 +137,6 @@ async def _start_driver(cluster: "Cluster", stack: AsyncExitStack) -> Driver:
 
 async def clean_up_after_crash(data_dir: Path) -> bool:
     """End what a killed cluster left running on this host. Returns whether there was anything."""
-    from kube_lite.agent.volume_files import forget_secrets
-
     directory = data_dir / RUNTIME_DIRECTORY
     if not directory.is_dir():
         return False
@@ -111,7 +147,7 @@ async def clean_up_after_crash(data_dir: Path) -> bool:
     async with driver:
         found = bool(await driver.list_sandboxes())
         await driver.teardown()
-    forget_secrets(data_dir / AGENT_DIRECTORY)
+    _forget_secrets(data_dir)
     return found
 
 
