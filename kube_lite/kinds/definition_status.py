@@ -61,7 +61,11 @@ def plan_status(definition: Json, taken: Taken, nonstructural: Sequence[str], no
     status = definition.get("status") or {}
     names, conflict = plan_names(definition["spec"]["names"], status.get("acceptedNames") or {}, taken)
     accepted = _condition("NamesAccepted", *(conflict or (True, "NoConflicts", "no conflicts found")))
-    conditions = _put(conditions_of(definition), accepted, now)
+    approval = _approval(definition)
+    conditions = conditions_of(definition)
+    if approval is not None:
+        conditions = _put(conditions, approval, now)
+    conditions = _put(conditions, accepted, now)
     if not is_condition_true(definition, "Established"):
         served = (True, "InitialNamesAccepted", "the initial names have been accepted")
         waits = (False, "NotAccepted", "not all names are accepted")
@@ -71,9 +75,6 @@ def plan_status(definition: Json, taken: Taken, nonstructural: Sequence[str], no
         conditions = _put(conditions, _condition("NonStructuralSchema", True, "Violations", told), now)
     else:
         conditions = [entry for entry in conditions if entry["type"] != "NonStructuralSchema"]
-    approval = _approval(definition)
-    if approval is not None:
-        conditions = _put(conditions, approval, now)
     return {**status, "conditions": conditions, "acceptedNames": names}
 
 

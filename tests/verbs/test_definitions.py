@@ -77,7 +77,11 @@ async def test_a_protected_group_is_told_whether_its_api_was_approved(tmp_path: 
     body["spec"]["group"] = "zoo.k8s.io"
     async with extended(tmp_path) as api:
         found = await define(api, body)
-        assert reasons(found)["KubernetesAPIApprovalPolicyConformant"] == "ApprovedAnnotation"
+        assert list(reasons(found).items()) == [
+            ("KubernetesAPIApprovalPolicyConformant", "ApprovedAnnotation"),
+            ("NamesAccepted", "NoConflicts"),
+            ("Established", "InitialNamesAccepted"),
+        ]
 
 
 async def test_a_deleted_definition_goes_after_its_objects_whose_finalizers_are_honoured(
