@@ -345,11 +345,13 @@ class Cluster:
 
             await start_addons(self, stack, informers)
         self.abilities = asdict(self.driver.abilities())
-        self._ready("node", f"{self.node_name}, {describe(self.abilities)}")
+        names = self.config.node_names()
+        called = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
+        self._ready("node", f"{called}, {describe(self.abilities)}")
 
     @property
     def node_name(self) -> str:
-        """The name of this process's node."""
+        """The name of this process's node, of the first one if there are several."""
         return self.config.effective_node_name()
 
     def _note(self) -> runfile.Running:
