@@ -162,6 +162,10 @@ class InternalError(ApiError):
     code, reason = 500, "InternalError"
 
 
+class ConversionFailed(ApiError):
+    """An object cannot be had in the version that is asked for. As upstream, the answer gives no reason."""
+
+
 class ServiceUnavailable(ApiError):
     """A part that is needed for the answer is not there now."""
 

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from kube_lite.api.codecs import json_type
-from kube_lite.api.errors import ApiError, Cause
+from kube_lite.api.errors import Cause, ConversionFailed
 from kube_lite.api.gotext import go_quote
 from kube_lite.api.identity import Json, parse_api_version
 from kube_lite.api.metadata_rules import check_annotations, check_labels
@@ -32,10 +32,6 @@ CHANGEABLE: Sequence[tuple[str, str, Callable[[Json, str], Iterator[Cause]]]] = 
     ("annotations", "metadata.annotation", check_annotations),
 )
 """What of the metadata a webhook may change, what the reference calls it, and what it must look like."""
-
-
-class ConversionFailed(ApiError):
-    """An object cannot be had in another version. As upstream, the answer gives no reason."""
 
 
 class Unbelievable(ValueError):

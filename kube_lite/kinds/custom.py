@@ -8,7 +8,7 @@ Source: ``apiextensions-apiserver/pkg/registry/customresource``.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 
 from kube_lite.api.errors import Cause
 from kube_lite.api.fielderrors import invalid
@@ -23,7 +23,7 @@ from kube_lite.kit.jsonpath import JsonPath
 
 from .base import READ_WRITE
 from .custom_values import NotThere, as_text, cell, check_replicas, nested, path_or_nothing
-from .outlines import Outline, Version, definition_name
+from .outlines import WEBHOOK, Outline, Version, definition_name
 
 VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
 """In the order in which discovery tells them."""
@@ -50,6 +50,7 @@ class CustomStrategy(Strategy):
     Args:
         schema: gives the compiled schema.
         written: the notes that were made by any version of the definition as it is; shared by them.
+        siblings: the strategies of the definition's versions by name, for webhooks convert between them.
     """
 
     unconditional_update = False
@@ -57,7 +58,12 @@ class CustomStrategy(Strategy):
     kept_by_status = ALL
 
     def __init__(
-        self, outline: Outline, version: Version, schema: Callable[[], Schema], written: set[str]
+        self,
+        outline: Outline,
+        version: Version,
+        schema: Callable[[], Schema],
+        written: set[str],
+        siblings: Mapping[str, "CustomStrategy"],
     ) -> None:
         self.outline = outline
         self.version = version
@@ -69,6 +75,8 @@ class CustomStrategy(Strategy):
         self._selected = [(path.removeprefix("."), path_or_nothing(path)) for path in paths]
         self._note = f"{version.tag}:{outline.storage}"
         self._written = written
+        self.siblings = siblings
+        self.view: object = None  # what the registry makes of the version; kept here, to go with it
         self._labels = tuple(path.removeprefix(".") for path in version.selectable)
 
     @cached_property
@@ -255,13 +263,23 @@ def rows_of(outline: Outline, schema: Callable[[str], Schema]) -> Iterator[tuple
         schema: name of a schema → the compiled one.
     """
     written: set[str] = set()
+    strategies: dict[str, CustomStrategy] = {}
+    siblings = strategies if outline.conversion == WEBHOOK else {}
     for version in outline.versions:
-        yield version, _row(outline, version, schema, written)
+        name = definition_name(outline.gvk(version))
+        strategy = CustomStrategy(outline, version, partial(schema, name), written, siblings)
+        strategies[version.name] = strategy
+        yield version, _row(outline, version, name, strategy)
 
 
-def _row(outline: Outline, version: Version, schema: Callable[[str], Schema], written: set[str]) -> Resource:
+def outline_of_row(row: Resource) -> Outline:
+    """What is known of the definition that a row comes from."""
+    assert isinstance(row.strategy, CustomStrategy)  # the only one that such rows have
+    return row.strategy.outline
+
+
+def _row(outline: Outline, version: Version, name: str, strategy: CustomStrategy) -> Resource:
     names, gvk = outline.names, outline.gvk(version)
-    name = definition_name(gvk)
     subresources = []
     if version.has_status:
         subresources.append(Subresource("status", READ_WRITE, gvk.kind))
@@ -280,7 +298,7 @@ def _row(outline: Outline, version: Version, schema: Callable[[str], Schema], wr
         subresources=tuple(subresources),
         schema=name,
         storage_version=outline.storage,
-        strategy=CustomStrategy(outline, version, lambda: schema(name), written),
+        strategy=strategy,
         definition=outline.name,
         schema_tag=version.tag,
         list_kind=names.get("listKind") or "",

@@ -19,6 +19,8 @@ from kube_lite.api.meta import annotations_of, has_finalizer, is_being_deleted, 
 FIELD = "outline"
 """Where in the header of a definition it lies, beside the fields that selectors see."""
 TAG_LETTERS = 12
+WEBHOOK = "Webhook"
+"""The strategy of conversion that asks somebody else."""
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 """The finalizer that holds a definition until its objects are gone."""
 APPROVAL = "api-approved.kubernetes.io"
@@ -60,7 +62,7 @@ class Outline(NamedTuple):
         is_ending: it was deleted, and its objects have to go first.
         is_held: its finalizer is still there.
         storage: the version in which objects are stored.
-        conversion: between versions: ``None`` or ``Webhook``.
+        conversion: between versions: ``None`` or ``WEBHOOK``.
     """
 
     name: str

@@ -3,9 +3,11 @@
 Versions of a kind share their objects, which lie in the store in one of them. Whoever reads through another
 row gets each version of an object converted once and then shared like a stored one; what is written through
 it is converted on its way in. Kinds with one version, nearly all, pass by with one look at their row.
-Custom resources have views of their own, see ``custom_views``.
+Custom resources have views of their own, see ``custom_views``; where a webhook has to be asked first, reads
+raise ``Unconverted``, and ``Objects.resolved`` asks and reads again.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeAlias, Union
 
 import orjson
@@ -18,9 +20,19 @@ from .stored import Stored, in_order
 
 if TYPE_CHECKING:
     from .custom_views import CustomView
+    from .webhook_views import WebhookView
 
 View: TypeAlias = Union[GroupVersionKind, "CustomView"]
 """What objects are converted to when they are read."""
+
+
+class Unconverted(Exception):
+    """Objects are not known in the version that is wanted: ``view`` can ask for them, which takes time."""
+
+    def __init__(self, view: "WebhookView", items: Sequence[Stored]) -> None:
+        super().__init__(f"{len(items)} objects are to be converted")
+        self.view = view
+        self.items = items
 
 
 def foreign(resource: Resource) -> View | None:
@@ -69,14 +81,21 @@ def _renamed(stored: Stored, wanted: GroupVersionKind) -> Stored | None:
     return renamed
 
 
+def spoken_as(resource: Resource, obj: Json) -> Json:
+    """An object of a custom resource as a row of the same has it. Raises ``Unconverted``."""
+    from .custom_views import view_of
+
+    return view_of(resource).speak(obj)
+
+
 def as_stored_version(resource: Resource, obj: Json) -> Json:
-    """The object as it is to be stored; itself for rows that are stored as they are."""
+    """The object as it is to be stored; itself for rows that are stored as they are. May be shared."""
     if resource.definition:
         if resource.storage_version == resource.version:
             return obj
-        from .custom_views import converted
+        from .custom_views import stored_form
 
-        return converted(obj, f"{resource.group}/{resource.storage_version}")
+        return stored_form(resource, obj)
     if foreign(resource) is None:
         return obj
     return conversions.convert(obj, conversions.stored_as(resource))

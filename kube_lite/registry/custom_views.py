@@ -2,42 +2,42 @@
 
 An object that was written under the schema of today, in the version that is asked for, is handed out as it
 lies in the store: its header ends with the schema's tag. Any other is read anew: converted, pruned, and
-given the defaults that it lacks.
+given the defaults that it lacks. What a webhook has to convert is left to ``webhook_views``.
 """
 
-from weakref import WeakKeyDictionary
+from collections.abc import Sequence
 
 import msgpack
 import orjson
 from kube_lite_storage import Store
 from kube_lite_storage.types import Range
 
-from kube_lite.api.identity import Json
+from kube_lite.api.identity import GroupResource, Json
 from kube_lite.api.meta import copy
 from kube_lite.api.resource import Resource
 from kube_lite.kinds.custom import TAG, CustomStrategy
+from kube_lite.kinds.outlines import WEBHOOK
 
 from . import keys
-from .stored import Stored, in_order
+from .stored import Facts, Stored, in_order
 
 
 class CustomView:
     """What one version of a custom resource makes of stored objects."""
 
-    def __init__(self, resource: Resource, strategy: CustomStrategy) -> None:
+    def __init__(self, strategy: CustomStrategy) -> None:
+        outline, version = strategy.outline, strategy.version
+        gvk = outline.gvk(version)
         self._strategy = strategy
-        self._api_version = resource.api_version
-        self._typed = b'{"kind":"%s","apiVersion":"%s",' % (
-            resource.kind.encode(),
-            resource.api_version.encode(),
-        )
-        self._tail = tail_of(f"{strategy.version.tag}:{resource.version}")
-        self._whole = keys.storage_range(resource.group_resource)
+        self._api_version = gvk.api_version
+        self._typed = b'{"kind":"%s","apiVersion":"%s",' % (gvk.kind.encode(), gvk.api_version.encode())
+        self._tail = tail_of(f"{version.tag}:{gvk.version}")
+        self._whole = keys.storage_range(GroupResource(gvk.group, outline.names["plural"]))
         self._has_seen_all = False
 
     def show(self, stored: Stored) -> Stored:
         """The same state of the object, as the version has it; the very same where nothing differs."""
-        if stored.header.endswith(self._tail):
+        if self.is_complete(stored):
             return stored
         is_typed = stored.raw.startswith(self._typed)
         obj = converted(copy(stored.object), self._api_version)
@@ -48,10 +48,19 @@ class CustomView:
         if is_typed and obj == stored.object and known == fields:
             return stored
         obj = in_order(obj, obj["metadata"])
-        shown = Stored(orjson.dumps(obj), stored.revision)
-        shown.__dict__["object"] = obj  # fills the cached properties
-        shown.__dict__["facts"] = facts._replace(splice=-1, fields=fields)
-        return shown
+        return with_facts(obj, stored.revision, facts._replace(splice=-1, fields=fields))
+
+    def is_complete(self, stored: Stored) -> bool:
+        """It was written in this version, under the schema as it is."""
+        return stored.header.endswith(self._tail)
+
+    def show_all(self, stored: Sequence[Stored]) -> list[Stored]:
+        """The same of many."""
+        return [self.show(each) for each in stored]
+
+    def speak(self, obj: Json) -> Json:
+        """An object that lies in no store, in this version; it shares what does not differ."""
+        return converted(obj, self._api_version)
 
     def shows_all(self, store: Store, span: Range) -> bool:
         """Whether every object of a range is shown as it is stored, which the headers tell.
@@ -78,9 +87,23 @@ def converted(obj: Json, api_version: str) -> Json:
     """An object of a custom resource in another of its versions; ``obj`` is a private copy.
 
     The one place where versions are converted, on the way out (above) as on the way in
-    (``converting.as_stored_version``). Versions of the strategy ``None`` differ by name alone.
+    (``stored_form``), but for what webhooks convert. Versions of the strategy ``None`` differ by name alone.
     """
     return {**obj, "apiVersion": api_version}
+
+
+def stored_form(resource: Resource, obj: Json) -> Json:
+    """An object in the version that is stored, which is another than the row's; shares what does not differ.
+
+    Raises:
+        Unconverted: a webhook has to be asked first.
+    """
+    strategy = resource.strategy
+    assert isinstance(strategy, CustomStrategy)  # see view_of
+    sibling = strategy.siblings.get(resource.storage_version)
+    if sibling is not None:
+        return view_for(sibling).speak(obj)
+    return converted(obj, f"{resource.group}/{resource.storage_version}")
 
 
 def tail_of(note: str) -> bytes:
@@ -89,14 +112,30 @@ def tail_of(note: str) -> bytes:
     return packed
 
 
-_VIEWS: "WeakKeyDictionary[CustomStrategy, CustomView]" = WeakKeyDictionary()
+def with_facts(obj: Json, revision: int, facts: Facts) -> Stored:
+    """An object as it is shown, with what selectors see of it."""
+    shown = Stored(orjson.dumps(obj), revision)
+    shown.__dict__["object"] = obj  # fills the cached properties
+    shown.__dict__["facts"] = facts
+    return shown
 
 
 def view_of(resource: Resource) -> CustomView:
     """The view of a custom resource's row; the same each time."""
     strategy = resource.strategy
     assert isinstance(strategy, CustomStrategy)  # rows that come from a definition have no other
-    view = _VIEWS.get(strategy)
-    if view is None:
-        view = _VIEWS[strategy] = CustomView(resource, strategy)
+    return view_for(strategy)
+
+
+def view_for(strategy: CustomStrategy) -> CustomView:
+    """The view of a version; the same each time, and kept with its strategy."""
+    view = strategy.view
+    if isinstance(view, CustomView):
+        return view
+    if strategy.outline.conversion == WEBHOOK:
+        from .webhook_views import WebhookView  # few definitions have webhooks
+
+        strategy.view = made = WebhookView(strategy)
+        return made
+    strategy.view = view = CustomView(strategy)
     return view

@@ -176,7 +176,7 @@ class Deleting:
             Conflict: a precondition does not hold.
         """
         while True:
-            stored = self._objects.get(resource, key)
+            stored = await self._objects.resolved(lambda: self._objects.get(resource, key))
             check_preconditions(resource, stored.object, options)
             await check(stored)
             plan = self._plan(resource, stored.object, options)

@@ -170,9 +170,7 @@ def _read_page(objects: Objects, scope: Scope, span: Range, limit: int, at: int 
     wanted = foreign(scope.resource)
     if matches is None:
         page = store.list(span, at=at, limit=limit)
-        items = [objects.of(item) for item in page.items]
-        if wanted is not None:
-            items = [objects.seen(item, wanted) for item in items]
+        items = [*objects.seen_all([objects.of(item) for item in page.items], wanted)]
         if not page.more:
             return Found(items, page.revision)
         rest = page.items[-1].key + b"\x00"
@@ -185,9 +183,9 @@ def _read_page(objects: Objects, scope: Scope, span: Range, limit: int, at: int 
     while more:
         page = store.list(Range(start, span.end), at=revision, limit=max(limit, BLOCK) if limit else 0)
         revision, more = page.revision, page.more
-        for number, item in enumerate(page.items):
-            # What selectors see may follow from a schema that is newer than the object.
-            stored = objects.seen(objects.of(item), wanted)
+        # What selectors see may follow from a schema that is newer than the object.
+        shown = objects.seen_all([objects.of(item) for item in page.items], wanted)
+        for number, (item, stored) in enumerate(zip(page.items, shown, strict=True)):
             if not matches(stored):
                 continue
             chosen.append(stored)

@@ -9,9 +9,10 @@ again (namespaces, accounts, classes) is kept until it is written: every write o
 here, and is not acknowledged before what was kept of it is dropped.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from kube_lite_storage import Store
 from kube_lite_storage.errors import KeyExists, StoreError
@@ -22,9 +23,14 @@ from kube_lite.api.identity import GroupResource, GroupVersionKind, Json, Object
 from kube_lite.api.resource import Resource
 
 from . import keys
-from .converting import View, as_stored_version, foreign, in_version
+from .converting import Unconverted, View, as_stored_version, foreign, in_version
 from .faults import as_api_error, refuse_too_large
 from .stored import Stored, as_stored, encode
+
+if TYPE_CHECKING:
+    from .webhooks import Webhooks
+
+Read = TypeVar("Read")
 
 __all__ = ["NOTHING_ELSE", "Also", "Objects", "Store", "Survey", "Taken"]
 
@@ -71,8 +77,32 @@ class Objects:
         self._views: dict[tuple[int, bytes, GroupVersionKind], Stored] = {}
         self._surveyed: dict[bytes, Survey] = {}
 
+    @cached_property
+    def webhooks(self) -> "Webhooks":
+        """Calls webhooks; to be closed by whoever serves what needs them."""
+        from .webhooks import Webhooks  # which few definitions have
+
+        return Webhooks(self.peek)
+
+    async def resolved(self, read: Callable[[], Read]) -> Read:
+        """What ``read`` gives, which is asked again once webhooks have converted what it needs.
+
+        Raises:
+            ConversionFailed, and what ``read`` raises.
+        """
+        held: list[Stored] = []  # until nobody needs it any more
+        while True:
+            try:
+                return read()
+            except Unconverted as missing:
+                held += await missing.view.convert(self, missing.items)
+
     def find(self, resource: Resource, key: ObjectKey) -> Stored | None:
-        """The object as it is now, or None."""
+        """The object as it is now, or None.
+
+        Raises:
+            Unconverted: see ``resolved``; so do all who give objects of a row.
+        """
         try:
             found = self.store.get(keys.storage_key(resource.group_resource, key))
         except StoreError as error:
@@ -99,6 +129,20 @@ class Objects:
         """
         found = self._newest.get(keys.storage_key(resource.group_resource, key))
         return self.get(resource, key) if found is None else self.seen(found, foreign(resource))
+
+    async def is_written_anew(self, resource: Resource, stored: Stored, obj: Json) -> bool:
+        """Whether an object that is to stay as it is would be stored otherwise than it is.
+
+        So it is after its definition has chosen another version to store, or has got other defaults.
+        """
+        if not resource.definition:
+            return False
+        item = self.store.get(keys.storage_key(resource.group_resource, stored.key))
+        if item is None:
+            return False
+        there = self.of(item)
+        at_rest = await self.resolved(lambda: as_stored_version(resource, obj))
+        return at_rest != there.object
 
     def is_newest(self, resource: Resource, stored: Stored) -> bool:
         """Whether it is the current version of its object; if not, what was remembered of it is forgotten."""
@@ -167,6 +211,14 @@ class Objects:
             if len(self._views) > VIEWS:
                 del self._views[next(iter(self._views))]
         return view
+
+    def seen_all(self, stored: Sequence[Stored], wanted: View | None) -> Sequence[Stored]:
+        """The same of many."""
+        if wanted is None:
+            return stored
+        if isinstance(wanted, GroupVersionKind):
+            return [self.seen(each, wanted) for each in stored]
+        return wanted.show_all(stored)
 
     def shared(self, item: KeyValue) -> Stored:
         """As ``of``, and the same ``Stored`` for everybody who asks soon: for events, which go to many."""
@@ -242,9 +294,9 @@ class Objects:
         return old.at_revision(revision)
 
     async def _put(self, resource: Resource, key: bytes, expected: int, obj: Json, also: Also) -> Stored:
-        wanted = foreign(resource)
+        wanted, sent = foreign(resource), obj
         if wanted is not None:
-            obj = as_stored_version(resource, obj)
+            obj = await self.resolved(lambda: as_stored_version(resource, sent))
         encoded = encode(obj, _noted(resource, obj))
         refuse_too_large(len(key) + len(encoded.value))
         ttl = resource.strategy.ttl_seconds(obj) or 0
@@ -268,7 +320,7 @@ class Objects:
             self._newest[key] = stored
             if len(self._newest) > RECENT:
                 del self._newest[next(iter(self._newest))]
-        return self.seen(stored, wanted)
+        return stored if wanted is None else await self.resolved(lambda: self.seen(stored, wanted))
 
     def _forget(self, key: bytes) -> None:
         """Drop what was kept for those who peek, because it is not so any more."""

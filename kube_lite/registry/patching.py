@@ -7,6 +7,7 @@ make sure, one looks when nothing is written.
 """
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from kube_lite.api.errors import ApiError, Conflict
 from kube_lite.api.identity import Json, ObjectKey
@@ -53,7 +54,8 @@ async def change_object(
         NotFound, Conflict, and what ``change`` raises.
     """
     for attempt in range(ATTEMPTS):
-        old = objects.get(resource, key) if attempt else objects.newest(resource, key)
+        find = objects.get if attempt else objects.newest
+        old = await objects.resolved(partial(find, resource, key))
         try:
             new = await change(old)
         except ApiError:
@@ -61,7 +63,7 @@ async def change_object(
                 raise
             continue
         new["metadata"]["resourceVersion"] = old.resource_version
-        if dry_run or new == old.object:
+        if dry_run or (new == old.object and not await objects.is_written_anew(resource, old, new)):
             if objects.is_newest(resource, old):
                 return made_up(new, old.revision) if dry_run and new != old.object else old
             continue

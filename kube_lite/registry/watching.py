@@ -12,15 +12,17 @@ when older history has been forgotten.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from kube_lite_storage import Watch
 from kube_lite_storage.errors import Compacted, StoreError
 from kube_lite_storage.types import Event
 
-from kube_lite.api.identity import Json
+from kube_lite.api.errors import ConversionFailed, InternalError
+from kube_lite.api.identity import GroupVersionKind, Json
 from kube_lite.api.resource import Resource
 
 from .converting import View, foreign
@@ -55,10 +57,15 @@ class Happening:
     def __init__(self, event: Event, objects: Objects, wanted: View | None) -> None:
         self.revision = event.revision
         current = objects.shared(event.current) if event.current is not None else None
-        previous = objects.of(event.previous) if event.previous is not None else None
         self.current = current and objects.seen(current, wanted)
-        self.previous = previous and objects.seen(previous, wanted)
+        self._event, self._objects, self._wanted = event, objects, wanted
         self._changes: dict[str, Change] = {}
+
+    @cached_property
+    def previous(self) -> Stored | None:
+        """What was there before; looked at only where it matters, for it may have to be converted."""
+        item = self._event.previous
+        return None if item is None else self._objects.seen(self._objects.of(item), self._wanted)
 
     @property
     def size(self) -> int:
@@ -69,7 +76,9 @@ class Happening:
     def change(self, matches: Matcher | None) -> Change | None:
         """What a watcher is told whose selectors are ``matches``; None if it is none of its business."""
         now = self.current is not None and (matches is None or matches(self.current))
-        before = self.previous is not None and (matches is None or matches(self.previous))
+        before = self._event.previous is not None
+        if matches is not None:
+            before = self.previous is not None and matches(self.previous)
         if now:
             return self._change(MODIFIED if before else ADDED)
         return self._change(DELETED) if before else None
@@ -122,7 +131,7 @@ class Watching:
         if self._begins_with_all(options):
             if options.initial_events:
                 check_not_future(self._objects, options.revision)
-            first = list_objects(self._objects, scope)
+            first = await self._objects.resolved(lambda: list_objects(self._objects, scope))
             after = first.revision
         elif after == 0:
             after = store.revision
@@ -175,14 +184,30 @@ class Watching:
                     continue
                 except StopAsyncIteration:
                     return
-                for change in self._told(batch, scope.matches, after, wanted):
+                for change in await self._told(batch, scope.matches, after, wanted):
                     yield change
         except Compacted as error:
             raise too_old_version(after, error.compacted) from error
         except StoreError as error:
             raise as_api_error(error, scope.resource.group_resource) from error
 
-    def _told(
+    async def _told(
+        self, batch: Sequence[Event], matches: Matcher | None, after: int, wanted: View | None
+    ) -> Iterable[Change]:
+        if wanted is None or isinstance(wanted, GroupVersionKind):
+            return self._plan_told(batch, matches, after, wanted)
+        objects = self._objects
+        items = [objects.shared(event.current) for event in batch if event.current and event.revision > after]
+        try:
+            # All at once; what comes of it is held until everything is told.
+            held = await objects.resolved(lambda: objects.seen_all(items, wanted))
+            told = await objects.resolved(lambda: list(self._plan_told(batch, matches, after, wanted)))
+            del held
+        except ConversionFailed as error:
+            raise InternalError(error.message) from error  # which a watch tells of everything that breaks it
+        return told
+
+    def _plan_told(
         self, batch: Sequence[Event], matches: Matcher | None, after: int, wanted: View | None
     ) -> Iterator[Change]:
         for event in batch:

@@ -14,7 +14,9 @@ from kube_lite.api.patch.configuration import Configuration, check, parse
 from kube_lite.api.patch.ownership import Writer, after_update, manager_of
 from kube_lite.api.patch.scale import PATH, SCALE_VERSION, owners_after_scale, owners_of_scale, path_of
 from kube_lite.api.patch.typed import Type
+from kube_lite.api.resource import Resource
 from kube_lite.api.schema.load import OBJECT_META, Schema
+from kube_lite.registry.stored import Stored
 
 from . import metadata as meta
 from . import owning
@@ -46,16 +48,16 @@ class Applying:
         resource, key = request.resource, ObjectKey(request.namespace, request.name)
 
         async def merged(old: Json) -> Json:
-            return self._merged(request, options, configuration, old)
+            return await self._merged(request, options, configuration, old)
 
         for attempt in range(ATTEMPTS):
-            if self._parts.objects.find(resource, key) is None:
+            if await self._find(resource, key) is None:
                 if request.subresource:
                     raise not_found(resource.group_resource, key.name)
                 try:
                     return await self._create(request, options, configuration)
                 except AlreadyExists:
-                    if attempt == ATTEMPTS - 1 or self._parts.objects.find(resource, key) is None:
+                    if attempt == ATTEMPTS - 1 or await self._find(resource, key) is None:
                         raise
                     continue
             answer = await self._writing.change(request, key, merged, options, prepare=prepare)
@@ -65,27 +67,33 @@ class Applying:
 
     async def _create(self, request: Request, options: WriteOptions, configuration: Configuration) -> Answer:
         check_permission(self._parts.authorizer, replace(request, verb="create"))
-        obj = self._merged(request, options, configuration, None)
+        obj = await self._merged(request, options, configuration, None)
         return await self._writing.create_object(
             request, Body(obj, warnings_of(configuration, options)), options
         )
 
-    def _merged(
+    async def _find(self, resource: Resource, key: ObjectKey) -> Stored | None:
+        objects = self._parts.objects
+        return await objects.resolved(lambda: objects.find(resource, key))
+
+    async def _merged(
         self, request: Request, options: WriteOptions, configuration: Configuration, old: Json | None
     ) -> Json:
         parts, resource = self._parts, request.resource
         schema, type = parts.schema(resource), owning.type_of(parts, resource)
         check(configuration.value, resource.gvk, type)
-        applied = apply(
-            type,
-            old,
-            configuration.value,
-            owning.writer_of(request, options),
-            owning.now(parts),
-            empty=owning.empty(schema, resource.gvk),
-            force=options.force,
-            ignored=owning.ignored(parts, request),
-            at_version=owning.at_version(parts, resource),
+        applied = await parts.objects.resolved(
+            lambda: apply(
+                type,
+                old,
+                configuration.value,
+                owning.writer_of(request, options),
+                owning.now(parts),
+                empty=owning.empty(schema, resource.gvk),
+                force=options.force,
+                ignored=owning.ignored(parts, request),
+                at_version=owning.at_version(parts, resource),
+            )
         )
         refuse_repetition(configuration, options)
         obj = read_merged(applied.obj, resource.gvk, schema, options, old)

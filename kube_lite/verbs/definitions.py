@@ -79,6 +79,7 @@ class CustomResources:
                     revision = self._load()
         finally:
             self._parts.registry.search_with(None)
+            await self._parts.objects.webhooks.close()
 
     def _load(self) -> int:
         """Serve what is there, which costs a look at each header; forget what is not there any more."""
@@ -169,8 +170,9 @@ class CustomResources:
 
     def _replace(self, name: str, rows: "list[tuple[Version, Resource]]") -> None:
         registry, definitions = self._parts.registry, self._parts.definitions
-        before = {row.gvr: (version, row) for version, row in self._rows.pop(name, ())}
-        changed = len(before) != len(rows)
+        known_rows = self._rows.pop(name, [])
+        before = {row.gvr: (version, row) for version, row in known_rows}
+        changed = len(before) != len(rows) or _is_converted_otherwise(known_rows, rows)
         for version, row in rows:
             known, _ = before.pop(row.gvr, (None, None))
             if known is None or (known.tag, known.is_served) != (version.tag, version.is_served):
@@ -257,3 +259,15 @@ class CustomResources:
             self._emptying.discard(outline.name)
         if not is_done:
             self._queue.add_rate_limited(outline.name)
+
+
+def _is_converted_otherwise(
+    before: "list[tuple[Version, Resource]]", rows: "list[tuple[Version, Resource]]"
+) -> bool:
+    """Whether a webhook that converts, or converted, objects may be another one now."""
+    from kube_lite.kinds.custom import outline_of_row
+    from kube_lite.kinds.outlines import WEBHOOK
+
+    outlines = [outline_of_row(found[0][1]) for found in (before, rows) if found]
+    generations = {outline.generation for outline in outlines}
+    return len(generations) > 1 and WEBHOOK in (outline.conversion for outline in outlines)

@@ -70,8 +70,9 @@ class DeletingVerbs:
         options = read_delete_options(request)
         chosen = parse_list_options(request.query)
         scope = scope_of(request.resource, request.namespace, chosen.label_selector, chosen.field_selector)
-        found = list_objects(
-            self._parts.objects, scope, limit=chosen.limit, continue_token=chosen.continue_token
+        objects = self._parts.objects
+        found = await objects.resolved(
+            lambda: list_objects(objects, scope, limit=chosen.limit, continue_token=chosen.continue_token)
         )
         for stored in found.items:
             one = replace(

@@ -5,7 +5,7 @@ looks like, and which fields this door to it cannot change.
 """
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from kube_lite.api.codecs import media_type
 from kube_lite.api.identity import GroupVersionKind, Json, parse_api_version
@@ -18,6 +18,7 @@ from kube_lite.api.schema.prune import read_object
 from kube_lite.api.strategy import ALL
 from kube_lite.api.times import format_time
 from kube_lite.kinds.conversions import convert
+from kube_lite.registry.converting import spoken_as
 
 from .options import WriteOptions
 from .parts import Parts
@@ -130,6 +131,10 @@ def at_version(parts: Parts, resource: Resource) -> AtVersion:
         group, version = parse_api_version(api_version)
         gvk = GroupVersionKind(group, version, resource.kind)
         row = parts.registry.by_gvk(gvk)
-        return None if row is None else (type_of(parts, row), lambda obj: convert(obj, gvk))
+        if row is None:
+            return None
+        if row.definition:
+            return type_of(parts, row), partial(spoken_as, row)
+        return type_of(parts, row), partial(convert, wanted=gvk)
 
     return speak

@@ -108,9 +108,9 @@ class Pipeline:
         try:
             if not request.subresource:
                 if request.verb == "get":
-                    return self._reading.get(request)
+                    return await self._parts.objects.resolved(lambda: self._reading.get(request))
                 if request.verb == "list":
-                    return self._reading.list(request)
+                    return await self._parts.objects.resolved(lambda: self._reading.list(request))
                 answer = self._subresources.review(request)
                 if answer is not None:
                     return await answer

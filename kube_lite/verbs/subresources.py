@@ -89,8 +89,9 @@ class Subresources:
             return self._bind(request)
         return self._reviews.answer(request)
 
-    def _get(self, request: Request) -> Stored:
-        return self._parts.objects.get(request.resource, ObjectKey(request.namespace, request.name))
+    async def _get(self, request: Request) -> Stored:
+        objects, key = self._parts.objects, ObjectKey(request.namespace, request.name)
+        return await objects.resolved(lambda: objects.get(request.resource, key))
 
     async def _status(self, request: Request) -> Answer:
         return await self._as_update(request, self._writing.prepare_status)
@@ -98,7 +99,7 @@ class Subresources:
     async def _as_update(self, request: Request, prepare: Prepare | None = None) -> Answer:
         """Subresources that are another door to the same object."""
         if request.verb == "get":
-            return Answer(200, stored=self._get(request))
+            return Answer(200, stored=await self._get(request))
         if request.verb == "patch":
             return await self._patching.patch(request, prepare)
         return await self._writing.update(request, prepare)
@@ -135,13 +136,13 @@ class Subresources:
     async def _scale(self, request: Request) -> Answer:
         paths = request.resource.strategy.scale
         if request.verb == "get":
-            scale = scale_of(self._get(request).object, paths)
+            scale = scale_of((await self._get(request)).object, paths)
             if paths:
                 from kube_lite.registry.custom_scale import shown  # which nothing that is built in needs
 
                 scale = shown(scale, paths)
             return Answer(200, object=scale, row=scale_resource())
-        key, parts, resource = ObjectKey(request.namespace, request.name), self._parts, request.resource
+        key, resource = ObjectKey(request.namespace, request.name), request.resource
         options, scaling, asked = self._scale_asked(request)
 
         async def next_version(old: Json) -> Json:
@@ -153,9 +154,7 @@ class Subresources:
             scaling.put(workload, old, scale)
             return workload
 
-        parts.objects.get(
-            resource, key
-        )  # what is not there is told before anything that is wrong with the body
+        await self._get(request)  # what is not there is told before anything that is wrong with the body
         answer = await self._writing.change(request, key, next_version, options)
         return Answer(
             200, object=scale_of(answer.as_object(), paths), warnings=answer.warnings, row=scale_resource()
@@ -222,7 +221,7 @@ class Subresources:
         parts, key = self._parts, ObjectKey(request.namespace, request.name)
         wanted = read_delete_options(replace(request, body=eviction.get("deleteOptions") or {}))
         is_trial = options.dry_run or wanted.dry_run
-        pod = self._get(request).object
+        pod = (await self._get(request)).object
         await self._admit(request, request.resource, key, eviction, options)
         budget = plan_eviction(pod, list(parts.objects.all(BUDGETS, request.namespace)), parts.clock.now())
         if budget is not None and not is_trial:

@@ -99,7 +99,7 @@ class Writing:
         strategy = resource.strategy
         meta.place(resource, obj, request.namespace)
         strategy.default(obj)
-        owners = owning.record(parts, request, obj, None, options)
+        owners = await parts.objects.resolved(lambda: owning.record(parts, request, obj, None, options))
         key = ObjectKey(obj["metadata"].get("namespace", ""), obj["metadata"].get("name", ""))
         attempt = parts.attempt(CREATE, resource, key, obj, None, request.user, dry_run=options.dry_run)
         if strategy.closed:
@@ -119,7 +119,7 @@ class Writing:
             strategy.default(obj)
         warnings = (*body.warnings, *strategy.warnings(obj), *attempt.warnings)
         if options.dry_run:
-            return Answer(201, object=self._pretend(resource, obj), warnings=warnings)
+            return Answer(201, object=await self._pretend(resource, obj), warnings=warnings)
         stored = await self._insert(resource, obj, spec, is_named=bool(key.name))
         return Answer(201, stored=stored, warnings=warnings)
 
@@ -175,7 +175,8 @@ class Writing:
         """
         parts, resource, strategy = self._parts, request.resource, request.resource.strategy
         strategy.default(obj)
-        owners = owning.record(parts, request, obj, old, options)
+        sent = obj
+        owners = await parts.objects.resolved(lambda: owning.record(parts, request, sent, old, options))
         attempt = parts.attempt(
             UPDATE, resource, key, obj, old, request.user,
             subresource=request.subresource, dry_run=options.dry_run,
@@ -213,7 +214,8 @@ class Writing:
         strategy = request.resource.strategy
         rules = check or strategy.validate_status_update
         strategy.default(obj)
-        owners = owning.record(self._parts, request, obj, old, options)
+        parts = self._parts
+        owners = await parts.objects.resolved(lambda: owning.record(parts, request, obj, old, options))
         meta.keep(obj, old)
         owning.put(obj, owners)
         next_version = {**old, "metadata": obj["metadata"]}
@@ -276,12 +278,13 @@ class Writing:
     async def _insert(self, resource: Resource, obj: Json, spec: Json | None, *, is_named: bool) -> Stored:
         """Create; again with another generated name, or other chosen addresses, while those are taken."""
         parts, metadata = self._parts, obj["metadata"]
+        objects = parts.objects
         for attempt in range(TAKEN_ATTEMPTS):
             try:
-                return await parts.objects.create(resource, obj, self._accompany(resource)(obj, None))
+                return await objects.create(resource, obj, self._accompany(resource)(obj, None))
             except AlreadyExists as error:
                 if is_named or attempt >= NAME_ATTEMPTS:
-                    there = parts.objects.find(resource, key_of(obj))
+                    there = await objects.resolved(lambda: objects.find(resource, key_of(obj)))
                     if there is not None and there.object["metadata"].get("deletionTimestamp"):
                         why = f"object is being deleted: {error.message}"
                         raise AlreadyExists(why, details=error.details) from error
@@ -296,8 +299,9 @@ class Writing:
                 spec = self._complete(resource, obj, None)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def _pretend(self, resource: Resource, obj: Json) -> Json:
-        if self._parts.objects.find(resource, key_of(obj)) is not None:
+    async def _pretend(self, resource: Resource, obj: Json) -> Json:
+        objects = self._parts.objects
+        if await objects.resolved(lambda: objects.find(resource, key_of(obj))) is not None:
             raise already_exists(resource.group_resource, obj["metadata"]["name"])
         return obj
 
