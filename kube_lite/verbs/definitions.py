@@ -65,6 +65,7 @@ class CustomResources:
             await asyncio.get_running_loop().create_future()
             return
         self._row = row
+        self._built_in = {row.group_resource for row in self._parts.registry if not row.definition}
         revision = self._load()
         self._parts.registry.search_with(self._search)
         ready()
@@ -161,12 +162,7 @@ class CustomResources:
         from kube_lite.kinds.custom import rows_of  # a server without definitions starts without
 
         rows = rows_of(outline, self._parts.definitions.schema) if outline.is_established else ()
-        self._replace(outline.name, [pair for pair in rows if self._is_free(pair[1])])
-
-    def _is_free(self, row: Resource) -> bool:
-        """What is built in stays what it is."""
-        rows = self._parts.registry.of_group_resource(row.group_resource)
-        return all(there.definition for there in rows)
+        self._replace(outline.name, [pair for pair in rows if pair[1].group_resource not in self._built_in])
 
     def _replace(self, name: str, rows: "list[tuple[Version, Resource]]") -> None:
         registry, definitions = self._parts.registry, self._parts.definitions
