@@ -26,6 +26,11 @@ We store what we serve; what counts here is that clients that compare hashes fin
 """
 
 
+ADDED = (1000, 100)
+"""The priorities of groups and versions that CustomResourceDefinitions bring."""
+ALWAYS_FIRST = (100_000, 100)
+
+
 def api_versions(server_address: str, versions: Iterable[str] = ("v1",)) -> Json:
     """The document at ``/api``; the address is the one clients should use."""
     return {
@@ -68,16 +73,7 @@ def aggregated(registry: Registry, core: bool, form: str = "v2") -> Json:
     items = [
         {
             "metadata": {"name": name} if name else {},
-            "versions": [
-                {
-                    "version": version,
-                    "resources": [
-                        _aggregated_entry(row) for row in _rows(registry, GroupVersion(name, version))
-                    ],
-                    "freshness": "Current",
-                }
-                for version in versions
-            ],
+            "versions": [_aggregated_version(registry, GroupVersion(name, version)) for version in versions],
         }
         for name, versions in groups_of(registry).items()
         if (not name) == core
@@ -90,8 +86,50 @@ def aggregated(registry: Registry, core: bool, form: str = "v2") -> Json:
     }
 
 
+def _aggregated_version(registry: Registry, group_version: GroupVersion) -> Json:
+    elsewhere = registry.elsewhere.get(group_version)
+    if elsewhere is None:
+        resources, is_fresh = [_aggregated_entry(row) for row in _rows(registry, group_version)], True
+    else:
+        resources, is_fresh = list(elsewhere.resources), elsewhere.is_fresh
+    told: Json = {"version": group_version.version}
+    if resources or elsewhere is None:
+        told["resources"] = resources
+    return {**told, "freshness": "Current" if is_fresh else "Stale"}
+
+
 def groups_of(registry: Registry) -> dict[str, list[str]]:
     """Group → versions, the preferred one first; the core group is the empty name."""
+    groups = _own_groups(registry)
+    return _merged(registry, groups) if registry.elsewhere else groups
+
+
+def _merged(registry: Registry, groups: dict[str, list[str]]) -> dict[str, list[str]]:
+    """The groups with those that others serve, by their priorities.
+
+    Source: ``SortedByGroupAndVersion`` in kube-aggregator's ``apiregistration/v1/helper``.
+    """
+    versions = {name: list(own) for name, own in groups.items()}
+    for group_name, version in sorted(registry.elsewhere):
+        if version not in versions.setdefault(group_name, []):
+            versions[group_name].append(version)
+
+    def priority(name: str, version: str) -> tuple[int, int]:
+        unlisted = ADDED if any(row.definition for row in registry if row.group == name) else ALWAYS_FIRST
+        return registry.priorities.get(GroupVersion(name, version), unlisted)
+
+    def rank_of_group(name: str) -> int:
+        return -max(priority(name, version)[0] for version in versions[name])
+
+    def rank_of_version(name: str, version: str) -> tuple[int, tuple[int, int, int, str]]:
+        return -priority(name, version)[1], version_rank(version)
+
+    for name in {group_name for group_name, _ in registry.elsewhere}:
+        versions[name].sort(key=lambda version: rank_of_version(name, version))
+    return {name: versions[name] for name in sorted(versions, key=rank_of_group)}
+
+
+def _own_groups(registry: Registry) -> dict[str, list[str]]:
     built_in: dict[str, list[str]] = {}
     added: dict[str, list[str]] = {}
     for row in registry:

@@ -5,10 +5,12 @@ behave (strategy). The ``Registry`` finds rows by the three ways requests name t
 while the server runs, so whoever caches something derived from the table compares ``generation``.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
-from .identity import GroupResource, GroupVersion, GroupVersionKind, GroupVersionResource
+from .identity import GroupResource, GroupVersion, GroupVersionKind, GroupVersionResource, Json
 from .strategy import Strategy
 
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
@@ -91,13 +93,31 @@ class Resource:
         return next((sub for sub in self.subresources if sub.name == name), None)
 
 
+class Elsewhere(NamedTuple):
+    """What another server tells of a group and version that it serves.
+
+    ``resources`` are as aggregated discovery lists them; they may be of an earlier time unless ``is_fresh``.
+    """
+
+    resources: tuple[Json, ...] = ()
+    is_fresh: bool = False
+
+
 class Registry:
-    """The table of rows; order of insertion is the order of discovery."""
+    """The table of rows; order of insertion is the order of discovery.
+
+    Attributes:
+        generation: changes with the table.
+        elsewhere: the groups and versions that other servers serve, in place of rows where there are any.
+        priorities: of groups and versions: the group's least one among groups, and its own in the group.
+    """
 
     def __init__(self, resources: Iterable[Resource] = ()) -> None:
         self._by_gvr: dict[GroupVersionResource, Resource] = {}
         self._by_gvk: dict[GroupVersionKind, Resource] = {}
         self.generation = 0
+        self.elsewhere: Mapping[GroupVersion, Elsewhere] = MappingProxyType({})
+        self.priorities: Mapping[GroupVersion, tuple[int, int]] = MappingProxyType({})
         self._listeners: list[Callable[[], None]] = []
         self._search: Callable[[GroupVersionResource], Resource | None] | None = None
         for resource in resources:
@@ -115,6 +135,13 @@ class Registry:
         resource = self._by_gvr.pop(gvr, None)
         if resource is not None and self._by_gvk.get(resource.gvk) is resource:
             del self._by_gvk[resource.gvk]
+        self._changed()
+
+    def hand_over(
+        self, elsewhere: Mapping[GroupVersion, Elsewhere], priorities: Mapping[GroupVersion, tuple[int, int]]
+    ) -> None:
+        """Let others serve exactly these from now on; rows of what is missing among them serve again."""
+        self.elsewhere, self.priorities = elsewhere, priorities
         self._changed()
 
     def search_with(self, search: Callable[[GroupVersionResource], Resource | None] | None) -> None:

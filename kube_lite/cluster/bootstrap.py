@@ -14,6 +14,8 @@ from kube_lite.verbs.pipeline import Pipeline
 from .api_services import API_SERVICES, MANAGED, ON_START, no_longer_served, plan_api_services
 from .policy import KINDS, plan_policy, plan_reconciled
 
+FRONT_PROXY = "front-proxy-client"
+"""What this server calls itself to servers that extend the API."""
 CONFIG_MAPS = GroupVersionResource("", "v1", "configmaps")
 NAMESPACES = GroupVersionResource("", "v1", "namespaces")
 SERVICES = GroupVersionResource("", "v1", "services")
@@ -38,7 +40,13 @@ SYSTEM_PRIORITIES = {
 
 
 def plan_objects(
-    registry: Registry, *, service_cidr: str, api_address: str, api_port: int, ca_pem: str
+    registry: Registry,
+    *,
+    service_cidr: str,
+    api_address: str,
+    api_port: int,
+    ca_pem: str,
+    front_proxy_pem: str = "",
 ) -> Iterator[tuple[GroupVersionResource, Json]]:
     """The objects besides the namespaces, of the kinds that this release serves.
 
@@ -48,6 +56,7 @@ def plan_objects(
         api_address: where Pods reach the API server.
         api_port: the port there.
         ca_pem: who vouches for clients, for servers that extend the API.
+        front_proxy_pem: who vouches there for this server; empty where requests are not passed on.
     """
     objects: list[tuple[GroupVersionResource, Json]] = [
         (PRIORITY_CLASSES, _priority_class(name, value, text))
@@ -58,7 +67,7 @@ def plan_objects(
             SERVICE_CIDRS,
             _object("networking.k8s.io/v1", "ServiceCIDR", "kubernetes", spec={"cidrs": [service_cidr]}),
         ),
-        (CONFIG_MAPS, _authentication(ca_pem)),
+        (CONFIG_MAPS, _authentication(ca_pem, front_proxy_pem)),
         (SERVICES, _api_service(str(ipaddress.ip_network(service_cidr)[1]), api_port)),
         (ENDPOINTS, _api_endpoints(api_address, api_port)),
         (ENDPOINT_SLICES, _api_endpoint_slice(api_address, api_port)),
@@ -76,11 +85,17 @@ async def bootstrap(
     api_address: str,
     api_port: int,
     ca_pem: str,
+    front_proxy_pem: str = "",
 ) -> None:
     """Make what is missing, and let ``default/kubernetes`` lead to the API server of this run."""
     objects = list(
         plan_objects(
-            registry, service_cidr=service_cidr, api_address=api_address, api_port=api_port, ca_pem=ca_pem
+            registry,
+            service_cidr=service_cidr,
+            api_address=api_address,
+            api_port=api_port,
+            ca_pem=ca_pem,
+            front_proxy_pem=front_proxy_pem,
         )
     )
     namespaces = ("default", "kube-node-lease", "kube-public", "kube-system")
@@ -149,17 +164,23 @@ def _priority_class(name: str, value: int, description: str) -> Json:
     return _object("scheduling.k8s.io/v1", "PriorityClass", name, value=value, description=description)
 
 
-def _authentication(ca_pem: str) -> Json:
+def _authentication(ca_pem: str, front_proxy_pem: str) -> Json:
     """How servers that extend the API know their clients.
 
     Source: ``pkg/controlplane/controller/clusterauthenticationtrust``.
     """
+    data = {"client-ca-file": ca_pem}
+    if front_proxy_pem:
+        data |= {
+            "requestheader-allowed-names": f'["{FRONT_PROXY}"]',
+            "requestheader-client-ca-file": front_proxy_pem,
+            "requestheader-extra-headers-prefix": '["X-Remote-Extra-"]',
+            "requestheader-group-headers": '["X-Remote-Group"]',
+            "requestheader-uid-headers": '["X-Remote-Uid"]',
+            "requestheader-username-headers": '["X-Remote-User"]',
+        }
     return _object(
-        "v1",
-        "ConfigMap",
-        "extension-apiserver-authentication",
-        namespace="kube-system",
-        data={"client-ca-file": ca_pem},
+        "v1", "ConfigMap", "extension-apiserver-authentication", namespace="kube-system", data=data
     )
 
 

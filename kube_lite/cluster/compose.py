@@ -43,6 +43,7 @@ from .addresses import Addresses, claimed, loopback_addresses
 from .bootstrap import bootstrap, found_release
 from .config import Config, ConfigError, configure
 from .encryption import Encryption
+from .extending import aggregation, front_proxy
 
 if TYPE_CHECKING:
     from kube_lite_runtime.driver import Driver
@@ -202,6 +203,8 @@ class Cluster:
             service_cidr=self.addresses.service_cidr,
             tokens=issuer,
         )
+        proxying = front_proxy(self.directory / "pki", clock)
+        self.aggregation = aggregation(self.pipeline, proxying, clock)
         node_client = self.authority.client(
             "apiserver-kubelet-client", "kube-apiserver-kubelet-client", [MASTERS]
         )
@@ -219,11 +222,13 @@ class Cluster:
             version=version,
             clock=clock,
             operations=self.encryption.operations,
+            aggregation=self.aggregation,
             node_credentials=lambda: pki.client_context(self.authority.files.certificate, node_client),
         )
         client = self.client_for("system:apiserver", "kube-apiserver")
         await found_release(self.pipeline, client, version, clock.now())
         await stack.enter_async_context(running(self.pipeline.custom_resources))
+        await stack.enter_async_context(running(self.aggregation))
         await stack.enter_async_context(running(self.server))
         await bootstrap(
             client,
@@ -232,6 +237,7 @@ class Cluster:
             api_address=self._pod_facing or _reachable_address(self.config.host),
             api_port=self.server.port,
             ca_pem=self.authority.certificate_pem.decode(),
+            front_proxy_pem=proxying.certificate_pem.decode(),
         )
         self._write_kubeconfig()
         self._ready("api", self.url)

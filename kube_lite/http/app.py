@@ -10,6 +10,7 @@ of all requests, have a shorter way that gives the same answers (``quick.py``).
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import nullcontext
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ from .body import read_body
 from .call import Call
 from .counting import OTHER, READ, Counting, route_of, tell_build, watch_storage
 from .documents import Documents
-from .entrance import Entrance, Limits, answer_failure, attributes_of
+from .entrance import Entrance, Limits, answer_failure, attributes_of, is_long_running
 from .health import Health
 from .listener import Listener, listening
 from .negotiate import PLAIN, negotiate, refuse_misfits, refuse_unknown_body
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
     from kube_lite.api.schema.load import Definitions
     from kube_lite.verbs.pipeline import Pipeline
 
+    from .aggregation import Aggregation
+    from .aggregation_plan import Extension
     from .proxy import NodeStreams
 
 METRICS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -71,6 +74,7 @@ class ApiServer:
         operations: what else is served, by method and path, to those who may: answers are JSON.
         tokens: whose keys are published, for those who verify tokens elsewhere.
         node_credentials: gives TLS for connections to nodes, with a certificate that nodes trust.
+        aggregation: passes on what other servers serve; without it nobody else does.
     """
 
     name = "apiserver"
@@ -92,6 +96,7 @@ class ApiServer:
         also_on: Sequence[str] = (),
         tokens: TokenIssuer | None = None,
         operations: Operations = NO_OPERATIONS,
+        aggregation: "Aggregation | None" = None,
     ) -> None:
         self.port = port
         self.git_version = git_version(version)
@@ -104,6 +109,7 @@ class ApiServer:
         self._hosts = (host, *also_on)
         self._clock = clock
         self._operations = operations
+        self._aggregation = aggregation
         self._node_credentials = node_credentials
         self._user = User("system:apiserver", groups=(MASTERS, AUTHENTICATED))
         self._tokens = tokens
@@ -158,6 +164,10 @@ class ApiServer:
         return response
 
     async def _answer(self, call: Call) -> StreamResponse:
+        if self._aggregation is not None:
+            extension = self._aggregation.find(call.address.path)
+            if extension is not None:
+                return await self._answer_from_elsewhere(call, self._aggregation, extension)
         asked = call.asked
         if asked is None:
             return await self._answer_about_ourselves(call)
@@ -173,6 +183,16 @@ class ApiServer:
         if target.subresource in STREAMS:
             return await self._answer_with_stream(call, target)
         return await self._answer_with_object(call, target)
+
+    async def _answer_from_elsewhere(
+        self, call: Call, aggregation: "Aggregation", extension: "Extension"
+    ) -> StreamResponse:
+        self._authorize(attributes_of(call))
+        if call.asked is None:
+            return await aggregation.serve(call, extension)
+        call.route = route_of(call.asked, call.address.query, call.request.headers.get("Content-Type", ""))
+        with self._counting.streaming(call) if is_long_running(call) else nullcontext():
+            return await aggregation.serve(call, extension)
 
     async def _answer_with_object(self, call: Call, target: Target) -> StreamResponse:
         headers, query, row = call.request.headers, call.address.query, target.resource
@@ -247,7 +267,10 @@ class ApiServer:
             return await self._responder.send(call, 200, orjson.dumps(await operation()), "application/json")
         if path.startswith(OPENID_PATHS) and self._tokens is not None:
             await self._tokens.prepare()
-        document = self._documents.find(call)
+        document = None
+        if self._registry.elsewhere and path.startswith("/openapi/") and self._aggregation is not None:
+            document = await self._aggregation.openapi.find(call, self._documents)
+        document = document or self._documents.find(call)
         return await self._responder.send(
             call, document.code, document.body, document.content_type, extra=document.headers
         )

@@ -8,7 +8,7 @@ ask again.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
@@ -70,6 +70,23 @@ class Documents:
         self._made: dict[tuple[str, ...], bytes] = {}
         self._generation = registry.generation
 
+    @property
+    def generation(self) -> int:
+        """Changes with what the documents are made from."""
+        return self._registry.generation
+
+    @property
+    def elsewhere(self) -> Collection[GroupVersion]:
+        """The groups and versions that other servers serve."""
+        return self._registry.elsewhere
+
+    def everything(self) -> Json:
+        """The document of OpenAPI v2, of which nothing is shared."""
+        from kube_lite.api import openapi
+
+        known = (self._registry, self._definitions)
+        return openapi.v2(*known, git_version(self._version))
+
     def find(self, call: Call) -> Document:
         """The document that a path names.
 
@@ -97,7 +114,8 @@ class Documents:
         return maker(call, parts)
 
     def _root(self, call: Call, parts: Parts) -> Document:
-        groups = {path for gv in self._registry.group_versions() for path in paths_of(gv)}
+        known = (*self._registry.group_versions(), *self._registry.elsewhere)
+        groups = {path for group_version in known for path in paths_of(group_version)}
         return self._written(call, parts, lambda: {"paths": sorted(groups.union(OTHER_PATHS))}, is_kind=False)
 
     def _issuer(self, call: Call, parts: Parts) -> Document:
@@ -164,7 +182,7 @@ class Documents:
             (*parts, "aggregated", media_type),
             lambda: encode(discovery.aggregated(self._registry, core), Form(media_type)),
         )
-        return _tagged(call, body, f"{media_type};{AGGREGATED}")
+        return tagged(call, body, f"{media_type};{AGGREGATED}")
 
     def _openapi(self, call: Call, parts: Parts) -> Document:
         from kube_lite.api import openapi
@@ -173,8 +191,8 @@ class Documents:
         if parts[1:] == ("v2",):
             if any(name in call.request.headers.get("Accept", "") for name in PROTOBUF_V2):
                 body = self._bytes((*parts, "protobuf"), lambda: openapi.v2_protobuf(*known, release))
-                return _tagged(call, body, PROTOBUF_V2[0])
-            return _tagged(call, self._json(parts, lambda: openapi.v2(*known, release)), JSON)
+                return tagged(call, body, PROTOBUF_V2[0])
+            return tagged(call, self._json(parts, lambda: openapi.v2(*known, release)), JSON)
         if parts[1:] == ("v3",):
             body = self._json(parts, lambda: openapi.v3_index(*known, release))
             return Document(200, body, TEXT, {})  # the real server says that this JSON is text, too
@@ -183,7 +201,7 @@ class Documents:
             raise UnknownPath
         if wanted is None or wanted not in self._registry.group_versions():
             return Document(404, b"", "", {})
-        document = _tagged(call, self._json(parts, lambda: openapi.v3(*known, wanted, release)), JSON)
+        document = tagged(call, self._json(parts, lambda: openapi.v3(*known, wanted, release)), JSON)
         if "hash" in call.address.query:
             return document._replace(headers={**document.headers, "Cache-Control": FOR_EVER})
         return document
@@ -219,7 +237,7 @@ def paths_of(group_version: GroupVersion) -> list[str]:
     return [f"/apis/{group}", f"/apis/{group}/{version}"] if group else ["/api", f"/api/{version}"]
 
 
-def _tagged(call: Call, body: bytes, content_type: str) -> Document:
+def tagged(call: Call, body: bytes, content_type: str) -> Document:
     """The document, or 304 for a client that has it."""
     tag = f'"{hashlib.sha256(body).hexdigest().upper()}"'
     headers = {"Etag": tag, "Vary": "Accept"}

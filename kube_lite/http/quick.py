@@ -133,6 +133,8 @@ class QuickReads:
         address, asked = parse_request("GET", raw)
         if asked is None or asked.verb != "get" or asked.subresource or "timeout" in address.query:
             return None
+        if (asked.group, asked.version) in self._registry.elsewhere:
+            return None
         try:
             target = find_target(asked, "GET", self._registry)
         except (ApiError, UnknownPath):

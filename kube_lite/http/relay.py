@@ -10,7 +10,7 @@ import os
 import random
 import ssl
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import cast
 
 from aiohttp import (
@@ -73,8 +73,8 @@ class Relay:
         self._look = look
         self._source = random.Random()
         # Pods have certificates that nobody here knows; what they serve is theirs to protect.
-        self._to_pods = _session(False)
-        self._to_nodes = _session(credentials())
+        self._to_pods = session_over(False)
+        self._to_nodes = session_over(credentials())
 
     async def close(self) -> None:
         """Close the connections."""
@@ -97,7 +97,7 @@ class Relay:
             return Response(status=301, headers={**call.headers(""), "Location": f"{raw_path}/{query}"})
         url = URL(f"{place.url}{path or '/'}{query}", encoded=True)
         session = self._to_nodes if place.is_node else self._to_pods
-        headers = _passed_on(call, prefix + path)
+        headers = passed_on(call, prefix + path)
         try:
             if is_upgrade == "websocket":
                 with suppress(WSServerHandshakeError):  # refused: the client shall see how
@@ -106,7 +106,7 @@ class Relay:
                 raise BadRequest(f"this server does not pass on upgrades to {is_upgrade}")
             return await self._serve_answer(call, session, url, headers, prefix)
         except (ClientError, TimeoutError) as error:
-            raise ServiceUnavailable(f"error trying to reach service: {_as_go(error, url)}") from error
+            raise ServiceUnavailable(f"error trying to reach service: {as_go(error, url)}") from error
 
     async def _find(self, target: Target) -> Place:
         resource = target.resource.gvr
@@ -140,30 +140,41 @@ class Relay:
     async def _serve_answer(
         self, call: Call, session: ClientSession, url: URL, headers: CIMultiDict[str], prefix: str
     ) -> StreamResponse:
-        request, response = call.request, StreamResponse()
+        request = call.request
         body = request.content if request.can_read_body else None
         hosts = {"backend": url.authority, "client": request.host}
 
         def rewrite(link: str) -> str:
             return places.rewritten(link, prefix, hosts)
 
-        connection = cast(Connection, request.protocol)  # the only kind that the listener makes
-        try:
-            async with asyncio.timeout(None) as deadline:
-                with connection.stream(deadline):
-                    asking = session.request(
-                        request.method, url, headers=headers, data=body, allow_redirects=False
-                    )
-                    async with asking as answer:
-                        await _copy(call, answer, response, rewrite)
-        except (ClientError, TimeoutError) as error:
-            if not response.prepared:
-                if deadline.expired():
-                    raise ConnectionResetError("the client has gone, or the server is stopping") from error
-                raise
-            if request.transport is not None:  # half an answer must not look like a whole one
-                request.transport.abort()
-        return response
+        asking = session.request(request.method, url, headers=headers, data=body, allow_redirects=False)
+        return await relay_answer(call, asking, rewrite)
+
+
+async def relay_answer(
+    call: Call, asking: AbstractAsyncContextManager[ClientResponse], rewrite: Rewrite
+) -> StreamResponse:
+    """Send what is answered elsewhere; the question there ends with the client's connection.
+
+    Raises:
+        ClientError, TimeoutError: nothing was answered.
+        ConnectionResetError: there is nobody to answer any more.
+    """
+    request, response = call.request, StreamResponse()
+    connection = cast(Connection, request.protocol)  # the only kind that the listener makes
+    try:
+        async with asyncio.timeout(None) as deadline:
+            with connection.stream(deadline):
+                async with asking as answer:
+                    await _copy(call, answer, response, rewrite)
+    except (ClientError, TimeoutError) as error:
+        if not response.prepared:
+            if deadline.expired():
+                raise ConnectionResetError("the client has gone, or the server is stopping") from error
+            raise
+        if request.transport is not None:  # half an answer must not look like a whole one
+            request.transport.abort()
+    return response
 
 
 async def _copy(call: Call, answer: ClientResponse, response: StreamResponse, rewrite: Rewrite) -> None:
@@ -248,7 +259,7 @@ async def _pump(here: WebSocketResponse, there: ClientWebSocketResponse) -> None
         pass  # one side has gone in the middle of a message; there is nobody left to tell
 
 
-def _as_go(error: ClientError | TimeoutError, url: URL) -> str:
+def as_go(error: ClientError | TimeoutError, url: URL) -> str:
     """What the real server, which is written in Go, says of a connection that failed."""
     place = f"dial tcp {url.host}:{url.port}"
     if isinstance(error, TimeoutError):
@@ -260,7 +271,8 @@ def _as_go(error: ClientError | TimeoutError, url: URL) -> str:
     return str(error)
 
 
-def _session(tls: ssl.SSLContext | bool) -> ClientSession:
+def session_over(tls: ssl.SSLContext | bool) -> ClientSession:
+    """Connections that pass on what comes as it comes."""
     return ClientSession(
         connector=TCPConnector(ssl=tls, limit=0, force_close=False),
         cookie_jar=DummyCookieJar(),
@@ -270,7 +282,7 @@ def _session(tls: ssl.SSLContext | bool) -> ClientSession:
     )
 
 
-def _passed_on(call: Call, uri: str) -> CIMultiDict[str]:
+def passed_on(call: Call, uri: str) -> CIMultiDict[str]:
     """The request's headers without what concerns the client and us."""
     request = call.request
     named = {name.strip().lower() for name in request.headers.get("Connection", "").split(",")}

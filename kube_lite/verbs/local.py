@@ -10,12 +10,13 @@ from contextlib import aclosing, asynccontextmanager
 from typing import cast
 
 from kube_lite.api.errors import NotFound
-from kube_lite.api.identity import GroupVersionResource, Json
+from kube_lite.api.identity import GroupVersion, GroupVersionResource, Json
 from kube_lite.api.resource import Resource
 from kube_lite.auth.user import User
 from kube_lite.client.protocol import EventType, ObjectList, PatchType, WatchEvent
 from kube_lite.registry.watching import Change
 
+from .elsewhere import Elsewhere, Wish
 from .pipeline import Pipeline
 from .request import Answer, Listing, Request
 
@@ -30,12 +31,16 @@ class LocalClient:
     Args:
         user_agent: what the component calls itself, and owns the fields it writes as; by default the last
             word of the user's name.
+        only_here: asks no other servers, also not for groups that they serve in our place.
     """
 
-    def __init__(self, pipeline: Pipeline, user: User, user_agent: str = "") -> None:
+    def __init__(
+        self, pipeline: Pipeline, user: User, user_agent: str = "", *, only_here: bool = False
+    ) -> None:
         self._pipeline = pipeline
         self._user = user
         self._user_agent = user_agent or user.name.rpartition(":")[2]
+        self._only_here = only_here
 
     async def get(
         self, resource: GroupVersionResource, name: str, *, namespace: str = "", subresource: str = ""
@@ -59,6 +64,9 @@ class LocalClient:
             query["limit"] = str(limit)
         if continue_token:
             query["continue"] = continue_token
+        elsewhere = self._elsewhere(resource)
+        if elsewhere is not None:
+            return _as_list(await elsewhere.ask(Wish("list", resource, self._user, namespace, query=query)))
         request = Request("list", self._row(resource), self._user, namespace, query=query)
         found = cast(Listing, await self._pipeline.handle(request))  # a list is answered with one
         items = [stored.object for stored in found.items]
@@ -136,6 +144,11 @@ class LocalClient:
         """Ask for the end of every object that matches."""
         query = _selecting(label_selector, field_selector)
         body = _deleting(grace_seconds, propagation)
+        elsewhere = self._elsewhere(resource)
+        if elsewhere is not None:
+            wish = Wish("deletecollection", resource, self._user, namespace, query=query, body=body)
+            await elsewhere.ask(wish)
+            return
         row = self._row(resource)
         request = Request("deletecollection", row, self._user, namespace, query=query, body=body)
         await self._pipeline.handle(request)
@@ -157,6 +170,12 @@ class LocalClient:
             query["resourceVersion"] = resource_version
         if bookmarks:
             query["allowWatchBookmarks"] = "true"
+        elsewhere = self._elsewhere(resource)
+        if elsewhere is not None:
+            wish = Wish("watch", resource, self._user, namespace, query=query)
+            async with elsewhere.watch(wish) as told, aclosing(_as_told(told)) as events:
+                yield events
+            return
         request = Request("watch", self._row(resource), self._user, namespace, query=query)
         async with self._pipeline.watch(request) as changes, aclosing(_as_events(changes)) as events:
             yield events
@@ -173,6 +192,12 @@ class LocalClient:
         query: dict[str, str] | None = None,
         content_type: str = "application/json",
     ) -> Json:
+        elsewhere = self._elsewhere(resource)
+        if elsewhere is not None:
+            wish = Wish(
+                verb, resource, self._user, namespace, name, subresource, query or {}, body, content_type
+            )
+            return await elsewhere.ask(wish)
         request = Request(
             verb,
             self._row(resource),
@@ -188,6 +213,16 @@ class LocalClient:
         answer = cast(Answer, await self._pipeline.handle(request))  # only lists are answered otherwise
         return answer.as_object()
 
+    def _elsewhere(self, resource: GroupVersionResource) -> Elsewhere | None:
+        """Whoever passes requests on to the server of that group, if it is not this one.
+
+        The core group is always this one's for our own components, who could not even find the other server.
+        """
+        others = self._pipeline.elsewhere
+        if others is None or self._only_here or not resource.group:
+            return None
+        return others if others.serves(GroupVersion(resource.group, resource.version)) else None
+
     def _row(self, resource: GroupVersionResource) -> Resource:
         row = self._pipeline.registry.by_gvr(resource)
         if row is None:
@@ -198,6 +233,19 @@ class LocalClient:
 async def _as_events(changes: AsyncIterator[Change]) -> AsyncGenerator[WatchEvent, None]:
     async for change in changes:
         yield WatchEvent(EVENT_TYPES[change.type], change.stored.object)
+
+
+async def _as_told(told: AsyncIterator[Json]) -> AsyncGenerator[WatchEvent, None]:
+    async for event in told:
+        kind = EVENT_TYPES.get(event["type"])
+        if kind is not None:
+            yield WatchEvent(kind, event["object"])
+
+
+def _as_list(answer: Json) -> ObjectList:
+    metadata = answer.get("metadata") or {}
+    version, token = metadata.get("resourceVersion", ""), metadata.get("continue", "")
+    return ObjectList(answer.get("items") or [], version, token)
 
 
 def _selecting(label_selector: str, field_selector: str) -> dict[str, str]:

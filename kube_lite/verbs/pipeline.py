@@ -26,6 +26,7 @@ from kube_lite.registry.watching import Change, Watching
 
 from .definitions import CustomResources
 from .deleting import DeletingVerbs
+from .elsewhere import Elsewhere
 from .founding import found
 from .parts import Parts
 from .patching import PatchingVerbs
@@ -68,6 +69,8 @@ class Pipeline:
         objects = Objects(store)
         self.registry = registry
         self.authorizer = authorizer = authorizer or default_authorizer(objects)
+        self.elsewhere: Elsewhere | None = None
+        """Who passes on what other servers serve."""
         self._parts = parts = Parts(
             objects=objects,
             watching=Watching(objects),

@@ -1,0 +1,433 @@
+"""APIServices at work: groups and versions that other servers serve, as parts of this API.
+
+Part of the API server, as upstream. Every APIService that names a Service hands its group and version over to
+what is behind it: requests are passed on, once those who ask may, and discovery tells what that server says
+of itself. What this server has rows for is handed over as well, and comes back with the APIService's end.
+
+One task follows the APIServices; others look whether those servers answer: when something about an
+APIService, its Service or the endpoints changes, and every half minute. What they find is written to the
+condition ``Available``, and it is what is written there that requests go by. Who extends nothing pays for
+one watch.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from aiohttp.web_response import StreamResponse
+
+from kube_lite.api.errors import AlreadyExists, ApiError, Conflict, Expired, NotFound, Timeout
+from kube_lite.api.identity import GroupVersion, GroupVersionResource, Json
+from kube_lite.api.meta import conditions_of, with_condition
+from kube_lite.api.resource import Elsewhere, Registry
+from kube_lite.auth.authorize import Authorizer
+from kube_lite.kit.backoff import Backoff
+from kube_lite.kit.clock import Clock
+from kube_lite.kit.pki import Pair
+from kube_lite.kit.workqueue import WorkQueue
+from kube_lite.verbs.elsewhere import Wish
+from kube_lite.verbs.local import LocalClient
+
+from .aggregation_plan import (
+    AVAILABLE,
+    LOCAL,
+    PASSED,
+    Address,
+    Backend,
+    Extension,
+    Verdict,
+    addresses_of,
+    entries_of,
+    extension_of,
+    group_version_of,
+    judge_service,
+    path_of,
+    priorities_of,
+)
+from .call import Call
+from .respond import text_response
+
+if TYPE_CHECKING:
+    from .aggregation_link import Link
+    from .aggregation_openapi import OpenApi
+
+log = logging.getLogger(__name__)
+
+API_SERVICES = GroupVersionResource("apiregistration.k8s.io", "v1", "apiservices")
+SERVICES = GroupVersionResource("", "v1", "services")
+ENDPOINT_SLICES = GroupVersionResource("discovery.k8s.io", "v1", "endpointslices")
+SERVICE_NAME = "kubernetes.io/service-name"
+CHECK_SECONDS = 30.0
+LONGEST_PAUSE = 30.0  # between looks at a server that does not answer
+ATTEMPTS = 5  # endpoints that are asked at once
+WORKERS = 4
+FAILED = "FailedDiscoveryCheck"
+UNAVAILABLE = "service unavailable\n"
+
+Local = Callable[[GroupVersion], Json | None]
+"""The APIService of a group and version that this server serves itself, if it should have one."""
+
+
+class Aggregation:
+    """Service that lets other servers take part in this API.
+
+    Args:
+        client: with all rights.
+        credentials: makes the certificate by which other servers know us.
+        local: what takes the place of an APIService that handed something of ours over.
+    """
+
+    name = "aggregation"
+
+    def __init__(
+        self,
+        client: LocalClient,
+        registry: Registry,
+        authorizer: Authorizer,
+        clock: Clock,
+        credentials: Callable[[], Pair],
+        local: Local,
+    ) -> None:
+        self._client = client
+        self._registry = registry
+        self._authorizer = authorizer
+        self._clock = clock
+        self._credentials = credentials
+        self._local = local
+        self._source = random.Random()
+        self._queue: WorkQueue[str] = WorkQueue(clock, Backoff(maximum=LONGEST_PAUSE))
+        self._extensions: dict[GroupVersion, Extension] = {}
+        self._priorities: dict[GroupVersion, tuple[int, int]] = {}
+        self._told: dict[GroupVersion, tuple[Json, ...]] = {}
+        self._links: dict[Backend, Link] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self._follows_backends = False
+        self._openapi: OpenApi | None = None
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Serve until cancelled. Ready when all that was handed over before is known."""
+        if self._registry.by_gvr(API_SERVICES) is None:  # a release without them
+            ready()
+            await asyncio.get_running_loop().create_future()
+            return
+        try:
+            async with self._queue, asyncio.TaskGroup() as self._group:
+                revision = await self._load()
+                ready()
+                for number in range(WORKERS):
+                    self._group.create_task(self._work(), name=f"aggregation worker {number}")
+                while True:
+                    try:
+                        await self._follow(revision)
+                    except Expired:
+                        log.debug("APIServices are listed again")
+                    revision = await self._load()
+        finally:
+            self._group = None
+            for link in self._links.values():
+                await link.close()
+
+    # Requests
+
+    def find(self, path: str) -> Extension | None:
+        """Who serves a path in our place; nobody does for nearly all."""
+        if not self._extensions:
+            return None
+        parts = path.split("/", 4)
+        if len(parts) > 3 and parts[1] == "apis":
+            return self._extensions.get(GroupVersion(parts[2], parts[3]))
+        if len(parts) > 2 and parts[1] == "api":
+            return self._extensions.get(GroupVersion("", parts[2]))
+        return None
+
+    def serves(self, group_version: GroupVersion) -> bool:
+        """Whether another server serves these."""
+        return group_version in self._extensions
+
+    async def serve(self, call: Call, extension: Extension) -> StreamResponse:
+        """Pass on a request of somebody who may. Failures are told as text: they are no answers of an API.
+
+        Raises:
+            Timeout: nothing was answered for too long.
+        """
+        from .aggregation_link import BadBundle  # needs the HTTP client, which start-up does without
+
+        if not extension.is_available:
+            return text_response(call, 503, UNAVAILABLE)
+        try:
+            address = (await self._addresses(extension.backend))[0]
+        except ApiError as error:
+            log.info("no endpoint", extra={"api_service": extension.name, "why": error.message})
+            return text_response(call, 503, UNAVAILABLE)
+        try:
+            return await self._link(extension.backend).serve(call, address)
+        except BadBundle as error:
+            return text_response(call, 500, f"{error}\n")
+        except ApiError as error:
+            return text_response(call, error.code, f"{error.message}\n")
+        except TimeoutError as error:
+            message = "Timeout: request did not complete within the allotted timeout"
+            raise Timeout(message) from error
+
+    async def ask(self, wish: Wish) -> Json:
+        """What is answered to a component of this process."""
+        from .aggregation_asking import ask
+
+        extension, link, address = await self._reach(wish)
+        return await ask(link, address, path_of(extension.group_version), wish)
+
+    @asynccontextmanager
+    async def watch(self, wish: Wish) -> AsyncIterator[AsyncIterator[Json]]:
+        """What such a component is told of changes, for the length of the block."""
+        from .aggregation_asking import watch
+
+        extension, link, address = await self._reach(wish)
+        async with watch(link, address, path_of(extension.group_version), wish) as events:
+            yield events
+
+    async def _reach(self, wish: Wish) -> "tuple[Extension, Link, Address]":
+        from .aggregation_asking import authorize, unavailable
+
+        authorize(self._authorizer, wish)
+        extension = self._extensions.get(GroupVersion(wish.resource.group, wish.resource.version))
+        if extension is None or not extension.is_available:
+            raise unavailable()
+        return extension, self._link(extension.backend), (await self._addresses(extension.backend))[0]
+
+    # Documents
+
+    @property
+    def openapi(self) -> "OpenApi":
+        """The documents of the others."""
+        if self._openapi is None:
+            from .aggregation_openapi import OpenApi
+
+            self._openapi = OpenApi(self._servers, self._clock)
+        return self._openapi
+
+    async def _servers(self) -> "list[tuple[Extension, Link, Address]]":
+        """Those that can be asked now."""
+        from .aggregation_link import BadBundle
+
+        found = []
+        for extension in list(self._extensions.values()):
+            if extension.is_available:
+                try:
+                    address = (await self._addresses(extension.backend))[0]
+                    found.append((extension, self._link(extension.backend), address))
+                except (ApiError, BadBundle) as error:
+                    log.debug("not asked", extra={"api_service": extension.name, "why": str(error)})
+        return found
+
+    # Bookkeeping
+
+    async def _load(self) -> str:
+        page = await self._client.list(API_SERVICES)
+        there = {group_version_of(service) for service in page.items}
+        for group_version in [known for known in self._priorities if known not in there]:
+            self._forget(group_version)
+        for service in page.items:
+            self._learn(service)
+        self._publish()
+        return page.resource_version
+
+    async def _follow(self, revision: str) -> None:
+        async with self._client.watch(API_SERVICES, resource_version=revision) as events:
+            async for event in events:
+                if event.type.value == "BOOKMARK":
+                    continue
+                if event.type.value == "DELETED":
+                    self._forget(group_version_of(event.object))
+                else:
+                    self._learn(event.object)
+                self._publish()
+
+    def _learn(self, service: Json) -> None:
+        group_version, extension = group_version_of(service), extension_of(service)
+        known = self._extensions.get(group_version)
+        self._priorities[group_version] = priorities_of(service)
+        if extension is None:
+            self._drop(group_version)
+            if verdict_of(service) != LOCAL:
+                self._queue.add(service["metadata"]["name"])
+            return
+        self._extensions[group_version] = extension
+        if known is None or known.backend != extension.backend:
+            self._told.pop(group_version, None)
+            self._queue.add(extension.name)
+            self._follow_backends()
+
+    def _forget(self, group_version: GroupVersion) -> None:
+        self._priorities.pop(group_version, None)
+        extension = self._drop(group_version)
+        if extension is not None:
+            self._queue.add(extension.name)  # to make that of our own anew
+
+    def _drop(self, group_version: GroupVersion) -> Extension | None:
+        self._told.pop(group_version, None)
+        return self._extensions.pop(group_version, None)
+
+    def _publish(self) -> None:
+        """Tell the registry, if it is not what it knows; end connections that nobody needs any more."""
+        elsewhere = {
+            extension.group_version: Elsewhere(
+                self._told.get(extension.group_version, ()),
+                extension.is_available and extension.group_version in self._told,
+            )
+            for extension in self._extensions.values()
+        }
+        is_reordered = bool(elsewhere) and self._priorities != self._registry.priorities
+        if is_reordered or elsewhere != self._registry.elsewhere:
+            self._registry.hand_over(elsewhere, dict(self._priorities))
+        used = {extension.backend for extension in self._extensions.values()}
+        for backend in [known for known in self._links if known not in used]:
+            link = self._links.pop(backend)
+            if self._group is not None:
+                self._group.create_task(link.close(), name="aggregation closes connections")
+
+    def _follow_backends(self) -> None:
+        """From the first extension on, look at Services and their endpoints."""
+        if self._follows_backends or self._group is None:
+            return
+        self._follows_backends = True
+        for resource in (SERVICES, ENDPOINT_SLICES):
+            task = self._follow_backend(resource)
+            self._group.create_task(task, name=f"aggregation follows {resource.resource}")
+
+    async def _follow_backend(self, resource: GroupVersionResource) -> None:
+        while True:
+            page = await self._client.list(resource, limit=1)
+            for extension in self._extensions.values():
+                self._queue.add(extension.name)
+            try:
+                async with self._client.watch(resource, resource_version=page.resource_version) as events:
+                    async for event in events:
+                        self._note(event.object["metadata"])
+            except Expired:
+                log.debug("listed again", extra={"resource": resource.resource})
+
+    def _note(self, metadata: Json) -> None:
+        """A Service or a slice of its endpoints has changed."""
+        service = (metadata.get("labels") or {}).get(SERVICE_NAME)
+        names = {metadata.get("name"), service}
+        for extension in self._extensions.values():
+            backend = extension.backend
+            if backend.namespace == metadata.get("namespace") and backend.name in names:
+                self._queue.add(extension.name)
+
+    # Availability
+
+    async def _work(self) -> None:
+        while True:
+            name = await self._queue.get()
+            try:
+                failed = await self._check(name)
+            except (Conflict, NotFound):  # what others did will be seen in a moment
+                failed = True
+            except ApiError as error:
+                log.warning("not checked", extra={"api_service": name, "why": error.message})
+                failed = True
+            finally:
+                self._queue.done(name)
+            if failed:
+                self._queue.add_rate_limited(name)
+            else:
+                self._queue.forget(name)
+
+    async def _check(self, name: str) -> bool:
+        """Write down whether a server answers; whether to look again soon."""
+        try:
+            service = await self._client.get(API_SERVICES, name)
+        except NotFound:
+            await self._restore(name)
+            return False
+        extension = extension_of(service)
+        verdict = LOCAL if extension is None else await self._judge(extension)
+        if verdict_of(service) != verdict:
+            await self._tell(service, verdict)
+        self._publish()
+        if extension is not None:
+            self._queue.add_after(name, CHECK_SECONDS)
+        return verdict.reason == FAILED
+
+    async def _restore(self, name: str) -> None:
+        version, _, group = name.partition(".")
+        local = self._local(GroupVersion(group, version))
+        if local is not None:
+            try:
+                await self._client.create(API_SERVICES, local)
+            except AlreadyExists:
+                return
+
+    async def _judge(self, extension: Extension) -> Verdict:
+        backend = extension.backend
+        service, slices = await self._look(backend)
+        verdict = judge_service(backend, service, slices)
+        if verdict is not None:
+            return verdict
+        try:
+            addresses = addresses_of(backend, service, slices, self._source)[:ATTEMPTS]
+        except ApiError as error:
+            return Verdict("False", FAILED, error.message)
+        return await self._probe(extension, addresses)
+
+    async def _probe(self, extension: Extension, addresses: list[Address]) -> Verdict:
+        from .aggregation_link import BadBundle
+
+        try:
+            link = self._link(extension.backend)
+        except BadBundle as error:
+            return Verdict("False", FAILED, str(error))
+        path = path_of(extension.group_version)
+        async with asyncio.TaskGroup() as group:
+            looks = [group.create_task(link.probe(address, path)) for address in addresses]
+        answers = [look.result() for look in looks]
+        for why, document in answers:
+            if not why:
+                entries = entries_of(document)
+                current = self._extensions.get(extension.group_version)
+                if entries is not None and current is not None and current.backend == extension.backend:
+                    self._told[extension.group_version] = entries
+                return PASSED
+        return Verdict("False", FAILED, answers[-1][0])
+
+    async def _tell(self, service: Json, verdict: Verdict) -> None:
+        condition: Json = {"type": AVAILABLE, **verdict._asdict()}
+        conditions = with_condition(conditions_of(service), condition, self._clock.now())
+        changed = {**service, "status": {**(service.get("status") or {}), "conditions": conditions}}
+        await self._client.update(API_SERVICES, changed, subresource="status")
+
+    # Other servers
+
+    async def _look(self, backend: Backend) -> tuple[Json | None, list[Json]]:
+        """A Service and its EndpointSlices."""
+        try:
+            service = await self._client.get(SERVICES, backend.name, namespace=backend.namespace)
+        except NotFound:
+            return None, []
+        selector = f"{SERVICE_NAME}={backend.name}"
+        page = await self._client.list(ENDPOINT_SLICES, namespace=backend.namespace, label_selector=selector)
+        return service, page.items
+
+    async def _addresses(self, backend: Backend) -> list[Address]:
+        service, slices = await self._look(backend)
+        return addresses_of(backend, service, slices, self._source)
+
+    def _link(self, backend: Backend) -> "Link":
+        link = self._links.get(backend)
+        if link is None:
+            from .aggregation_link import Link
+
+            link = self._links[backend] = Link(backend, self._credentials())
+        return link
+
+
+def verdict_of(service: Json) -> Verdict | None:
+    """What is written to the condition."""
+    for entry in conditions_of(service):
+        if entry.get("type") == AVAILABLE:
+            return Verdict(entry.get("status", ""), entry.get("reason", ""), entry.get("message", ""))
+    return None

@@ -1,0 +1,262 @@
+"""What an APIService says, whether its server can be asked, and what such a server says of itself.
+
+Pure decisions, with the reasons and texts of the real server's condition ``Available``. The server of a group
+is found as for any Service, except that one of its endpoints is asked directly, so that it makes no
+difference whether this host routes the addresses of Services.
+Source: ``pkg/controllers/status/remote`` of kube-aggregator, ``pkg/util/proxy`` and
+``pkg/endpoints/installer.go`` of apiserver.
+"""
+
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from kube_lite.api.errors import ServiceUnavailable
+from kube_lite.api.identity import GroupVersion, Json
+from kube_lite.api.meta import is_condition_true
+from kube_lite.auth.user import User
+
+AVAILABLE = "Available"
+REGISTRATION = "apiregistration.k8s.io"
+HTTPS_PORT = 443
+HEADER_CHARACTERS = frozenset(b"!#$&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+
+
+class Backend(NamedTuple):
+    """A Service that serves groups and versions, and how it is known to be the right one.
+
+    ``bundle`` is PEM in base64, or empty for the authorities that this host trusts.
+    """
+
+    namespace: str
+    name: str
+    port: int
+    bundle: str
+    is_insecure: bool
+
+    @property
+    def host(self) -> str:
+        """The name that its certificate has to have."""
+        return f"{self.name}.{self.namespace}.svc"
+
+
+class Extension(NamedTuple):
+    """A group and version that another server serves. ``name`` is that of the APIService."""
+
+    name: str
+    group_version: GroupVersion
+    backend: Backend
+    is_available: bool
+
+
+class Verdict(NamedTuple):
+    """What the condition ``Available`` of an APIService says."""
+
+    status: str
+    reason: str
+    message: str
+
+
+class Address(NamedTuple):
+    """Where to connect."""
+
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """``https://10.0.0.1:8443``, without a path."""
+        return (
+            f"https://[{self.host}]:{self.port}" if ":" in self.host else f"https://{self.host}:{self.port}"
+        )
+
+
+LOCAL = Verdict("True", "Local", "Local APIServices are always available")
+PASSED = Verdict("True", "Passed", "all checks passed")
+
+
+def group_version_of(service: Json) -> GroupVersion:
+    """What an APIService is about; its name says it, so that this cannot change."""
+    version, _, group = service["metadata"]["name"].partition(".")
+    return GroupVersion(group, version)
+
+
+def priorities_of(service: Json) -> tuple[int, int]:
+    """Of the group among groups, and of the version in its group."""
+    spec = service.get("spec") or {}
+    return spec.get("groupPriorityMinimum") or 0, spec.get("versionPriority") or 0
+
+
+def extension_of(service: Json) -> Extension | None:
+    """An APIService that names a Service; None where this server itself is meant."""
+    spec = service.get("spec") or {}
+    reference = spec.get("service")
+    group_version = group_version_of(service)
+    if reference is None or group_version.group == REGISTRATION:  # whose place nobody can take
+        return None
+    backend = Backend(
+        reference.get("namespace") or "",
+        reference.get("name") or "",
+        reference.get("port") or HTTPS_PORT,
+        spec.get("caBundle") or "",
+        bool(spec.get("insecureSkipTLSVerify")),
+    )
+    is_available = is_condition_true(service, AVAILABLE)
+    return Extension(service["metadata"]["name"], group_version, backend, is_available)
+
+
+def path_of(group_version: GroupVersion) -> str:
+    """Where it answers: ``/apis/metrics.k8s.io/v1beta1``."""
+    group, version = group_version
+    return f"/apis/{group}/{version}" if group else f"/api/{version}"
+
+
+def judge_service(backend: Backend, service: Json | None, slices: Sequence[Json]) -> Verdict | None:
+    """Why nobody could answer for the Service; None if somebody may."""
+    what = f'service/{backend.name} in "{backend.namespace}"'
+    if service is None:
+        return Verdict("False", "ServiceNotFound", f"{what} is not present")
+    if service["spec"].get("type", "ClusterIP") != "ClusterIP":
+        return None
+    port = _port_of(service, backend.port)
+    if port is None:
+        return Verdict("False", "ServicePortError", f"{what} is not listening on port {backend.port}")
+    if not slices:
+        return Verdict("False", "EndpointsNotFound", f"cannot find endpointslices for {what}")
+    name = port.get("name") or ""
+    if not any(_ready(entry) and _numbers(entry, name) for entry in slices):
+        why = f'endpointslices for {what} have no addresses with port name "{name}"'
+        return Verdict("False", "MissingEndpoints", why)
+    return None
+
+
+def addresses_of(
+    backend: Backend, service: Json | None, slices: Iterable[Json], source: random.Random
+) -> list[Address]:
+    """Who serves it, those of the Service's first family first, else in random order.
+
+    Raises:
+        ServiceUnavailable: nobody does.
+    """
+    if service is None:
+        raise ServiceUnavailable(f'service "{backend.name}" not found')
+    spec = service["spec"]
+    if spec.get("type") == "ExternalName":
+        return [Address(spec.get("externalName") or "", backend.port)]
+    port = _port_of(service, backend.port)
+    if port is None:
+        raise ServiceUnavailable(f'no service port {backend.port} found for service "{backend.name}"')
+    family = (spec.get("ipFamilies") or ["IPv4"])[0]
+    found = [
+        (entry.get("addressType") != family, source.random(), Address(endpoint["addresses"][0], number))
+        for entry in slices
+        for number in _numbers(entry, port.get("name") or "")
+        for endpoint in _ready(entry)
+    ]
+    if not found:
+        raise ServiceUnavailable(f'no endpoints available for service "{backend.name}"')
+    return [address for *_, address in sorted(found)]
+
+
+def _port_of(service: Json, number: int) -> Json | None:
+    return next((port for port in service["spec"].get("ports") or () if port.get("port") == number), None)
+
+
+def _ready(entry: Json) -> list[Json]:
+    return [
+        endpoint
+        for endpoint in entry.get("endpoints") or ()
+        if (endpoint.get("conditions") or {}).get("ready") is not False and endpoint.get("addresses")
+    ]
+
+
+def _numbers(entry: Json, name: str) -> list[int]:
+    """The ports of that name in an EndpointSlice."""
+    ports = entry.get("ports") or ()
+    return [port["port"] for port in ports if (port.get("name") or "") == name and port.get("port")]
+
+
+def entries_of(document: object) -> tuple[Json, ...] | None:
+    """The resources of an APIResourceList in the form of aggregated discovery; None if it is none."""
+    if not isinstance(document, dict) or document.get("kind") != "APIResourceList":
+        return None
+    entries: dict[str, Json] = {}
+    for told in document.get("resources") or ():
+        if not isinstance(told, dict) or not isinstance(told.get("name"), str):
+            return None
+        name, slash, subresource = told["name"].partition("/")
+        if not slash:
+            entries[name] = {**_entry(told, name), **_subresources(entries.get(name))}
+            continue
+        parent = entries.setdefault(name, _parent(told, name))
+        parent.setdefault("subresources", []).append(_subresource(told, subresource))
+    return tuple(entries.values())
+
+
+def _entry(told: Json, name: str) -> Json:
+    entry: Json = {"resource": name, "responseKind": _kind(told), "scope": _scope(told)}
+    entry |= {"singularResource": told.get("singularName") or "", "verbs": list(told.get("verbs") or ())}
+    for field in ("shortNames", "categories"):
+        if told.get(field):
+            entry[field] = list(told[field])
+    return entry
+
+
+def _parent(told: Json, name: str) -> Json:
+    """A resource of which only parts are listed, as those of ``custom.metrics.k8s.io``."""
+    return {
+        "resource": name,
+        "responseKind": {"group": "", "version": "", "kind": ""},
+        "scope": _scope(told),
+        "singularResource": "",
+        "verbs": [],
+    }
+
+
+def _subresources(entry: Json | None) -> Json:
+    return {"subresources": entry["subresources"]} if entry and entry.get("subresources") else {}
+
+
+def _subresource(told: Json, name: str) -> Json:
+    return {"subresource": name, "responseKind": _kind(told), "verbs": list(told.get("verbs") or ())}
+
+
+def _scope(told: Json) -> str:
+    return "Namespaced" if told.get("namespaced") else "Cluster"
+
+
+def _kind(told: Json) -> Json:
+    return {field: told.get(field) or "" for field in ("group", "version", "kind")}
+
+
+def identity_of(user: User) -> Iterator[tuple[str, str]]:
+    """The headers that tell the other server who asks.
+
+    Source: ``SetAuthProxyHeaders`` in client-go's ``transport/round_trippers.go``.
+    """
+    yield "X-Remote-User", user.name
+    if user.uid:
+        yield "X-Remote-Uid", user.uid
+    for group in user.groups:
+        yield "X-Remote-Group", group
+    for key, values in user.extra.items():
+        for value in values:
+            yield f"X-Remote-Extra-{_as_header(key)}", value
+
+
+def is_identity(header: str) -> bool:
+    """Whether a header claims something about who asks, which clients may not."""
+    word = header.lower()
+    return word in ("x-remote-user", "x-remote-uid", "x-remote-group") or word.startswith("x-remote-extra-")
+
+
+def _as_header(key: str) -> str:
+    letters = (chr(byte) if byte in HEADER_CHARACTERS else f"%{byte:02X}" for byte in key.encode())
+    return "".join(letters)
+
+
+def query_of(query: Mapping[str, str]) -> str:
+    """A query string, or nothing."""
+    from urllib.parse import urlencode
+
+    return f"?{urlencode(query)}" if query else ""
