@@ -27,6 +27,7 @@ from .stored import Stored, made_up
 
 FOREGROUND, BACKGROUND, ORPHAN = "Foreground", "Background", "Orphan"
 NAMESPACES = GroupResource("", "namespaces")
+DEFINITIONS = GroupResource("apiextensions.k8s.io", "customresourcedefinitions")
 
 Check = Callable[[Stored], Awaitable[None]]
 Releases = Callable[[Json], Also]
@@ -64,6 +65,8 @@ class Deleted(NamedTuple):
 def check_preconditions(resource: Resource, obj: Json, options: DeleteOptions) -> None:
     """Refuse to delete another object, or another version of it, than was meant. Raises ``Conflict``."""
     metadata = obj["metadata"]
+    if resource.group_resource == DEFINITIONS:
+        _check_definition_preconditions(metadata, options)
     subject = GroupResource(resource.group, resource.kind)
     if options.uid and options.uid != metadata["uid"]:
         raise conflict(
@@ -79,6 +82,17 @@ def check_preconditions(resource: Resource, obj: Json, options: DeleteOptions) -
             f"the ResourceVersion in the precondition ({options.resource_version}) does not match the "
             f"ResourceVersion in record ({metadata['resourceVersion']}). The object might have been modified",
         )
+
+
+def _check_definition_preconditions(metadata: Json, options: DeleteOptions) -> None:
+    """The same in the words of the registry of CustomResourceDefinitions, which looks itself."""
+    for field, wanted, name in (
+        ("uid", options.uid, "UID"),
+        ("resourceVersion", options.resource_version, "ResourceVersion"),
+    ):
+        if wanted and wanted != metadata[field]:
+            found = f"{name} in precondition: {wanted}, {name} in object meta: {metadata[field]}"
+            raise conflict(DEFINITIONS, metadata["name"], f"precondition failed: {found}")
 
 
 def plan_deletion(resource: Resource, obj: Json, options: DeleteOptions, now: float) -> Deletion:

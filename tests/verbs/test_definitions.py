@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kube_lite.api.errors import ApiError, Forbidden, NotFound
+from kube_lite.api.errors import ApiError, Conflict, Forbidden, NotFound
 from kube_lite.api.identity import GroupVersionResource, Json
 from kube_lite.client.protocol import PatchType
 from kube_lite.kit.clock import ManualClock, RealClock
@@ -110,6 +110,16 @@ async def test_a_deleted_definition_goes_after_its_objects_whose_finalizers_are_
         await until(lambda: api.pipeline.registry.by_gvr(WIDGETS) is None)
         with pytest.raises(NotFound):
             await api.client.get(DEFINITIONS, NAME)
+
+
+async def test_another_definition_of_the_name_is_not_deleted(tmp_path: Path) -> None:
+    async with extended(tmp_path) as api:
+        found = await define(api, definition())
+        uid = found["metadata"]["uid"]
+        with pytest.raises(
+            Conflict, match=f"precondition failed: UID in precondition: x, UID in object meta: {uid}"
+        ):
+            await api.client.delete(DEFINITIONS, NAME, uid="x")
 
 
 async def test_a_definition_that_was_never_served_goes_at_once(tmp_path: Path) -> None:
