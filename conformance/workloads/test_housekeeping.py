@@ -84,6 +84,42 @@ def test_a_secret_for_an_account_is_given_a_token_that_is_good_while_it_is_there
     eventually(lambda: not review().get("authenticated"))
 
 
+def test_the_address_of_a_service_says_whose_it_is(kubectl: Kubectl) -> None:
+    kubectl("create", "service", "clusterip", "web", "--tcp=80")
+    address = get(kubectl, "service", "web")["spec"]["clusterIP"]
+    eventually(lambda: kubectl.run("get", "ipaddress", address).returncode == 0)
+    parent = get(kubectl, "ipaddress", address)["spec"]["parentRef"]
+    assert parent == {"resource": "services", "namespace": kubectl.namespace, "name": "web"}
+    kubectl("delete", "service", "web")
+    eventually(lambda: kubectl.run("get", "ipaddress", address).returncode == 1)
+
+
+def test_a_pod_gets_the_claim_for_devices_that_its_template_describes(kubectl: Kubectl) -> None:
+    request = {"name": "gpu", "exactly": {"deviceClassName": "nobody.example.com"}}
+    template = {
+        "apiVersion": "resource.k8s.io/v1",
+        "kind": "ResourceClaimTemplate",
+        "metadata": {"name": "gpus"},
+        "spec": {"spec": {"devices": {"requests": [request]}}},
+    }
+    wish = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "p"},
+        "spec": {
+            "containers": [{"name": "c", "image": "nobody.example.com/never"}],
+            "resourceClaims": [{"name": "gpu", "resourceClaimTemplateName": "gpus"}],
+        },
+    }
+    apply(kubectl, template, wish)
+    eventually(lambda: "resourceClaimStatuses" in get(kubectl, "pod", "p")["status"])
+    [told] = get(kubectl, "pod", "p")["status"]["resourceClaimStatuses"]
+    claim = get(kubectl, "resourceclaim", told["resourceClaimName"])
+    assert claim["metadata"]["ownerReferences"][0]["name"] == "p"
+    kubectl("delete", "pod", "p", "--wait=false")
+    eventually(lambda: kubectl.run("get", "resourceclaim", told["resourceClaimName"]).returncode == 1)
+
+
 def test_a_budget_keeps_pods_from_being_evicted(kubectl: Kubectl) -> None:
     budget = {
         "apiVersion": "policy/v1",

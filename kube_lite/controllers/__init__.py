@@ -51,6 +51,7 @@ def controllers(
     from .pod_cleanup import PodCleanup
     from .quota import Quotas
     from .replicaset import REPLICATION_CONTROLLER_KIND, ReplicaSets
+    from .resource_claims import CLAIMS, ClaimReservations, PodClaims
     from .role_aggregation import RoleAggregation
     from .rootca import RootCertificates
     from .serviceaccounts import DefaultAccounts
@@ -100,6 +101,10 @@ def controllers(
         garbage,
         Namespaces(client, informers, clock, resources, garbage),
     ]
-    if any(row.gvr == ATTRIBUTES_CLASSES for row in resources):
+    served = {row.gvr for row in resources}
+    if ATTRIBUTES_CLASSES in served:
         services.append(AttributesClassProtection(client, informers, clock))
+    if CLAIMS in served:
+        services.append(PodClaims(client, informers, clock, recorder))
+        services.append(ClaimReservations(client, informers, clock))
     return services
