@@ -176,7 +176,7 @@ def add_node_commands(commands: "argparse._SubParsersAction[Parser]", common: Pa
     add.add_argument(
         "--taint", action="append", default=[], metavar="KEY=VALUE:EFFECT", help="may be repeated"
     )
-    remove = actions.add_parser("remove", parents=[common], help="remove nodes that were added")
+    remove = actions.add_parser("remove", parents=[common], help="remove nodes that were added or are left")
     remove.set_defaults(action="remove")
     remove.add_argument("names", nargs="+", metavar="NAME")
     drain = actions.add_parser("drain", parents=[common], help="evict the Pods of a node, and let none come")

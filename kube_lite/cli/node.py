@@ -54,13 +54,19 @@ async def add(client: RemoteClient, options: argparse.Namespace) -> None:
 
 
 async def remove(client: RemoteClient, options: argparse.Namespace) -> None:
-    """Delete nodes; one that really exists would only come back."""
+    """Delete nodes; one that really is there would only come back."""
     for name in options.names:
         node = await client.get(NODES, name)
-        if (node["metadata"].get("annotations") or {}).get(FAKE) != "true":
-            raise Failure(f"node {name} is this host: it goes when the cluster is stopped")
+        if (node["metadata"].get("annotations") or {}).get(FAKE) != "true" and is_ready(node):
+            raise Failure(f"node {name} is this host: it goes when the cluster is started with fewer --nodes")
         await client.delete(NODES, name)
         print(f"node/{name} removed")
+
+
+def is_ready(node: Json) -> bool:
+    """Whether somebody keeps the node alive."""
+    conditions = (node.get("status") or {}).get("conditions") or ()
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 
 
 async def drain(client: RemoteClient, options: argparse.Namespace) -> None:

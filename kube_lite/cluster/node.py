@@ -5,12 +5,14 @@ agent, a directory, a certificate and a port of its own.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kube_lite_runtime.driver import Driver
+from kube_lite_runtime.errors import NotSupported
 from kube_lite_runtime.images.local import LocalImages
 from kube_lite_runtime.images.reference import InvalidReference
 from kube_lite_runtime.images.unpack import UnsafeArchive
@@ -20,7 +22,7 @@ from kube_lite_runtime.select import process_driver, select_driver
 from kube_lite.kit import pki
 from kube_lite.kit.service import running
 
-from .addresses import Addresses, remembered
+from .addresses import Addresses, AddressesTaken, remembered
 from .config import MAX_NODES
 
 if TYPE_CHECKING:
@@ -31,8 +33,19 @@ if TYPE_CHECKING:
 RUNTIME_DIRECTORY = "runtime"
 NETWORK_DIRECTORY = "network"  # where the driver made by ``process_driver`` has its bridge
 AGENT_DIRECTORY = "node"  # of the first node; the others are "node-2" and so on
+LOOPBACK = "127.0.0.{}" if sys.platform == "linux" else "127.0.0.1"  # elsewhere there is only the first
+HostAddresses = Callable[[str], Awaitable[str | None]]
+"""Gives a node an address of its own in the pods' network, if there is one; may raise ``NotSupported``."""
 IMPORT_FAILURES = (InvalidReference, UnsafeArchive, OSError)
 """What an import may run into that one line explains."""
+
+
+class Place(NamedTuple):
+    """One of this host's nodes. What belongs to the first is kept where it was when there was only one."""
+
+    name: str
+    number: int
+    address: str
 
 
 async def start_node(cluster: "Cluster", stack: AsyncExitStack, informers: "Informers") -> Driver:
@@ -41,14 +54,18 @@ async def start_node(cluster: "Cluster", stack: AsyncExitStack, informers: "Info
     from kube_lite.agent.shared_driver import NodeDriver
 
     stack.callback(_forget_secrets, cluster.directory)
-    driver = await _start_driver(cluster, stack)
+    driver, addresses = await _start_driver(cluster, stack)
     names = cluster.config.node_names()
     starting = asyncio.Semaphore(STARTS_AT_A_TIME)
+    has_pod_network = driver.abilities().pod_network
     for number, name in enumerate(names, 1):
         own = NodeDriver(driver, name, names)
-        await _start_agent(cluster, stack, informers, own, starting, name=name, number=number)
+        address = await _own_address(addresses, name, number) if number > 1 else None
+        address = address or (cluster.addresses.gateway if has_pod_network else LOOPBACK.format(number))
+        place = Place(name, number, address)
+        await _start_agent(cluster, stack, informers, own, starting, place)
     if cluster.config.runtime != "fake":
-        await _start_proxy(cluster, stack, informers, has_pod_network=driver.abilities().pod_network)
+        await _start_proxy(cluster, stack, informers, has_pod_network=has_pod_network)
     return driver
 
 
@@ -58,37 +75,43 @@ async def _start_agent(
     informers: "Informers",
     driver: Driver,
     starting: asyncio.Semaphore,
-    *,
-    name: str,
-    number: int,
+    place: Place,
 ) -> None:
-    """Start the agent of one node. The first one's files are where they were when there was only one."""
+    """Start the agent of one node."""
     from kube_lite.agent.agent import Agent
     from kube_lite.client.recorder import Recorder
 
-    client = cluster.client_for(f"system:node:{name}", "kubelet")
-    recorder = Recorder(client, cluster.clock, "kubelet", name)
+    client = cluster.client_for(f"system:node:{place.name}", "kubelet")
+    recorder = Recorder(client, cluster.clock, "kubelet", place.name)
     await stack.enter_async_context(running(recorder))
-    address = cluster.addresses.gateway if driver.abilities().pod_network else "127.0.0.1"
-    serving = cluster.authority.serving(_numbered("kubelet", number), [name, address, "127.0.0.1"])
+    serving = cluster.authority.serving(
+        _numbered("kubelet", place.number), [place.name, place.address, "127.0.0.1"]
+    )
     agent = Agent(
         client,
         informers,
         driver,
         cluster.clock,
         recorder,
-        node_name=name,
-        directory=cluster.directory / _numbered(AGENT_DIRECTORY, number),
-        addresses=[address],
+        node_name=place.name,
+        directory=cluster.directory / _numbered(AGENT_DIRECTORY, place.number),
+        addresses=[place.address],
         tls=pki.server_context(serving, cluster.authority.files.certificate, demands_certificate=True),
-        node_host=address,
+        node_host=place.address,
         cluster_domain=cluster.config.cluster_domain,
-        api_host=address,
+        api_host=cluster.addresses.gateway if driver.abilities().pod_network else "127.0.0.1",
         api_port=cluster.server.port,
         kubernetes_version=cluster.server.git_version,
         starting=starting,
     )
     await stack.enter_async_context(running(agent))
+
+
+async def _own_address(addresses: HostAddresses, name: str, number: int) -> str | None:
+    try:
+        return await addresses(name)
+    except NotSupported as error:
+        raise AddressesTaken(f"{error}; choose a larger --pod-cidr, or --nodes {number - 1}") from error
 
 
 def _numbered(name: str, number: int) -> str:
@@ -118,12 +141,12 @@ async def _start_proxy(
     cluster.service_limits = proxy.limits
 
 
-async def _start_driver(cluster: "Cluster", stack: AsyncExitStack) -> Driver:
+async def _start_driver(cluster: "Cluster", stack: AsyncExitStack) -> tuple[Driver, HostAddresses]:
     runtime = cluster.config.runtime
     directory = cluster.directory / RUNTIME_DIRECTORY
     if runtime == "fake":
         fake = select_driver("fake", directory, network_cidr=cluster.addresses.pod_cidr)
-        return await stack.enter_async_context(fake)
+        return await stack.enter_async_context(fake), _no_address
     driver = process_driver(
         directory,
         network_cidr=cluster.addresses.pod_cidr,
@@ -132,7 +155,11 @@ async def _start_driver(cluster: "Cluster", stack: AsyncExitStack) -> Driver:
     )
     await stack.enter_async_context(driver)
     stack.push_async_callback(driver.teardown)
-    return driver
+    return driver, driver.host_address
+
+
+async def _no_address(name: str) -> None:
+    return None
 
 
 async def clean_up_after_crash(data_dir: Path) -> bool:

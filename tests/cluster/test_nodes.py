@@ -34,6 +34,12 @@ def test_pods_run_on_nodes_that_were_added_and_leave_one_that_is_drained(program
     assert "big-0" not in kubectl("get", "nodes")
 
 
+def test_a_node_that_nobody_keeps_alive_is_removed_as_well(program: Program) -> None:
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "left"}}
+    program.kubectl()("apply", "-f", "-", stdin=json.dumps(node))
+    assert program.run("node", "remove", "left").stdout == "node/left removed\n"
+
+
 def places(answer: str) -> list[str]:
     """The nodes of Pods that run."""
     pods = json.loads(answer)["items"]

@@ -119,6 +119,8 @@ def test_pods_run_on_every_node_and_survive_the_server_and_leave_a_node_that_is_
     kubectl("rollout", "status", "deployment/web", "--timeout=30s")
     assert nodes_of(kubectl, "daemon") == nodes_of(kubectl, "web") == ["box", "box-2"]
     daemons, web = running(kubectl, "daemon"), running(kubectl, "web")
+    addresses = kubectl("get", "pods", "-l", "app=daemon", "-o", "jsonpath={.items[*].status.hostIP}").split()
+    assert len(set(addresses)) == 2
     told = {name: f"runs on {node}\n" for name, (node, _) in daemons.items()}
     assert told_by(kubectl, daemons) == told
 
@@ -129,6 +131,7 @@ def test_pods_run_on_every_node_and_survive_the_server_and_leave_a_node_that_is_
     restarts = kubectl("get", "pods", "-o", "jsonpath={.items[*].status.containerStatuses[*].restartCount}")
     assert set(restarts.split()) == {"0"}
 
+    assert "node box-2 is this host" in program.run("node", "remove", "box-2").stderr
     kubectl("drain", "box-2", "--ignore-daemonsets", "--timeout=30s")
     eventually(lambda: nodes_of(kubectl, "web") == ["box", "box"])
     assert running(kubectl, "daemon") == daemons

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from kube_lite_runtime.errors import SandboxFailed
+from kube_lite_runtime.errors import NotSupported, SandboxFailed
 from kube_lite_runtime.network.bridge import Bridge
 
 from .namespaces import Namespace, ask, new_namespace
@@ -148,6 +148,35 @@ async def test_a_network_opened_again_knows_who_is_connected(
             await network.teardown()
             await network.teardown()
     assert left_on_host(network) == []
+
+
+async def test_the_host_has_an_address_for_each_name_that_pods_reach(
+    tmp_path: Path, namespace: Callable[[], Namespace]
+) -> None:
+    pod = namespace()
+    async with Bridge(tmp_path, CIDR, SERVICES) as network:
+        own = [await network.host_address(name) for name in ("one", "two", "one")]
+        assert own[0] == own[2]
+        addresses = {network.gateway, *own, *await network.attach("pod", pod.path)}
+        assert len(addresses) == 4
+    async with Bridge(tmp_path, CIDR, SERVICES) as network:
+        try:
+            assert await network.host_address("two") == own[1]
+            for address in own:
+                assert await asyncio.to_thread(pod.ask, address, 9) == "ConnectionRefusedError"
+        finally:
+            await network.teardown()
+    assert left_on_host(network) == []
+
+
+async def test_a_network_without_a_free_address_says_for_whom(tmp_path: Path) -> None:
+    async with Bridge(tmp_path, f"10.{RANGE}.7.0/30", SERVICES) as network:
+        try:
+            await network.host_address("one")
+            with pytest.raises(NotSupported, match="no address for two: all 1 addresses"):
+                await network.host_address("two")
+        finally:
+            await network.teardown()
 
 
 async def test_detaching_frees_the_address_and_may_be_repeated(

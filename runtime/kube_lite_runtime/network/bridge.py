@@ -97,6 +97,10 @@ class Bridge:
         await asyncio.get_running_loop().run_in_executor(self._remover, self._disconnect, sandbox_id)
         await self._in_thread(lambda: self._release(sandbox_id))
 
+    async def host_address(self, name: str) -> str:
+        """One more address of the host on the bridge; see ``Network``."""
+        return await self._in_thread(lambda: self._add_host_address(name))
+
     async def teardown(self) -> None:
         """Remove the bridge, every port, the rules and the leases.
 
@@ -136,6 +140,16 @@ class Bridge:
     def _service_metric(self) -> int:
         """A metric of this network's own, so that two of them do not fight for one route."""
         return 1000 + int(self._digest[:4], 16)
+
+    def _add_host_address(self, name: str) -> str:
+        assert self._pool is not None
+        try:
+            address = self._pool.lease(f"host {name}")
+            with Netlink() as host:
+                host.add_address(self._bridge(host).number, IPv4Interface((address, 32)))
+        except (OSError, PoolExhausted) as error:
+            raise NotSupported(f"no address for {name}: {error}") from error
+        return str(address)
 
     def _attach(self, sandbox_id: str, netns: Path) -> Sequence[str]:
         assert self._pool is not None

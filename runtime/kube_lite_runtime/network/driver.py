@@ -42,6 +42,13 @@ class Network(Protocol):
         """Disconnect it and free its addresses. Nothing happens when it is not connected."""
         ...
 
+    async def host_address(self, name: str) -> str:
+        """An address of this host in the network, for ``name`` alone where the network has addresses to give.
+
+        The same for the same name until ``teardown``. Raises ``NotSupported`` if there is none left.
+        """
+        ...
+
     async def teardown(self) -> None:
         """Remove all that this network ever made on the host, whoever still uses it. May be called twice."""
         ...

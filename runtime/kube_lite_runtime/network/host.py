@@ -31,5 +31,9 @@ class HostNetwork:
     async def detach(self, sandbox_id: str) -> None:
         """Nothing was taken."""
 
+    async def host_address(self, name: str) -> str:
+        """The usual one; everything is shared here."""
+        return "127.0.0.1"
+
     async def teardown(self) -> None:
         """Nothing was made."""

@@ -280,6 +280,13 @@ class ProcessDriver:
         """Take in a root file system; see ``LocalImages.import_image``."""
         return await self._run(lambda: self._images.import_image(source, names, config=config))
 
+    async def host_address(self, name: str) -> str | None:
+        """An address of this host in the pods' network for ``name`` alone, the same until ``teardown``.
+
+        None where pods have no network of their own. Raises ``NotSupported`` if there is none left.
+        """
+        return await self._network.host_address(name) if self._network is not None else None
+
     async def teardown(self) -> None:
         """End every container and the supervisor, and remove all that was made on the host. Images stay.
 
