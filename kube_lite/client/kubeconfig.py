@@ -137,6 +137,8 @@ def _scalar(value: Any) -> str:
         return json.dumps(value)
     if _PLAIN.fullmatch(value):
         return value
+    if value.isprintable() and '"' not in value and "\\" not in value:
+        return f'"{value}"'
     letters = (
         letter if letter.isprintable() and letter not in '"\\' else f"\\U{ord(letter):08x}"
         for letter in value

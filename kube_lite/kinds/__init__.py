@@ -3,7 +3,7 @@
 The order is that of discovery: the core group first, the others as upstream ranks them.
 """
 
-from functools import cache
+from functools import cache, lru_cache
 
 from kube_lite.api.identity import GroupVersion
 from kube_lite.api.resource import Registry, Resource
@@ -98,20 +98,26 @@ def builtin(version: str = "1.36", *, legacy: bool = False) -> Registry:
     Raises:
         ReleaseUnknown: there are no definitions for the release.
     """
+    return Registry(_resources(version, legacy))
+
+
+@lru_cache(maxsize=8)
+def _resources(version: str, legacy: bool) -> tuple[Resource, ...]:
+    """What a table begins with; the clusters of a process share it."""
     from .schemas import definitions
 
     known = definitions(version)
-    registry = Registry(
+    found = tuple(
         resource
         for group_version, group_rows in _rows_of(version).items()
         for row in group_rows
         if (resource := row.resource(*group_version, version)).schema in known
     )
-    if legacy:
-        from . import legacy as old  # only who serves them needs it
+    if not legacy:
+        return found
+    from . import legacy as old  # only who serves them needs it
 
-        old.serve(registry, version)
-    return registry
+    return (*found, *old.resources(Registry(found), version))
 
 
 def _rows_of(version: str) -> dict[GroupVersion, tuple[Row, ...]]:

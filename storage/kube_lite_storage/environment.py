@@ -12,6 +12,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -249,13 +250,14 @@ def _nothing(step: str) -> None:
     pass
 
 
+@cache
 def _keep_freed_memory() -> None:
     """Let the C library keep up to 62 MB that were freed, for the whole process.
 
     A list of 10,000 values of 5 KB takes 50 MB for a moment. glibc gives that back at once and is given it
     again, zeroed, page by page, for the next list: three quarters of its time. Freeing a large block, of
     which no page was touched, is how it learns better (mallopt(3): the dynamic M_MMAP_THRESHOLD); other C
-    libraries do not care.
+    libraries do not care. Once is enough; the second time such a block would be among those kept, and zeroed.
     """
     bytes(31 << 20)
 

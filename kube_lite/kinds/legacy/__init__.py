@@ -217,12 +217,6 @@ def _later(name: str) -> Callable[[Json], None] | None:
     return (lambda obj: _load(name)(obj)) if name else None
 
 
-def serve(registry: Registry, release: str) -> None:
-    """Add the versions of old to a release's table, those apart that it has itself."""
-    for row in resources(registry, release):
-        registry.add(row)
-
-
 def resources(registry: Registry, release: str) -> Iterator[Resource]:
     """The rows of the versions of old that a release's table has not, in the order of discovery."""
     made: dict[GroupVersionKind, Resource] = {}
