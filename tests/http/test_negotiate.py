@@ -57,7 +57,9 @@ def test_the_best_form_that_can_be_served_is_chosen(accept: str, form: Form) -> 
     assert negotiate(accept) == form
 
 
-@pytest.mark.parametrize("accept", ["application/xml", "text/plain", "application/*", "application/cbor"])
+@pytest.mark.parametrize(
+    "accept", ["application/xml", "text/plain", "application/*", "application/cbor", "application/cbor-seq"]
+)
 def test_a_media_type_that_no_route_knows_is_refused_by_the_router(accept: str) -> None:
     with pytest.raises(NotAcceptable, match=r"^406: Not Acceptable\n\nAvailable representations: ") as caught:
         negotiate(accept)
@@ -114,7 +116,9 @@ def test_known_bodies_pass(method: str, content_type: str) -> None:
     ("method", "content_type", "message"),
     [
         ("POST", "text/plain", "the body of the request was in an unknown format"),
+        ("POST", "application/cbor", "the body of the request was in an unknown format"),
         ("PATCH", "application/json", "415: Unsupported Media Type"),
+        ("PATCH", "application/apply-patch+cbor", "415: Unsupported Media Type"),
         ("PATCH", "", "415: Unsupported Media Type"),
     ],
 )
