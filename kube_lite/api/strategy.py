@@ -11,7 +11,6 @@ from typing import ClassVar, NamedTuple
 from .errors import Cause
 from .identity import Json
 
-
 ALL = ("*",)
 """Every field, where names of fields are listed."""
 
@@ -46,7 +45,7 @@ class Strategy:
     closed = ""
     """Why no object of this kind may be created any more; empty where they may."""
     scale: Mapping[str, str] | None = None
-    """Where a Scale finds things: ``specReplicasPath statusReplicasPath labelSelectorPath``; None: as usual."""
+    """Where a Scale finds things: ``specReplicasPath``, ``statusReplicasPath``, …; None: as usual."""
 
     def default(self, obj: Json) -> None:
         """Fill in the defaults that the schema does not carry."""
