@@ -98,6 +98,20 @@ def test_exec_enters_a_pod_of_an_ordinary_user(program: Program) -> None:
     assert who in kubectl("get", "pods", "-o", "jsonpath={.items[*].status.podIP}").split()
 
 
+def test_an_ordinary_user_has_several_nodes(program: Program) -> None:
+    program.up("--nodes", "2")
+    kubectl = program.kubectl()
+    kubectl.needs_exec()
+    kubectl("apply", "-f", str(ROOT / "conformance" / "examples" / "web.yaml"))
+    kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    pods = json.loads(kubectl("get", "pods", "-l", "app=web", "-o", "json"))["items"]
+    assert {pod["status"]["hostIP"] for pod in pods} == {"127.0.0.1", "127.0.0.2"}
+    for pod in pods:
+        name, address = pod["metadata"]["name"], pod["status"]["podIP"]
+        assert kubectl("exec", name, "--", "sh", "-c", "echo $POD_IP").strip() == address
+    assert program.stop() == 0
+
+
 def test_the_node_says_what_it_cannot_do(program: Program) -> None:
     program.up()
     node = json.loads(program.kubectl()("get", "nodes", "-o", "json"))["items"][0]
