@@ -96,7 +96,7 @@ class PodClaims(Controller):
     async def reconcile(self, key: ObjectKey) -> RequeueAfter | None:
         """Make what is missing, tell the Pod, and reserve for it what it has been placed with."""
         pod = self._pods.get(key)
-        if pod is None or meta.is_being_deleted(pod):
+        if pod is None or meta.is_being_deleted(pod) or is_done(pod):  # what was for it is to go
             return None
         names = claim_names(pod)
         found: dict[str, str] = {}
@@ -166,7 +166,7 @@ class PodClaims(Controller):
             consumers = status.get("reservedFor") or []
             if claim is None or not status.get("allocation") or len(consumers) >= MOST_CONSUMERS:
                 continue
-            if any(entry["uid"] == metadata["uid"] for entry in consumers) or is_done(pod):
+            if any(entry["uid"] == metadata["uid"] for entry in consumers):
                 continue
             mine = {"resource": "pods", "name": metadata["name"], "uid": metadata["uid"]}
             changed = {**claim, "status": {**status, "reservedFor": [*consumers, mine]}}

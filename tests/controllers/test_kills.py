@@ -1,8 +1,5 @@
 """Controllers that are killed after every few writes still get there, and do nothing twice."""
 
-import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from kube_lite.api import meta
@@ -17,27 +14,7 @@ from kube_lite.controllers.resources import (
 )
 
 from .harness import World, daemon_set, image, job, stateful_set, world
-
-ROUNDS = 100
-PATIENCE = 0.3  # seconds a round may take when there is nothing left to write
-
-Step = Callable[[World], Awaitable[None]]
-Claim = Callable[[World], Awaitable[bool]]
-
-
-async def survive(path: Path, node: Step, is_done: Claim) -> None:
-    """Let controllers write one to four times, kill them, and begin again, until it is done."""
-    for number in range(ROUNDS):
-        async with world(path) as it:
-            if await is_done(it):
-                return
-            await node(it)
-            enough = it.revision + 1 + number % 4
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(PATIENCE):
-                    while it.revision < enough:
-                        await asyncio.sleep(0)
-    raise AssertionError("it is never done")
+from .kills import survive
 
 
 async def end_pods(it: World) -> None:
