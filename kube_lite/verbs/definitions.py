@@ -247,7 +247,7 @@ class CustomResources:
             self._learn(self._outline(answer.stored), answer.stored.revision)  # before the watch tells it
 
     async def _empty(self, outline: "Outline") -> None:
-        rows = [row for _, row in self._rows.get(outline.name, ())]
+        rows = [row for _, row in self._rows.get(outline.name, ()) if row.version == outline.storage]
         emptying = Emptying(self._parts, self._deleting, self._row, USER, self._write_status)
         try:
             is_done = await emptying.empty(outline, rows[0] if rows else None)

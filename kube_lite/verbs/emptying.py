@@ -58,7 +58,7 @@ class Emptying:
         """Let the objects of a definition go, then the definition; False if that has to be tried again.
 
         Args:
-            row: of any of its versions; None where none was ever served.
+            row: of the version that is stored, which needs no webhook; None where none was ever served.
         """
         from kube_lite.kinds import definition_status as status
 

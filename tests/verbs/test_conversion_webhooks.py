@@ -1,5 +1,6 @@
 """Custom resources whose versions a webhook converts, through the pipeline; the webhook is a real server."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +15,18 @@ from kube_lite.client.protocol import PatchType
 from kube_lite.registry import keys
 from kube_lite.registry.objects import Objects
 from kube_lite.registry.stored import Stored
-from tests.definitions import DEFINITIONS, GROUP, NAME, WIDGETS, define, definition, extended, version, widget
+from tests.definitions import (
+    DEFINITIONS,
+    GROUP,
+    NAME,
+    WIDGETS,
+    define,
+    definition,
+    extended,
+    until,
+    version,
+    widget,
+)
 from tests.serving import SERVICES, Api
 from tests.webhooks import Converter, converting
 
@@ -200,6 +212,37 @@ async def test_an_update_of_nothing_brings_an_object_to_the_version_to_store(
         assert (at_rest(api)["apiVersion"], at_rest(api)["spec"]["address"]) == (V2.api_version, "here:80")
         same = await api.client.update(WIDGETS, written, namespace="default")
         assert same["metadata"]["resourceVersion"] == written["metadata"]["resourceVersion"]
+
+
+async def test_a_watch_ends_when_objects_are_converted_otherwise(tmp_path: Path) -> None:
+    async with converted(tmp_path) as (api, converter):
+        async with api.client.watch(V2, namespace="default") as events:
+            conversion = converter.conversion(versions=("v1beta1",))
+            await api.client.patch(
+                DEFINITIONS, NAME, {"spec": {"conversion": conversion}}, patch_type=PatchType.MERGE
+            )
+            with pytest.raises(StopAsyncIteration):
+                await anext(events)
+        await create(api)
+        await get(api)
+        assert converter.reviews[-1]["apiVersion"] == "apiextensions.k8s.io/v1beta1"
+
+
+async def test_a_definition_goes_although_its_webhook_has_gone(tmp_path: Path) -> None:
+    async with converted(tmp_path) as (api, converter):
+        await create(api)
+        converter.spoil = lambda _: Response(status=503)
+        await api.client.delete(DEFINITIONS, NAME)
+        await until(lambda: not api.store.count(keys.storage_range(DEFINITIONS.group_resource)))
+
+
+async def test_what_many_want_at_once_is_asked_for_once(tmp_path: Path) -> None:
+    async with converted(tmp_path) as (api, converter):
+        await create(api)
+        async with asyncio.TaskGroup() as group:
+            asking = [group.create_task(get(api)) for _ in range(5)]
+        assert {task.result()["spec"]["address"] for task in asking} == {"here:80"}
+        assert len(converter.reviews) == 1
 
 
 async def test_a_webhook_in_a_service_is_called_by_the_services_name(tmp_path: Path) -> None:
