@@ -300,15 +300,11 @@ class Cluster:
         ]
 
     async def _start_housekeeping(self, stack: AsyncExitStack) -> None:
-        """Part of the API, but nobody waits for it."""
-        from kube_lite.controllers.flow_control import LEVELS, FlowControl
-        from kube_lite.controllers.service_ips import IP_ADDRESSES, ServiceIPs
+        from .housekeeping import Housekeeping
 
         client = self.client_for("system:apiserver", "kube-apiserver")
-        for resource, part in ((LEVELS, FlowControl), (IP_ADDRESSES, ServiceIPs)):
-            if self.registry.by_gvr(resource) is not None:
-                service = part(client, await self._shared_informers(stack), self.clock)
-                await stack.enter_async_context(running(service))
+        housekeeping = Housekeeping(client, self._shared_informers, self.registry, self.clock)
+        await stack.enter_async_context(running(housekeeping))
 
     async def _start_scheduler(self, stack: AsyncExitStack) -> None:
         self._begin()
