@@ -2,7 +2,8 @@
 
 Of the other servers only what concerns their group and version is taken, with the definitions that it needs.
 A definition that has the name of another but says something else gets a new name, and so do the references
-to it. What cannot be understood is left out: these documents were written by others.
+to it. What cannot be understood is left out, because these documents were written by others: ``sound`` comes
+first, the rest relies on it.
 Source: ``pkg/aggregator/aggregator.go`` and ``pkg/openapiconv`` of kube-openapi.
 """
 
@@ -12,15 +13,65 @@ from .identity import Json
 
 DEFINITIONS = "#/definitions/"
 SCHEMAS = "#/components/schemas/"
+MAX_DEPTH = 100
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch")
 OF_SCHEMAS = ("type", "format", "items", "default", "enum", "pattern", "minimum", "maximum", "uniqueItems")
 
 
+def sound(document: Json) -> Json | None:
+    """The document with all that those who read it rely on; None if it lies too deep to be read."""
+    if not _is_within(document, MAX_DEPTH):
+        return None
+    paths = {path: _sound_path(item) for path, item in section(document, "paths").items()}
+    given = section(document, "definitions")
+    definitions = {name: it for name, it in given.items() if isinstance(it, dict)}
+    return {**document, "paths": paths, "definitions": definitions}
+
+
+def _is_within(value: object, depth: int) -> bool:
+    if isinstance(value, dict):
+        return depth > 0 and all(_is_within(inner, depth - 1) for inner in value.values())
+    return not isinstance(value, list) or (depth > 0 and all(_is_within(inner, depth - 1) for inner in value))
+
+
+def _sound_path(item: object) -> Json:
+    if not isinstance(item, dict):
+        return {}
+    changed: Json = {
+        name: _sound_operation(item[name]) for name in METHODS if isinstance(item.get(name), dict)
+    }
+    return {**changed, "parameters": _parameters(item)}
+
+
+def _sound_operation(operation: Json) -> Json:
+    answers = {
+        code: {"description": "", **answer}
+        for code, answer in section(operation, "responses").items()
+        if isinstance(answer, dict)
+    }
+    lists = {name: _texts(operation.get(name)) for name in ("consumes", "produces", "schemes")}
+    parameters = _parameters(operation)
+    return {"operationId": "", **operation, **lists, "parameters": parameters, "responses": answers}
+
+
+def _parameters(owner: Json) -> list[Json]:
+    given = owner.get("parameters")
+    return [
+        {"type": "string", "schema": {}, **entry} if entry["in"] == "body" else {"type": "string", **entry}
+        for entry in (given if isinstance(given, list) else ())
+        if isinstance(entry, dict) and isinstance(entry.get("in"), str) and isinstance(entry.get("name"), str)
+    ]
+
+
+def _texts(values: object) -> list[str]:
+    return [value for value in values if isinstance(value, str)] if isinstance(values, list) else []
+
+
 def only_below(document: Json, prefixes: Sequence[str]) -> Json:
     """The paths below the prefixes, and the definitions that they need."""
-    paths = _section(document, "paths")
+    paths = section(document, "paths")
     kept = {path: item for path, item in paths.items() if path.startswith(tuple(prefixes))}
-    known, needed = _section(document, "definitions"), {}
+    known, needed = section(document, "definitions"), {}
     waiting = list(_references(kept))
     while waiting:
         name = waiting.pop()
@@ -55,8 +106,8 @@ def as_v3(document: Json) -> Json:
     def moved(reference: str) -> str:
         return SCHEMAS + reference.removeprefix(DEFINITIONS)
 
-    schemas = {name: _rewritten(it, moved) for name, it in _section(document, "definitions").items()}
-    paths = {path: _path(_rewritten(item, moved)) for path, item in _section(document, "paths").items()}
+    schemas = {name: _rewritten(it, moved) for name, it in section(document, "definitions").items()}
+    paths = {path: _path(_rewritten(item, moved)) for path, item in section(document, "paths").items()}
     info = document.get("info") or {"title": "", "version": ""}
     return {"openapi": "3.0.0", "info": info, "paths": paths, "components": {"schemas": schemas}}
 
@@ -69,19 +120,16 @@ def _path(item: Json) -> Json:
 
 
 def _operation(operation: Json) -> Json:
-    produced = operation.get("produces") or ["application/json"]
-    consumed = operation.get("consumes") or ["*/*"]
+    produced, consumed = operation["produces"] or ["application/json"], operation["consumes"] or ["*/*"]
     kept = ("x-", "operationId", "tags", "description")
     entry = {name: value for name, value in operation.items() if name.startswith(kept)}
-    parameters = [given for given in operation.get("parameters") or () if isinstance(given, dict)]
+    parameters = operation["parameters"]
     entry["parameters"] = [_parameter(given) for given in parameters if given.get("in") != "body"]
     for body in (given for given in parameters if given.get("in") == "body"):
-        content = {kind: {"schema": body.get("schema") or {}} for kind in consumed}
+        content = {kind: {"schema": body["schema"]} for kind in consumed}
         entry["requestBody"] = {"content": content, "required": bool(body.get("required"))}
     entry["responses"] = {
-        code: _response(answer, produced)
-        for code, answer in _section(operation, "responses").items()
-        if isinstance(answer, dict)
+        code: _response(answer, produced) for code, answer in operation["responses"].items()
     }
     return entry
 
@@ -99,7 +147,8 @@ def _response(answer: Json, produced: Iterable[str]) -> Json:
     return told
 
 
-def _section(document: Json, name: str) -> Json:
+def section(document: Json, name: str) -> Json:
+    """A part that has names for everything in it; empty where there is none."""
     found = document.get(name)
     return found if isinstance(found, dict) else {}
 

@@ -81,7 +81,6 @@ class Link:
             TimeoutError: nothing for too long.
         """
         request = call.request
-        url = URL(f"{address.url}{request.raw_path}", encoded=True)
         headers = _headers(call)
         if is_upgrade(request.headers):
             return await tunnel(call, address, self._tls, self._host, headers)
@@ -91,7 +90,7 @@ class Link:
         try:
             asking = self._session.request(
                 request.method,
-                url,
+                URL(f"{address.url}{request.raw_path}", encoded=True),
                 headers=headers,
                 data=request.content if request.can_read_body else None,
                 allow_redirects=False,
@@ -100,7 +99,11 @@ class Link:
             )
             return await relay_answer(call, asking, lambda link: link)
         except (ClientError, ValueError) as error:  # ValueError: who asks has a name that no header can have
-            raise ServiceUnavailable(f"error trying to reach service: {_told(error, url)}") from error
+            raise _unreachable(_told(error, address)) from error
+        except TimeoutError as error:
+            if call.asked is not None:
+                raise
+            raise _unreachable("context deadline exceeded") from error
 
     async def ask(
         self,
@@ -168,7 +171,7 @@ class Link:
             why = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
             return f'failing or missing response from {url}: Get "{url}": {why}', None
         except (ClientError, ValueError) as error:
-            return f'failing or missing response from {url}: Get "{url}": {_told(error, URL(url))}', None
+            return f'failing or missing response from {url}: Get "{url}": {_told(error, address)}', None
         if not 200 <= found.status < 300:
             why = f"bad status from {url}: {found.status}"
             return f"failing or missing response from {url}: {why}", None
@@ -242,8 +245,12 @@ def _patience(call: Call) -> float | None:
     return DISCOVERY_SECONDS if call.asked is None else LONGEST_SECONDS
 
 
-def _told(error: ClientError | ValueError, url: URL) -> str:
+def _unreachable(why: str) -> ServiceUnavailable:
+    return ServiceUnavailable(f"error trying to reach service: {why}")
+
+
+def _told(error: ClientError | ValueError, address: Address) -> str:
     if isinstance(error, ClientConnectorCertificateError):
         reason = getattr(error.certificate_error, "verify_message", "")
         return UNKNOWN_AUTHORITY if "issuer" in reason or "self" in reason else f"tls: {reason}"
-    return as_go(error, url) if isinstance(error, ClientError) else str(error)
+    return as_go(error, URL(address.url)) if isinstance(error, ClientError) else str(error)

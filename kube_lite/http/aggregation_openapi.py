@@ -9,13 +9,13 @@ Source: ``pkg/controllers/openapi`` and ``openapiv3`` of kube-aggregator, ``pkg/
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import orjson
 from aiohttp import ClientError
 
 from kube_lite.api.identity import GroupVersion, Json
-from kube_lite.api.openapi_merge import as_v3, merged, only_below
+from kube_lite.api.openapi_merge import as_v3, merged, only_below, section, sound
 from kube_lite.kit.clock import Clock
 
 from .aggregation_link import Found, Link, parsed
@@ -40,7 +40,8 @@ class Told:
     content: Json | None = None
     tag: str = ""
     until: float = 0.0
-    is_missing: bool = field(default=False)
+    is_missing: bool = False
+    changes: int = 0
 
 
 class OpenApi:
@@ -83,7 +84,7 @@ class OpenApi:
         for extension, link, address in await self._servers():
             path = path_of(extension.group_version).lstrip("/")
             index = await self._ask(extension, link, address, INDEX)
-            entry = ((index.content or {}).get("paths") or {}).get(path)
+            entry = section(index.content or {}, "paths").get(path)
             if index.is_missing:
                 document = await self._ask(extension, link, address, EVERYTHING)
                 entry = document.content and {"serverRelativeURL": f"{INDEX}/{path}"}
@@ -117,11 +118,12 @@ class OpenApi:
             told = await self._ask(extension, link, address, EVERYTHING)
             if told.content is not None:
                 others.append((path_of(extension.group_version) + "/", told.content))
-                tags.append((extension.group_version, id(told.content)))
+                tags.append((extension.group_version, told.changes))
         key = (documents.generation, is_protobuf, *tags)
         if self._merged[0] != key:
             lost = [path_of(group_version) + "/" for group_version in documents.elsewhere]
-            self._merged = key, _written(merged(documents.everything(), lost, others), is_protobuf)
+            own = documents.everything()
+            self._merged = key, _written(merged(own, lost, others), own, is_protobuf)
         return tagged(call, self._merged[1], PROTOBUF_V2[0] if is_protobuf else JSON)
 
     async def _ask(self, extension: Extension, link: Link, address: Address, path: str) -> Told:
@@ -139,20 +141,27 @@ class OpenApi:
         told.until = now + KEPT_SECONDS
         told.is_missing = found.status == 404
         if found.status == 200:
-            told.content, told.tag = _document(found), found.tag
+            told.content, told.tag = _document(found, path), found.tag
+            told.changes += 1
         elif told.is_missing:
             told.content, told.tag = None, ""
         return told
 
 
-def _document(found: Found) -> Json | None:
+def _document(found: Found, path: str) -> Json | None:
     content = parsed(found.body)
-    return content if isinstance(content, dict) else None
+    if not isinstance(content, dict):
+        return None
+    return sound(content) if path == EVERYTHING else content
 
 
-def _written(document: Json, is_protobuf: bool) -> bytes:
+def _written(document: Json, own: Json, is_protobuf: bool) -> bytes:
     if not is_protobuf:
         return orjson.dumps(document)
     from kube_lite.api.openapi_protobuf import encode_document  # only older kubectls ask for it
 
-    return encode_document(document)
+    try:
+        return encode_document(document)
+    except (AttributeError, KeyError, TypeError) as error:  # others have written what protobuf cannot say
+        log.info("OpenAPI of others is left out", extra={"why": str(error)})
+        return encode_document(own)

@@ -180,11 +180,12 @@ def entries_of(document: object) -> tuple[Json, ...] | None:
     """The resources of an APIResourceList in the form of aggregated discovery; None if it is none."""
     if not isinstance(document, dict) or document.get("kind") != "APIResourceList":
         return None
+    listed = document.get("resources")
     entries: dict[str, Json] = {}
-    for told in document.get("resources") or ():
-        if not isinstance(told, dict) or not isinstance(told.get("name"), str):
-            return None
-        name, slash, subresource = told["name"].partition("/")
+    for told in listed if isinstance(listed, list) else ():
+        if not isinstance(told, dict):
+            continue
+        name, slash, subresource = _text(told, "name").partition("/")
         if not slash:
             entries[name] = {**_entry(told, name), **_subresources(entries.get(name))}
             continue
@@ -195,11 +196,9 @@ def entries_of(document: object) -> tuple[Json, ...] | None:
 
 def _entry(told: Json, name: str) -> Json:
     entry: Json = {"resource": name, "responseKind": _kind(told), "scope": _scope(told)}
-    entry |= {"singularResource": told.get("singularName") or "", "verbs": list(told.get("verbs") or ())}
-    for field in ("shortNames", "categories"):
-        if told.get(field):
-            entry[field] = list(told[field])
-    return entry
+    entry |= {"singularResource": _text(told, "singularName"), "verbs": _texts(told, "verbs")}
+    names = {field: _texts(told, field) for field in ("shortNames", "categories")}
+    return entry | {field: texts for field, texts in names.items() if texts}
 
 
 def _parent(told: Json, name: str) -> Json:
@@ -218,7 +217,7 @@ def _subresources(entry: Json | None) -> Json:
 
 
 def _subresource(told: Json, name: str) -> Json:
-    return {"subresource": name, "responseKind": _kind(told), "verbs": list(told.get("verbs") or ())}
+    return {"subresource": name, "responseKind": _kind(told), "verbs": _texts(told, "verbs")}
 
 
 def _scope(told: Json) -> str:
@@ -226,7 +225,17 @@ def _scope(told: Json) -> str:
 
 
 def _kind(told: Json) -> Json:
-    return {field: told.get(field) or "" for field in ("group", "version", "kind")}
+    return {field: _text(told, field) for field in ("group", "version", "kind")}
+
+
+def _text(told: Json, field: str) -> str:
+    value = told.get(field)
+    return value if isinstance(value, str) else ""
+
+
+def _texts(told: Json, field: str) -> list[str]:
+    values = told.get(field)
+    return [value for value in values if isinstance(value, str)] if isinstance(values, list) else []
 
 
 def identity_of(user: User) -> Iterator[tuple[str, str]]:

@@ -78,9 +78,7 @@ async def tunnel(
     except TimeoutError as error:
         raise _unreachable(f"{where}: i/o timeout") from error
     except (OSError, IncompleteReadError, LimitOverrunError, ValueError) as error:
-        number = getattr(error, "errno", None)
-        why = f"connect: {os.strerror(number).lower()}" if number and number > 0 else str(error)
-        raise _unreachable(f"{where}: {why}") from error
+        raise _unreachable(f"{where}: {_why(error)}") from error
     try:
         if head.code != SWITCHING:
             return await _refusal(call, head, there)
@@ -166,6 +164,12 @@ def read_head(raw: bytes) -> Head:
         name, _, value = line.partition(":")
         headers.add(name.strip(), value.strip())
     return Head(raw, int(code), headers)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) and (error.errno or 0) > 0:
+        return f"connect: {os.strerror(error.errno or 0).lower()}"
+    return "EOF" if isinstance(error, IncompleteReadError) else str(error)
 
 
 def _unreachable(why: str) -> ServiceUnavailable:

@@ -68,7 +68,8 @@ READ = {
 class Extension:
     """The server, and what it has been asked."""
 
-    def __init__(self, group: str = GROUP, version: str = "v1alpha1") -> None:
+    def __init__(self, group: str = GROUP, version: str = "v1alpha1", *, knows_v3: bool = True) -> None:
+        self.knows_v3 = knows_v3
         self.group, self.version = group, version
         self.requests: list[web.Request] = []
         self.names: set[str] = set()
@@ -87,9 +88,11 @@ class Extension:
         app.router.add_post(flunders, self.create)
         app.router.add_get(f"{flunders}/one", self.one)
         app.router.add_get(f"{flunders}/one/console", self.console)
-        app.router.add_get("/openapi/v3", self.index)
+        app.router.add_get(f"{flunders}/one/silence", self.silence)
         app.router.add_get("/openapi/v2", self.everything)
-        app.router.add_get(f"/openapi/v3/apis/{self.group}/{self.version}", self.document)
+        if self.knows_v3:
+            app.router.add_get("/openapi/v3", self.index)
+            app.router.add_get(f"/openapi/v3/apis/{self.group}/{self.version}", self.document)
         app.middlewares.append(self.note)
         return app
 
@@ -139,6 +142,10 @@ class Extension:
     async def create(self, request: web.Request) -> web.Response:
         body = await request.read()
         return web.json_response({**FLUNDER, "spec": {"reference": str(len(body))}}, status=201)
+
+    async def silence(self, request: web.Request) -> web.Response:
+        await asyncio.Event().wait()
+        return web.Response()
 
     async def console(self, request: web.Request) -> web.StreamResponse:
         socket = web.WebSocketResponse(protocols=("echo.example.test",))

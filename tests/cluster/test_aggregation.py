@@ -14,9 +14,10 @@ from aiohttp import ClientSession, TCPConnector
 
 import kube_lite
 from conformance.kubectl import newest_kubectl
-from kube_lite.api.errors import ApiError, Forbidden
+from kube_lite.api.errors import ApiError, Forbidden, Invalid
 from kube_lite.api.identity import GroupVersionResource
 from kube_lite.auth.user import AUTHENTICATED, User
+from kube_lite.http import aggregation_link
 from kube_lite.verbs.local import LocalClient
 
 from .extension import (
@@ -290,6 +291,64 @@ async def test_what_is_served_here_is_handed_over_and_comes_back(tmp_path: Path)
         assert (await place.text(theirs))[0] == 404
         _, text = await place.text("/apis/policy/v1")
         assert "poddisruptionbudgets" in text
+
+
+async def test_a_server_that_knows_only_openapi_v2_is_explained_too(tmp_path: Path) -> None:
+    async with place_in(tmp_path, Extension(knows_v3=False)) as place:
+        await place.until("Passed")
+        await place.answers()
+        _, text = await place.text("/openapi/v3")
+        address = json.loads(text)["paths"][PREFIX.lstrip("/")]["serverRelativeURL"]
+        _, text = await place.text(address)
+        document = json.loads(text)
+        assert list(document["components"]["schemas"]) == ["test.example.wardle.v1alpha1.Flunder"]
+        (path,) = document["paths"]
+        assert path.startswith(PREFIX)
+
+
+async def test_a_server_that_says_nothing_is_waited_for_no_longer_than_for_ours(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aggregation_link, "LONGEST_SECONDS", 0.05)
+    status, text = await place.text(f"{ONE}/silence")
+    assert (status, json.loads(text)["reason"]) == (504, "Timeout")
+
+
+async def test_a_server_that_has_gone_is_told_of_until_the_next_look(place: Place) -> None:
+    slices = await place.client.get(SLICES, "flunders-1", namespace="extended")
+    place.extension.is_well = False  # so that the look that follows changes nothing in between
+    await place.client.update(SLICES, {**slices, "ports": [{"name": "https", "port": 1, "protocol": "TCP"}]})
+    status, text = await place.text(ONE)
+    reached = f"error trying to reach service: dial tcp {HOST}:1: connect: connection refused\n"
+    assert (status, text) in ((503, reached), (503, "service unavailable\n"))
+    found = await place.until("FailedDiscoveryCheck")
+    url = f"https://{HOST}:1{PREFIX}"
+    assert found["message"] == (
+        f'failing or missing response from {url}: Get "{url}": dial tcp {HOST}:1: connect: connection refused'
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            {"caBundle": "bm90aGluZw==", "insecureSkipTLSVerify": True},
+            "may not be true if caBundle is present",
+        ),
+        (
+            {"versionPriority": 0},
+            "spec.versionPriority: Invalid value: 0: must be positive and less than 1000",
+        ),
+        ({"group": "other.test"}, 'must be `spec.version+"."+spec.group`: "v1alpha1.other.test"'),
+    ],
+)
+async def test_an_api_service_that_makes_no_sense_is_refused(
+    place: Place, change: dict[str, Any], told: str
+) -> None:
+    service = await place.client.get(API_SERVICES, NAME)
+    with pytest.raises(Invalid) as refused:
+        await place.client.update(API_SERVICES, {**service, "spec": {**service["spec"], **change}})
+    assert told.replace("\\", "") in refused.value.message.replace("\\", "")
 
 
 async def test_our_own_components_reach_the_group_in_their_names(place: Place) -> None:

@@ -93,7 +93,7 @@ RULES: dict[tuple[str, str], Rules] = {
     ),
     ("flowcontrol.apiserver.k8s.io", "FlowSchema"): Rules("cluster.check_flow_schema", name="path_segment"),
     ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"): Rules(name="path_segment"),
-    ("apiregistration.k8s.io", "APIService"): Rules(name="path_segment"),
+    ("apiregistration.k8s.io", "APIService"): Rules("aggregation.check_api_service", name="path_segment"),
     ("certificates.k8s.io", "CertificateSigningRequest"): Rules(
         "requests.check_signing", name="path_segment"
     ),
@@ -118,6 +118,7 @@ STATUSES = {
     ("apps", "StatefulSet"): "status.check_stateful_set",
     ("apps", "DaemonSet"): "status.check_daemon_set",
     ("apiextensions.k8s.io", "CustomResourceDefinition"): "definitions.check_definition_status",
+    ("apiregistration.k8s.io", "APIService"): "aggregation.check_status",
     ("autoscaling", "HorizontalPodAutoscaler"): "status.check_autoscaler",
     ("batch", "Job"): "status.check_job",
     ("certificates.k8s.io", "CertificateSigningRequest"): "signing.check_status",
