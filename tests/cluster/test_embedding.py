@@ -1,6 +1,7 @@
 """Clusters inside somebody else's process."""
 
 import asyncio
+import copy
 import json
 import ssl
 import urllib.error
@@ -71,6 +72,23 @@ async def test_a_deployment_becomes_available_on_the_fake_runtime() -> None:
         await available(cluster, "web", 2)
         pods = await cluster.client.list(PODS, namespace="default")
         assert [pod["status"]["phase"] for pod in pods.items] == ["Running", "Running"]
+
+
+async def test_pods_that_shun_each_other_have_a_node_each() -> None:
+    deployment = copy.deepcopy(DEPLOYMENT)
+    deployment["spec"]["replicas"] = 3
+    term = {"topologyKey": "kubernetes.io/hostname", "labelSelector": deployment["spec"]["selector"]}
+    shuns = {"requiredDuringSchedulingIgnoredDuringExecution": [term]}
+    deployment["spec"]["template"]["spec"]["affinity"] = {"podAntiAffinity": shuns}
+    async with (
+        kube_lite.Cluster(runtime="fake", nodes=3, node_name="box") as cluster,
+        asyncio.timeout(20),
+    ):
+        await cluster.client.create(DEPLOYMENTS, deployment, namespace="default")
+        await available(cluster, "web", 3)
+        pods = await cluster.client.list(PODS, namespace="default")
+        assert sorted(pod["spec"]["nodeName"] for pod in pods.items) == ["box", "box-2", "box-3"]
+        assert len({pod["status"]["hostIP"] for pod in pods.items}) == 3
 
 
 async def test_an_error_in_the_body_stays_what_it_is() -> None:
