@@ -4,16 +4,23 @@ A new node carries ``not-ready`` (``admission/node_taints.py``) until it says fo
 ready. From then on its conditions and its taints say the same: conditions make taints of effect
 ``NoSchedule``, and a node that is not ready, or of which nobody knows, also gets the one of effect
 ``NoExecute``. A node that has not said anything keeps what it has.
-Source: ``doNoScheduleTaintingPass`` and ``processTaintBaseEviction`` in ``pkg/controller/nodelifecycle``.
+
+The same write tells it for how long it may rely on what it has read, which grows with the cluster; a node
+that was told when there were fewer hears of it with its next change, so that not all are written at once.
+Source: ``doNoScheduleTaintingPass`` and ``processTaintBaseEviction`` in ``pkg/controller/nodelifecycle``;
+``pkg/controller/ttl``.
 """
 
+import math
+from collections.abc import Iterable
+
 from kube_lite.api.errors import NotFound
-from kube_lite.api.identity import Json, ObjectKey
-from kube_lite.api.meta import condition
+from kube_lite.api.identity import Json, ObjectKey, key_of
+from kube_lite.api.meta import annotations_of, condition
 from kube_lite.api.times import format_time
 from kube_lite.client.controller import Controller, RequeueAfter
 from kube_lite.client.informers import Informers
-from kube_lite.client.protocol import Client, PatchType
+from kube_lite.client.protocol import Client, EventType, PatchType
 from kube_lite.kit.clock import Clock
 
 from .resources import NODES
@@ -30,33 +37,59 @@ TAINTS = {
     ("PIDPressure", "True"): f"{PREFIX}pid-pressure",
 }
 """Condition and status → the key of the taint that says the same."""
+TTL = "node.alpha.kubernetes.io/ttl"
+TTL_STEPS = ((0, 100, 0), (90, 500, 15), (450, 1000, 30), (900, 2000, 60), (1800, math.inf, 300))
+"""From and up to how many nodes, and the seconds; they overlap, so that one node more or less is all one."""
 OURS = {NO_SCHEDULE: {*TAINTS.values(), UNSCHEDULABLE}, NO_EXECUTE: {NOT_READY, UNREACHABLE}}
 
 
 class NodeLifecycle(Controller):
-    """Keeps the taints of every node."""
+    """Keeps the taints of every node, and for how long it may keep what it has read."""
 
     def __init__(self, client: Client, informers: Informers, clock: Clock) -> None:
         super().__init__("node-lifecycle", clock)
         self._client = client
         self._nodes = informers.informer(NODES)
-        self.watch(self._nodes)
+        self._count = self._step = 0
+        self.watch(self._nodes, self._counted)
 
     async def reconcile(self, key: ObjectKey) -> RequeueAfter | None:
-        """Write the taints if they are not as they should be."""
+        """Write what is not as it should be."""
         node = self._nodes.get(key)
-        if node is None:
+        if node is None or condition(node, "Ready") is None:
             return None
+        metadata: Json = {}
+        seconds = str(TTL_STEPS[self._step][2])
+        if annotations_of(node).get(TTL) != seconds:
+            metadata["annotations"] = {TTL: seconds}
+        patch: Json = {"metadata": metadata}
         taints = plan_taints(node, self.clock.now())
-        if taints is None:
+        if taints is not None:
+            # Somebody else may be changing taints too.
+            metadata["resourceVersion"] = node["metadata"]["resourceVersion"]
+            patch["spec"] = {"taints": taints or None}
+        elif not metadata:
             return None
-        version = node["metadata"]["resourceVersion"]  # somebody else may be changing taints too
-        patch = {"metadata": {"resourceVersion": version}, "spec": {"taints": taints or None}}
         try:
             await self._client.patch(NODES, key.name, patch, patch_type=PatchType.MERGE)
         except NotFound:
             return None
         return None
+
+    def _counted(self, event: EventType, old: Json | None, new: Json | None) -> Iterable[ObjectKey]:
+        self._count += (old is None) - (new is None)
+        self._step = plan_step(self._count, self._step)
+        node = new or old
+        return [key_of(node)] if node is not None else []
+
+
+def plan_step(nodes: int, step: int) -> int:
+    """Which of ``TTL_STEPS`` holds for so many nodes after ``step`` did."""
+    while nodes > TTL_STEPS[step][1]:
+        step += 1
+    while nodes < TTL_STEPS[step][0]:
+        step -= 1
+    return step
 
 
 def plan_taints(node: Json, now: float) -> list[Json] | None:

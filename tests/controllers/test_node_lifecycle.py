@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from kube_lite.api.identity import Json
-from kube_lite.controllers.node_lifecycle import plan_taints
+from kube_lite.controllers.node_lifecycle import TTL, TTL_STEPS, plan_step, plan_taints
 from kube_lite.controllers.resources import NODES
 
 from .harness import world
@@ -48,12 +48,28 @@ def taint(key: str, effect: str = "NoSchedule") -> Json:
 )
 def test_taints_say_what_conditions_say(found: Json, wanted: list[str] | None) -> None:
     planned = plan_taints(found, NOW)
-    assert (planned and [entry["key"] for entry in planned]) == wanted
+    assert (None if planned is None else [entry["key"] for entry in planned]) == wanted
 
 
 def test_a_node_that_is_not_ready_also_drives_pods_away() -> None:
     planned = plan_taints(node("False"), NOW) or []
     assert {entry["effect"] for entry in planned} == {"NoSchedule", "NoExecute"}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "step", "seconds"),
+    [
+        pytest.param(100, 0, 0, id="a small cluster"),
+        pytest.param(101, 0, 15, id="one more"),
+        pytest.param(95, 1, 15, id="a few less change nothing"),
+        pytest.param(89, 1, 0, id="many less do"),
+        pytest.param(5000, 0, 300, id="many at once"),
+    ],
+)
+def test_the_more_nodes_the_longer_they_rely_on_what_they_have_read(
+    nodes: int, step: int, seconds: int
+) -> None:
+    assert TTL_STEPS[plan_step(nodes, step)][2] == seconds
 
 
 async def test_a_node_takes_pods_as_soon_as_it_is_ready(tmp_path: Path) -> None:
@@ -67,3 +83,4 @@ async def test_a_node_takes_pods_as_soon_as_it_is_ready(tmp_path: Path) -> None:
             return not (await it.get(NODES, "a", ""))["spec"].get("taints")
 
         await it.until(is_free)
+        assert (await it.get(NODES, "a", ""))["metadata"]["annotations"][TTL] == "0"
