@@ -1,4 +1,4 @@
-"""Calls of webhooks: where they are, whom to trust, and what went wrong, in the words of Go's client.
+"""Calls of webhooks: where they are, and whom to trust.
 
 A webhook in a Service is called at one of its endpoints, under the Service's name, which its certificate
 must bear. Connections are kept for the next call.
@@ -8,7 +8,6 @@ Source: ``apiserver/pkg/util/webhook/client.go``, ``client-go/rest/request.go``.
 import random
 import ssl
 from base64 import b64decode
-from errno import ECONNREFUSED, ECONNRESET, EHOSTUNREACH, ENETUNREACH
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -16,36 +15,13 @@ from kube_lite.api.gotext import go_quote
 from kube_lite.api.identity import Json, ObjectKey
 
 from .service_addresses import Look, NoAddress, addresses_of
+from .webhook_failures import refusal, why_failed, why_untrusted
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
 
 HTTPS_PORT = 443
 MOST_BYTES = 64 * 1024 * 1024  # of an answer; a list's worth of large objects
-FORBIDDEN = 403
-SERVER_ERRORS = 500
-UNTRUSTED = "certificate signed by unknown authority"
-VERIFICATION = {
-    10: "certificate has expired or is not yet valid",
-    **dict.fromkeys((18, 19, 20, 21), UNTRUSTED),
-}
-"""OpenSSL's codes → what Go says."""
-NETWORK = {
-    ECONNREFUSED: "connect: connection refused",
-    EHOSTUNREACH: "connect: no route to host",
-    ENETUNREACH: "connect: network is unreachable",
-    ECONNRESET: "read: connection reset by peer",
-}
-ANSWERS = {
-    400: "the server rejected our request for an unknown reason",
-    401: "the server has asked for the client to provide credentials",
-    404: "the server could not find the requested resource",
-    405: "the server does not allow this method on the requested resource",
-    409: "the server reported a conflict",
-    429: "the server has received too many requests and has asked us to try again later",
-    503: "the server is currently unable to handle the request",
-    504: "the server was unable to return a response in the time allotted, but may still be processing the request",  # noqa: E501
-}
 
 
 class CallFailed(Exception):
@@ -76,7 +52,7 @@ def hook_of(client: Json) -> Hook:
     """
     bundle = client.get("caBundle")
     try:
-        trust = ssl.create_default_context(cadata=b64decode(bundle).decode() if bundle else None)
+        trust = _trust_in(b64decode(bundle).decode() if bundle else "")
     except (ValueError, ssl.SSLError) as error:
         why = "unable to load root certificates: unable to parse bytes as PEM block"
         raise CallFailed(why) from error
@@ -86,6 +62,18 @@ def hook_of(client: Json) -> Hook:
     name, namespace, port = service["name"], service["namespace"], service.get("port") or HTTPS_PORT
     path = (service.get("path") or "").lstrip("/")
     return Hook(f"https://{name}.{namespace}.svc:{port}/{path}", ObjectKey(namespace, name), port, trust)
+
+
+def _trust_in(authorities: str) -> ssl.SSLContext:
+    """Trust in certificates (PEM), as Go has it: any of them will do, however it was issued."""
+    trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trust.minimum_version = ssl.TLSVersion.TLSv1_2
+    trust.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    if authorities:
+        trust.load_verify_locations(cadata=authorities)
+    else:
+        trust.load_default_certs()
+    return trust
 
 
 class Webhooks:
@@ -115,22 +103,37 @@ class Webhooks:
         Raises:
             CallFailed: it does not answer, or not with JSON.
         """
-        from aiohttp import ClientError  # a server that calls no webhooks starts without
+        # A server that calls no webhooks starts without:
+        from aiohttp import ClientConnectorCertificateError, ClientError
 
         url = f"{hook.url}?timeout={seconds}s"
         try:
-            status, is_text, answer = await self._post(hook, url, body, seconds)
+            status, is_text, answer = await self._post_twice(hook, url, body, seconds)
         except NoAddress as error:
             raise CallFailed(f"Post {go_quote(url)}: {error}") from error
         except TimeoutError as error:
             why = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
             raise CallFailed(f"Post {go_quote(url)}: {why}") from error
+        except ClientConnectorCertificateError as error:
+            why = await why_untrusted(error, urlsplit(url).hostname or "")
+            raise CallFailed(f"Post {go_quote(url)}: {why}") from error
         except (ClientError, OSError, ValueError) as error:
-            raise CallFailed(f"Post {go_quote(url)}: {_why(error, url)}") from error
+            raise CallFailed(f"Post {go_quote(url)}: {why_failed(error)}") from error
         return _read(status, answer, is_text=is_text)
 
+    async def _post_twice(self, hook: Hook, url: str, body: bytes, seconds: int) -> tuple[int, bool, bytes]:
+        """As Go does: once more where a connection that was kept turns out to be closed."""
+        from aiohttp import ClientConnectorError, ClientOSError, ServerDisconnectedError
+
+        try:
+            return await self._post(hook, url, body, seconds)
+        except ClientConnectorError:
+            raise
+        except (ServerDisconnectedError, ClientOSError):
+            return await self._post(hook, url, body, seconds)
+
     async def _post(self, hook: Hook, url: str, body: bytes, seconds: int) -> tuple[int, bool, bytes]:
-        from aiohttp import ClientSession, ClientTimeout
+        from aiohttp import ClientSession, ClientTimeout, DummyCookieJar
 
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         target, name = url, None
@@ -141,7 +144,7 @@ class Webhooks:
             target = split._replace(netloc=f"{host}:{address.port}").geturl()
             headers["Host"], name = split.netloc, split.hostname
         if self._session is None:
-            self._session = ClientSession()
+            self._session = ClientSession(cookie_jar=DummyCookieJar())
         async with self._session.post(
             target, data=body, headers=headers, ssl=hook.trust, allow_redirects=False,
             timeout=ClientTimeout(total=seconds), server_hostname=name,
@@ -175,55 +178,4 @@ def _read(status: int, body: bytes, *, is_text: bool) -> Any:
     if 200 <= status <= 206:
         return answer
     told = body.decode(errors="replace").strip() if is_text else "unknown"
-    raise CallFailed(_refusal(status, told))
-
-
-def _refusal(status: int, told: str) -> str:
-    """Source: ``NewGenericServerResponse`` in ``apimachinery/pkg/api/errors``."""
-    if status == FORBIDDEN:
-        return told
-    if status in ANSWERS:
-        return ANSWERS[status]
-    if status >= SERVER_ERRORS:
-        return f"an error on the server ({go_quote(told)}) has prevented the request from succeeding"
-    return f"the server responded with the status code {status} but did not return more details"
-
-
-def _why(error: Exception, url: str) -> str:
-    """What Go's client says of a call that came to nothing."""
-    from aiohttp import (
-        ClientConnectorCertificateError,
-        ClientConnectorDNSError,
-        ClientConnectorError,
-        ClientConnectorSSLError,
-        ServerDisconnectedError,
-    )
-
-    if isinstance(error, ClientConnectorCertificateError):
-        return f"tls: failed to verify certificate: x509: {_why_untrusted(error.certificate_error, url)}"
-    if isinstance(error, ClientConnectorSSLError):
-        if getattr(error.os_error, "reason", "") in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
-            return "http: server gave HTTP response to HTTPS client"
-        return "remote error: tls: handshake failure"
-    if isinstance(error, ClientConnectorDNSError):
-        return f"dial tcp: lookup {error.host}: no such host"
-    if isinstance(error, ClientConnectorError):
-        why = NETWORK.get(error.os_error.errno or 0, f"connect: {(error.os_error.strerror or '').lower()}")
-        host = f"[{error.host}]" if ":" in error.host else error.host
-        return f"dial tcp {host}:{error.port}: {why}"
-    if isinstance(error, ServerDisconnectedError):
-        return "EOF"
-    if isinstance(error, OSError) and error.errno in NETWORK:
-        return NETWORK[error.errno]
-    return str(error) or type(error).__name__
-
-
-def _why_untrusted(error: Exception, url: str) -> str:
-    if not isinstance(error, ssl.SSLCertVerificationError):
-        return UNTRUSTED
-    told = VERIFICATION.get(error.verify_code)
-    if told is not None:
-        return told
-    if "mismatch" in error.verify_message:
-        return f"certificate is not valid for {urlsplit(url).hostname}"
-    return error.verify_message
+    raise CallFailed(refusal(status, told))

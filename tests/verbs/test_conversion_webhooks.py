@@ -424,6 +424,15 @@ async def test_a_webhook_that_cannot_be_reached_or_trusted_is_told_of(tmp_path: 
             assert caught.value.message == f"{FAILED} failed: {url}{why}"
 
 
+async def test_a_certificate_for_somebody_else_is_told_of_with_its_names(tmp_path: Path) -> None:
+    names = ("a.example", "b.example", "127.0.0.2")
+    async with converting(tmp_path / "pki", names) as converter, extended(tmp_path) as api:
+        await define(api, two_versions(converter.conversion()))
+        await create(api)
+        why = "tls: failed to verify certificate: x509: certificate is valid for 127.0.0.2, not 127.0.0.1"
+        await refuses(api, f'{FAILED} failed: Post "{converter.url}?timeout=30s": {why}')
+
+
 async def read_until_changed(api: Api, why: str) -> None:
     """Read until the definition is served as it is now, and raises for that reason."""
     while True:
