@@ -7,6 +7,7 @@ as Kubernetes ranks them (``v2`` before ``v1`` before ``v1beta1``).
 
 import base64
 import hashlib
+import math
 import re
 from collections.abc import Iterable
 
@@ -28,7 +29,6 @@ We store what we serve; what counts here is that clients that compare hashes fin
 
 ADDED = (1000, 100)
 """The priorities of groups and versions that CustomResourceDefinitions bring."""
-ALWAYS_FIRST = (100_000, 100)
 
 
 def api_versions(server_address: str, versions: Iterable[str] = ("v1",)) -> Json:
@@ -105,28 +105,38 @@ def groups_of(registry: Registry) -> dict[str, list[str]]:
 
 
 def _merged(registry: Registry, groups: dict[str, list[str]]) -> dict[str, list[str]]:
-    """The groups with those that others serve, by their priorities.
+    """The groups with those that others serve, by their priorities; our own keep their order.
 
     Source: ``SortedByGroupAndVersion`` in kube-aggregator's ``apiregistration/v1/helper``.
     """
+    added = {row.group for row in registry if row.definition}
+    listed: dict[str, int] = {}
+    for (group_name, _), (least, _) in registry.priorities.items():
+        listed[group_name] = max(least, listed.get(group_name, 0))
+
+    def rank(name: str) -> tuple[float, str]:
+        return -listed.get(name, ADDED[0] if name in added else math.inf), name
+
     versions = {name: list(own) for name, own in groups.items()}
+    order = list(groups)
     for group_name, version in sorted(registry.elsewhere):
+        if group_name not in versions:
+            wanted = rank(group_name)
+            behind = (place for place, name in enumerate(order) if rank(name) > wanted)
+            order.insert(next(behind, len(order)), group_name)
         if version not in versions.setdefault(group_name, []):
             versions[group_name].append(version)
-
-    def priority(name: str, version: str) -> tuple[int, int]:
-        unlisted = ADDED if any(row.definition for row in registry if row.group == name) else ALWAYS_FIRST
-        return registry.priorities.get(GroupVersion(name, version), unlisted)
-
-    def rank_of_group(name: str) -> int:
-        return -max(priority(name, version)[0] for version in versions[name])
-
-    def rank_of_version(name: str, version: str) -> tuple[int, tuple[int, int, int, str]]:
-        return -priority(name, version)[1], version_rank(version)
-
     for name in {group_name for group_name, _ in registry.elsewhere}:
-        versions[name].sort(key=lambda version: rank_of_version(name, version))
-    return {name: versions[name] for name in sorted(versions, key=rank_of_group)}
+        versions[name] = _sorted_versions(registry, name, versions[name], ADDED[1] if name in added else 0)
+    return {name: versions[name] for name in order}
+
+
+def _sorted_versions(registry: Registry, name: str, versions: list[str], unlisted: int) -> list[str]:
+    def rank(version: str) -> tuple[int, tuple[int, int, int, str]]:
+        _, priority = registry.priorities.get(GroupVersion(name, version), (0, unlisted))
+        return -priority, version_rank(version)
+
+    return sorted(versions, key=rank)
 
 
 def _own_groups(registry: Registry) -> dict[str, list[str]]:

@@ -17,7 +17,7 @@ from aiohttp.web_request import BaseRequest
 from aiohttp.web_response import StreamResponse
 from multidict import CIMultiDict
 
-from kube_lite.api.errors import ServiceUnavailable
+from kube_lite.api.errors import BadRequest, ServiceUnavailable
 
 from .aggregation_plan import Address
 from .call import Call
@@ -65,8 +65,11 @@ async def tunnel(
 
     Raises:
         ServiceUnavailable: nobody answers.
+        BadRequest: the request has a body, which nobody would look at.
     """
     request = call.request
+    if request.can_read_body:
+        raise BadRequest("a request that changes the protocol can have no body")
     where = f"dial tcp {address.host}:{address.port}"
     try:
         async with asyncio.timeout(DIAL_SECONDS):

@@ -6,7 +6,7 @@ import pytest
 
 from kube_lite.api import discovery
 from kube_lite.api.identity import GroupVersion, Json
-from kube_lite.api.resource import Registry, Resource, Subresource
+from kube_lite.api.resource import Elsewhere, Registry, Resource, Subresource
 from kube_lite.kinds import builtin
 
 
@@ -20,6 +20,10 @@ def added(group: str, version: str, kind: str) -> Resource:
 
 def named(entries: list[Json], name: str) -> Json:
     return next(entry for entry in entries if entry["name"] == name)
+
+
+def named_item(items: list[Json], name: str) -> Json:
+    return next(item for item in items if item["metadata"].get("name") == name)
 
 
 def test_the_core_group_is_not_among_the_groups() -> None:
@@ -96,6 +100,33 @@ def test_added_resources_name_their_group_in_the_aggregated_form() -> None:
     kind = {"group": "zoo.example", "version": "v1", "kind": "Cage"}
     assert (entry["responseKind"], entry["scope"]) == (kind, "Cluster")
     assert entry["subresources"][0]["responseKind"] == kind
+
+
+def test_groups_of_other_servers_stand_where_their_priorities_say() -> None:
+    registry = builtin()
+    before = list(discovery.groups_of(registry))
+    registry.add(added("zoo.example", "v1", "Cage"))
+    others = {
+        GroupVersion("metrics.k8s.io", "v1beta1"): (100, 100),
+        GroupVersion("fast.example", "v1"): (2000, 15),
+        GroupVersion("zoo.example", "v2alpha1"): (500, 200),
+        GroupVersion("zebra.example", "v1"): (1000, 15),
+    }
+    registry.hand_over({group_version: Elsewhere() for group_version in others}, others)
+    groups = discovery.groups_of(registry)
+    assert list(groups) == [*before, "fast.example", "zebra.example", "zoo.example", "metrics.k8s.io"]
+    assert groups["zoo.example"] == ["v2alpha1", "v1"]
+    registry.hand_over({}, {})
+    assert list(discovery.groups_of(registry)) == [*before, "zoo.example"]
+
+
+def test_what_another_server_tells_takes_the_place_of_our_rows() -> None:
+    registry = builtin()
+    policy = GroupVersion("policy", "v1")
+    registry.hand_over({policy: Elsewhere(({"resource": "flunders"},))}, {policy: (17100, 15)})
+    items = discovery.aggregated(registry, core=False)["items"]
+    (version,) = named_item(items, "policy")["versions"]
+    assert version == {"version": "v1", "resources": [{"resource": "flunders"}], "freshness": "Stale"}
 
 
 def test_clients_are_told_where_to_ask() -> None:

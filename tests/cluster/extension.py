@@ -65,6 +65,19 @@ READ = {
 }
 
 
+class Shouting(asyncio.Protocol):
+    """What is spoken instead of HTTP."""
+
+    def __init__(self, transport: asyncio.Transport, ended: asyncio.Event) -> None:
+        self.transport, self.ended = transport, ended
+
+    def data_received(self, data: bytes) -> None:
+        self.transport.write(data.upper())
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.ended.set()
+
+
 class Extension:
     """The server, and what it has been asked."""
 
@@ -75,6 +88,7 @@ class Extension:
         self.names: set[str] = set()
         self.events: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.watchers = 0
+        self.ended = asyncio.Event()
         self.is_well = True
         self.port = 0
 
@@ -89,6 +103,7 @@ class Extension:
         app.router.add_get(f"{flunders}/one", self.one)
         app.router.add_get(f"{flunders}/one/console", self.console)
         app.router.add_get(f"{flunders}/one/silence", self.silence)
+        app.router.add_post(f"{flunders}/one/spdy", self.spdy)
         app.router.add_get("/openapi/v2", self.everything)
         if self.knows_v3:
             app.router.add_get("/openapi/v3", self.index)
@@ -142,6 +157,17 @@ class Extension:
     async def create(self, request: web.Request) -> web.Response:
         body = await request.read()
         return web.json_response({**FLUNDER, "spec": {"reference": str(len(body))}}, status=201)
+
+    async def spdy(self, request: web.Request) -> web.StreamResponse:
+        """Speak something else from here on: everything back, in capital letters."""
+        transport = request.transport
+        assert transport is not None
+        transport.set_protocol(Shouting(transport, self.ended))
+        transport.write(
+            b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n"
+        )
+        await self.ended.wait()
+        raise ConnectionResetError
 
     async def silence(self, request: web.Request) -> web.Response:
         await asyncio.Event().wait()

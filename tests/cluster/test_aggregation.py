@@ -227,6 +227,22 @@ async def test_a_connection_that_changes_its_protocol_is_passed_on(place: Place)
         assert answer.status == 404  # as the other server says
 
 
+async def test_what_is_spoken_after_the_change_is_nobody_s_business(place: Place, tmp_path: Path) -> None:
+    port = place.cluster.server.port
+    tls = session_tls(tmp_path / "data")
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls, server_hostname="localhost")
+    head = f"POST {ONE}/spdy HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n"
+    writer.write(head.encode())
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+    for piece in (b"\x80\x03\x00\x01 first", b"then \r\n\r\n more"):
+        writer.write(piece)
+        assert await reader.readexactly(len(piece)) == piece.upper()
+    assert not place.extension.ended.is_set()
+    writer.close()
+    async with asyncio.timeout(15):
+        await place.extension.ended.wait()
+
+
 async def test_availability_says_what_is_missing_until_it_is_there(place: Place) -> None:
     place.extension.is_well = False
     slices = await place.client.get(SLICES, "flunders-1", namespace="extended")
