@@ -25,14 +25,14 @@ from kube_lite.api.resource import Resource
 from . import keys
 from .converting import Unconverted, View, as_stored_version, foreign, in_version
 from .faults import as_api_error, refuse_too_large
-from .stored import Stored, as_stored, encode
+from .stored import Encoded, Stored, as_stored, encode
 
 if TYPE_CHECKING:
     from .webhooks import Webhooks
 
 Read = TypeVar("Read")
 
-__all__ = ["NOTHING_ELSE", "Also", "Objects", "Store", "Survey", "Taken"]
+__all__ = ["NOTHING_ELSE", "Also", "Objects", "Store", "Survey", "Taken", "encode_object"]
 
 SURVEYS = 64  # whole resources kept decoded for rules that look at all of them
 VIEWS = 1024  # objects remembered in another version than the stored one
@@ -238,8 +238,8 @@ class Objects:
         key = keys.storage_key(resource.group_resource, key_of(obj))
         return await self._put(resource, key, 0, obj, also)
 
-    async def create_all(self, objects: Iterable[tuple[Resource, Json]]) -> None:
-        """Write new objects in one transaction: all of them, or none.
+    async def create_all(self, objects: Iterable[tuple[Resource, ObjectKey, Encoded]]) -> None:
+        """Write new objects, as ``encode_object`` makes them, in one transaction: all of them, or none.
 
         They must be of the version that is stored.
 
@@ -247,10 +247,9 @@ class Objects:
             AlreadyExists: there is one of one of the names.
         """
         compares, puts, first = [], [], None
-        for resource, obj in objects:
+        for resource, name, encoded in objects:
             first = first or resource
-            key = keys.storage_key(resource.group_resource, key_of(obj))
-            encoded = encode(obj, _noted(resource, obj))
+            key = keys.storage_key(resource.group_resource, name)
             compares.append(Compare(key, 0))
             puts.append(Put(key, encoded.value, encoded.header, encoded.splice))
         if first is None:
@@ -297,7 +296,7 @@ class Objects:
         wanted, sent = foreign(resource), obj
         if wanted is not None:
             obj = await self.resolved(lambda: as_stored_version(resource, sent))
-        encoded = encode(obj, _noted(resource, obj))
+        encoded = encode_object(resource, obj)
         refuse_too_large(len(key) + len(encoded.value))
         ttl = resource.strategy.ttl_seconds(obj) or 0
         put = Put(key, encoded.value, encoded.header, encoded.splice, lease_seconds=ttl)
@@ -339,6 +338,11 @@ class Objects:
         recent[key, stored.revision] = stored
         if len(recent) > RECENT:
             del recent[next(iter(recent))]
+
+
+def encode_object(resource: Resource, obj: Json) -> Encoded:
+    """An object of the version that is stored as it goes to the store."""
+    return encode(obj, _noted(resource, obj))
 
 
 def _noted(resource: Resource, obj: Json) -> Mapping[str, str]:

@@ -70,7 +70,7 @@ def begin(obj: Json, now: float, source: random.Random, *, counts_generations: b
         raise ApiError("resourceVersion should not be set on objects to be created")
     for field in SERVER_OWN:
         metadata.pop(field, None)
-    metadata["uid"] = _random_uid(source)
+    metadata["uid"] = random_uid(source)
     metadata["creationTimestamp"] = format_time(now)
     if counts_generations:
         metadata["generation"] = 1
@@ -79,7 +79,7 @@ def begin(obj: Json, now: float, source: random.Random, *, counts_generations: b
     metadata.setdefault("name", "")  # whether it may be empty is for validation to say
 
 
-def _random_uid(source: random.Random) -> str:
+def random_uid(source: random.Random) -> str:
     """A UUID of version 4."""
     digits = f"{source.getrandbits(124):031x}"
     variant = "89ab"[int(digits[15], 16) & 3]

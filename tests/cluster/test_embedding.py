@@ -17,8 +17,10 @@ from kube_lite.client.kubeconfig import access, load
 from kube_lite.client.remote import RemoteClient
 from kube_lite.cluster.compose import Cluster
 from kube_lite.cluster.thread import ThreadedCluster
+from kube_lite.kit.clock import ManualClock
 
 CONFIG_MAPS = GroupVersionResource("", "v1", "configmaps")
+CLUSTER_ROLES = GroupVersionResource("rbac.authorization.k8s.io", "v1", "clusterroles")
 PODS = GroupVersionResource("", "v1", "pods")
 DEPLOYMENTS = GroupVersionResource("apps", "v1", "deployments")
 
@@ -55,6 +57,20 @@ async def test_two_clusters_in_one_process_know_nothing_of_each_other() -> None:
         async with RemoteClient(access(load(one.kubeconfig))) as remote:
             found = await remote.get(CONFIG_MAPS, "mine", namespace="default")
         assert found["data"] == {"a": "1"}
+
+
+async def test_what_clusters_have_from_the_start_is_each_ones_own() -> None:
+    for seconds, time in ((1e9, "2001-09-09T01:46:40Z"), (2e9, "2033-05-18T03:33:20Z")):
+        roles = []
+        for _ in range(2):
+            async with kube_lite.Cluster(parts="api", clock=ManualClock(seconds)) as cluster:
+                listed = await cluster.client.list(CLUSTER_ROLES)
+                roles += [role for role in listed.items if role["metadata"]["name"] == "view"]
+        one, other = (role["metadata"] for role in roles)
+        assert one.pop("uid") != other.pop("uid")
+        assert one == other
+        assert one["creationTimestamp"] == time
+        assert [entry["time"] for entry in one["managedFields"]] == [time]
 
 
 async def test_everything_is_gone_when_the_cluster_is_left() -> None:
