@@ -5,13 +5,14 @@ up in the store directly (``attempt.objects``), as of now.
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from kube_lite.api.errors import Cause, Forbidden, details_of, forbidden
 from kube_lite.api.identity import GroupResource, Json
-from kube_lite.api.resource import Resource
+from kube_lite.api.resource import Registry, Resource
+from kube_lite.auth.authorize import Authorizer
 from kube_lite.auth.user import User
 from kube_lite.registry.objects import Objects
 
@@ -29,6 +30,10 @@ class Attempt:
             what goes.
         old: what is there now, shared; None for CREATE.
         source: randomness.
+        registry: every row there is.
+        authorizer: who may do what.
+        options: what the request says besides, as its options have it: ``{"fieldManager": "kubectl"}``; only
+            asked for when somebody wants to know.
         warnings: texts that the answer will carry.
     """
 
@@ -42,7 +47,10 @@ class Attempt:
     user: User
     objects: Objects
     source: random.Random
+    registry: Registry
+    authorizer: Authorizer
     dry_run: bool = False
+    options: Callable[[], Mapping[str, Any]] = dict
     warnings: list[str] = field(default_factory=list)
 
     def refuse(self, why: str, causes: Sequence[Cause] = ()) -> Forbidden:

@@ -14,6 +14,7 @@ from .quotas import ResourceQuotas
 from .runtime_classes import RuntimeClasses
 from .service_accounts import ServiceAccounts
 from .tolerations import DefaultTolerations
+from .validating_policies import ValidatingPolicies
 
 
 def default_chain() -> Chain:
@@ -21,5 +22,6 @@ def default_chain() -> Chain:
     return Chain([
         NamespaceLifecycle(), LimitRanges(), ServiceAccounts(), NodeRestriction(), NewNodeTaint(),
         PodSecurity(), Priority(), DefaultTolerations(), DefaultStorageClass(), StorageProtection(),
-        ClaimResize(), RuntimeClasses(), CertificateRequester(), DefaultIngressClass(), ResourceQuotas(),
+        ClaimResize(), RuntimeClasses(), CertificateRequester(), DefaultIngressClass(), ValidatingPolicies(),
+        ResourceQuotas(),
     ])  # fmt: skip

@@ -12,7 +12,7 @@ Source: ``BeforeDelete`` in ``apiserver/pkg/registry/rest/delete.go``, ``Store.D
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kube_lite.api.errors import Conflict, conflict, details_of
 from kube_lite.api.identity import GroupResource, Json, ObjectKey
@@ -46,6 +46,17 @@ class DeleteOptions:
     uid: str = ""
     resource_version: str = ""
     dry_run: bool = False
+
+    def told(self) -> dict[str, Any]:
+        """As admission tells them to others, beside the dry run."""
+        conditions = {"uid": self.uid, "resourceVersion": self.resource_version}
+        told = {
+            "gracePeriodSeconds": self.grace_seconds,
+            "orphanDependents": self.orphan,
+            "propagationPolicy": self.propagation or None,
+            "preconditions": {name: value for name, value in conditions.items() if value} or None,
+        }
+        return {name: value for name, value in told.items() if value is not None}
 
 
 class Deletion(NamedTuple):

@@ -54,8 +54,9 @@ class DeletingVerbs:
 
         async def admit(stored: Stored) -> None:
             attempt = parts.attempt(
-                DELETE, resource, key, stored.object, stored.object, request.user, dry_run=options.dry_run
-            )
+                DELETE, resource, key, stored.object, stored.object, request.user,
+                dry_run=options.dry_run, options=options.told,
+            )  # fmt: skip
             await parts.admission.mutate(attempt)
             await parts.admission.validate(attempt)
 

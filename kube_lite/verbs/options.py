@@ -6,6 +6,7 @@ Source: ``apimachinery/pkg/apis/meta/v1/validation`` and ``meta/internalversion/
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from kube_lite.api.errors import ApiError, BadRequest, Cause, invalid
 from kube_lite.registry.deleting import BACKGROUND, FOREGROUND, ORPHAN, DeleteOptions
@@ -29,6 +30,11 @@ class WriteOptions:
     validation: str = "Warn"
     manager: str = ""
     force: bool = False
+
+    def told(self) -> dict[str, Any]:
+        """As admission tells them to others, beside the dry run."""
+        told = {"fieldManager": self.manager} if self.manager else {}
+        return told if self.validation == "Warn" else {**told, "fieldValidation": self.validation}
 
 
 @lru_cache(maxsize=256)

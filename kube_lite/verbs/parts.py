@@ -1,8 +1,10 @@
 """What the verbs work with; put together by the pipeline."""
 
 import random
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from kube_lite.admission.chain import Attempt, Chain
 from kube_lite.api.identity import GroupResource, Json, ObjectKey
@@ -54,6 +56,7 @@ class Parts:
         *,
         subresource: str = "",
         dry_run: bool = False,
+        options: Callable[[], Mapping[str, Any]] = dict,
     ) -> Attempt:
         """What admission is asked about."""
         return Attempt(
@@ -67,7 +70,10 @@ class Parts:
             user,
             self.objects,
             self.source,
+            self.registry,
+            self.authorizer,
             dry_run,
+            options,
         )
 
     def lookup(self, plural: str, key: ObjectKey) -> Json | None:

@@ -269,7 +269,7 @@ class Subresources:
     ) -> None:
         attempt = self._parts.attempt(
             CREATE, resource, key, body, None, request.user,
-            subresource=request.subresource, dry_run=options.dry_run,
+            subresource=request.subresource, dry_run=options.dry_run, options=options.told,
         )  # fmt: skip
         await self._parts.admission.mutate(attempt)
         await self._parts.admission.validate(attempt)

@@ -39,7 +39,7 @@ class Tokens:
         account = parts.objects.get(request.resource, key).object
         attempt = parts.attempt(
             CREATE, request.resource, key, body, None, request.user,
-            subresource=request.subresource, dry_run=options.dry_run,
+            subresource=request.subresource, dry_run=options.dry_run, options=options.told,
         )  # fmt: skip
         await parts.admission.mutate(attempt)
         await parts.admission.validate(attempt)

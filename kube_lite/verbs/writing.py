@@ -101,7 +101,9 @@ class Writing:
         strategy.default(obj)
         owners = await parts.objects.resolved(lambda: owning.record(parts, request, obj, None, options))
         key = ObjectKey(obj["metadata"].get("namespace", ""), obj["metadata"].get("name", ""))
-        attempt = parts.attempt(CREATE, resource, key, obj, None, request.user, dry_run=options.dry_run)
+        attempt = parts.attempt(
+            CREATE, resource, key, obj, None, request.user, dry_run=options.dry_run, options=options.told
+        )
         if strategy.closed:
             raise attempt.refuse(strategy.closed)
         await parts.admission.mutate(attempt)
@@ -179,7 +181,7 @@ class Writing:
         owners = await parts.objects.resolved(lambda: owning.record(parts, request, sent, old, options))
         attempt = parts.attempt(
             UPDATE, resource, key, obj, old, request.user,
-            subresource=request.subresource, dry_run=options.dry_run,
+            subresource=request.subresource, dry_run=options.dry_run, options=options.told,
         )  # fmt: skip
         meta.keep(obj, old)
         owning.put(obj, owners)
@@ -268,7 +270,7 @@ class Writing:
         parts, resource = self._parts, request.resource
         attempt = parts.attempt(
             UPDATE, resource, key, obj, old, request.user,
-            subresource=request.subresource, dry_run=options.dry_run,
+            subresource=request.subresource, dry_run=options.dry_run, options=options.told,
         )  # fmt: skip
         await parts.admission.mutate(attempt)
         self._refuse(resource, attempt.obj, tuple(check(attempt.obj, old)))
