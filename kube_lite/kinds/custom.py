@@ -23,7 +23,7 @@ from kube_lite.kit.jsonpath import JsonPath
 
 from .base import READ_WRITE
 from .custom_values import NotThere, as_text, cell, check_replicas, nested, path_or_nothing
-from .outlines import WEBHOOK, Outline, Version, definition_name
+from .outlines import Outline, Version, definition_name
 
 VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
 """In the order in which discovery tells them."""
@@ -50,7 +50,7 @@ class CustomStrategy(Strategy):
     Args:
         schema: gives the compiled schema.
         written: the notes that were made by any version of the definition as it is; shared by them.
-        siblings: the strategies of the definition's versions by name, for webhooks convert between them.
+        siblings: the strategies of the definition's versions by name.
     """
 
     unconditional_update = False
@@ -263,12 +263,11 @@ def rows_of(outline: Outline, schema: Callable[[str], Schema]) -> Iterator[tuple
         schema: name of a schema → the compiled one.
     """
     written: set[str] = set()
-    strategies: dict[str, CustomStrategy] = {}
-    siblings = strategies if outline.conversion == WEBHOOK else {}
+    siblings: dict[str, CustomStrategy] = {}
     for version in outline.versions:
         name = definition_name(outline.gvk(version))
         strategy = CustomStrategy(outline, version, partial(schema, name), written, siblings)
-        strategies[version.name] = strategy
+        siblings[version.name] = strategy
         yield version, _row(outline, version, name, strategy)
 
 

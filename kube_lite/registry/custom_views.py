@@ -1,8 +1,10 @@
 """Custom resources as one of their versions shows them, whatever version and schema they were stored under.
 
 An object that was written under the schema of today, in the version that is asked for, is handed out as it
-lies in the store: its header ends with the schema's tag. Any other is read anew: converted, pruned, and
-given the defaults that it lacks. What a webhook has to convert is left to ``webhook_views``.
+lies in the store: its header ends with the schema's tag. Any other is read anew: pruned, given the defaults
+that it lacks in the version that it is stored in, and then shown in the one that is asked for, without what
+that does not know. Versions differ by name alone, but for those which webhooks convert (``webhook_views``).
+Source: ``crdConversionRESTOptionsGetter`` in apiextensions-apiserver's ``customresource_handler.go``.
 """
 
 from collections.abc import Sequence
@@ -12,7 +14,7 @@ import orjson
 from kube_lite_storage import Store
 from kube_lite_storage.types import Range
 
-from kube_lite.api.identity import GroupResource, Json
+from kube_lite.api.identity import GroupResource, Json, parse_api_version
 from kube_lite.api.meta import copy
 from kube_lite.api.resource import Resource
 from kube_lite.kinds.custom import TAG, CustomStrategy
@@ -40,8 +42,9 @@ class CustomView:
         if self.is_complete(stored):
             return stored
         is_typed = stored.raw.startswith(self._typed)
-        obj = converted(copy(stored.object), self._api_version)
-        self._read_anew(obj)
+        obj = self.read_anew(stored)
+        if not is_typed:
+            obj = self._renamed(obj)
         fields = self._strategy.selectable_fields(obj)
         facts = stored.facts
         known = {label: value for label, value in facts.fields.items() if label != TAG}
@@ -59,8 +62,10 @@ class CustomView:
         return [self.show(each) for each in stored]
 
     def speak(self, obj: Json) -> Json:
-        """An object that lies in no store, in this version; it shares what does not differ."""
-        return converted(obj, self._api_version)
+        """An object that lies in no store, in this version; not to be changed."""
+        if obj.get("apiVersion") == self._api_version:
+            return obj
+        return self._renamed(copy(obj))
 
     def shows_all(self, store: Store, span: Range) -> bool:
         """Whether every object of a range is shown as it is stored, which the headers tell.
@@ -76,20 +81,22 @@ class CustomView:
         tail = self._tail
         return not store.choose(span, lambda header: not header.endswith(tail), limit=1).items
 
-    def _read_anew(self, obj: Json) -> None:
+    def read_anew(self, stored: Stored) -> Json:
+        """A stored object as the version that it is in has it today; a private copy."""
+        from kube_lite.api.custom.pruning import prune
+
+        obj: Json = copy(stored.object)
+        strategy = self._strategy.siblings.get(parse_api_version(obj["apiVersion"])[1], self._strategy)
+        prune(obj, strategy.structure)
+        strategy.default(obj)
+        return obj
+
+    def _renamed(self, obj: Json) -> Json:
+        """An object under the name of this version, without what it does not know; changes ``obj``."""
         from kube_lite.api.custom.pruning import prune
 
         prune(obj, self._strategy.structure)
-        self._strategy.default(obj)
-
-
-def converted(obj: Json, api_version: str) -> Json:
-    """An object of a custom resource in another of its versions; ``obj`` is a private copy.
-
-    The one place where versions are converted, on the way out (above) as on the way in
-    (``stored_form``), but for what webhooks convert. Versions of the strategy ``None`` differ by name alone.
-    """
-    return {**obj, "apiVersion": api_version}
+        return {**obj, "apiVersion": self._api_version}
 
 
 def stored_form(resource: Resource, obj: Json) -> Json:
@@ -100,10 +107,7 @@ def stored_form(resource: Resource, obj: Json) -> Json:
     """
     strategy = resource.strategy
     assert isinstance(strategy, CustomStrategy)  # see view_of
-    sibling = strategy.siblings.get(resource.storage_version)
-    if sibling is not None:
-        return view_for(sibling).speak(obj)
-    return converted(obj, f"{resource.group}/{resource.storage_version}")
+    return view_for(strategy.siblings[resource.storage_version]).speak(obj)
 
 
 def tail_of(note: str) -> bytes:

@@ -17,7 +17,6 @@ from weakref import WeakValueDictionary
 
 from kube_lite.api.errors import ConversionFailed
 from kube_lite.api.identity import GroupResource, Json, ObjectKey, parse_api_version
-from kube_lite.api.meta import copy
 from kube_lite.kinds.conversion_reviews import (
     SUBJECT,
     choose_version,
@@ -79,10 +78,8 @@ class WebhookView(CustomView):
 
     def speak(self, obj: Json) -> Json:
         """An object that lies in no store, in this version; shared. Raises ``Unconverted``."""
-        if obj.get("apiVersion") == self._api_version:
-            return obj
-        if not obj.get("metadata"):  # one that is not there yet, which no webhook need be asked for
-            return super().speak(obj)
+        if obj.get("apiVersion") == self._api_version or not obj.get("metadata"):
+            return super().speak(obj)  # it is that already, or not there yet
         return self.show(made_up(obj, 0)).object
 
     async def convert(self, objects: "Objects", items: Sequence[Stored]) -> list[Stored]:
@@ -141,9 +138,7 @@ class WebhookView(CustomView):
             raise ConversionFailed(f"request to convert CR from an invalid group/version: {api_version}")
         if not stored.header or view_for(sibling).is_complete(stored):
             return stored
-        obj = copy(stored.object)
-        sibling.default(obj)
-        return made_up(obj, stored.revision)
+        return made_up(self.read_anew(stored), stored.revision)
 
     def _shown(self, stored: Stored, obj: Json) -> Stored:
         from kube_lite.api.custom.pruning import prune

@@ -113,6 +113,18 @@ async def test_every_version_shows_the_same_objects_under_its_own_name(tmp_path:
         }
 
 
+async def test_the_version_that_is_stored_keeps_what_it_knows_and_gives_its_defaults(tmp_path: Path) -> None:
+    v2 = WIDGETS._replace(version="v2")
+    number, text = {"type": "integer"}, {"type": "string", "default": "new"}
+    spec = {"type": "object", "properties": {"size": number, "shape": text, "color": {"type": "string"}}}
+    async with extended(tmp_path) as api:
+        await define(api, definition(version("v1"), version("v2", storage=False, spec=spec)))
+        sent = widget(api_version=v2.api_version, spec={"size": 2, "shape": "round"})
+        made = await api.client.create(v2, sent, namespace="default")
+        assert made["spec"] == {"size": 2, "color": "red"}
+        assert (await api.client.get(WIDGETS, "a", namespace="default"))["spec"] == made["spec"]
+
+
 async def test_the_generation_counts_changes_of_all_but_metadata_and_a_status_apart(tmp_path: Path) -> None:
     async with extended(tmp_path) as api:
         await define(api, definition())
