@@ -1,6 +1,7 @@
 """The APIServices of a release: this server serves every group that it serves itself.
 
-They are made at the first start, and again where somebody deleted them; those of versions that this release
+Those of groups that CustomResourceDefinitions bring come and go with them, see ``http/aggregation.py``; the
+others are made at the first start, and again where somebody deleted them; those of versions that this release
 does not serve go. What others made of one, such as another server in our place, is theirs.
 Source: ``pkg/controlplane/apiserver/aggregator.go`` (the priorities), and ``pkg/controllers/autoregister`` of
 kube-aggregator.
@@ -44,6 +45,17 @@ def plan_api_services(
     served: Iterable[GroupVersion], now: float
 ) -> Iterator[tuple[GroupVersionResource, Json]]:
     """One for each group and version that is served and has a priority."""
+    for group_version in served:
+        least, versions = PRIORITIES.get(group_version.group, (0, {}))
+        if group_version.version in versions:
+            priorities = least, versions[group_version.version]
+            yield API_SERVICES, local_service(group_version, priorities, ON_START, now)
+
+
+def local_service(group_version: GroupVersion, priorities: tuple[int, int], managed: str, now: float) -> Json:
+    """One that says that this server serves it."""
+    group, version = group_version
+    spec: Json = {"group": group, "version": version} if group else {"version": version}
     available = {
         "type": "Available",
         "status": "True",
@@ -51,21 +63,13 @@ def plan_api_services(
         "reason": "Local",
         "message": "Local APIServices are always available",
     }
-    for group, version in served:
-        least, versions = PRIORITIES.get(group, (0, {}))
-        if version in versions:
-            spec: Json = {"group": group, "version": version} if group else {"version": version}
-            spec |= {"groupPriorityMinimum": least, "versionPriority": versions[version]}
-            yield (
-                API_SERVICES,
-                {
-                    "kind": "APIService",
-                    "apiVersion": API_SERVICES.api_version,
-                    "metadata": {"name": f"{version}.{group}", "labels": {MANAGED: ON_START}},
-                    "spec": spec,
-                    "status": {"conditions": [available]},
-                },
-            )
+    return {
+        "kind": "APIService",
+        "apiVersion": API_SERVICES.api_version,
+        "metadata": {"name": f"{version}.{group}", "labels": {MANAGED: managed}},
+        "spec": {**spec, "groupPriorityMinimum": priorities[0], "versionPriority": priorities[1]},
+        "status": {"conditions": [available]},
+    }
 
 
 def no_longer_served(found: Iterable[Json], planned: Iterable[Json]) -> list[str]:

@@ -2,15 +2,16 @@
 
 from pathlib import Path
 
+from kube_lite.api.discovery import ADDED
 from kube_lite.api.identity import GroupVersion, Json
 from kube_lite.auth.user import AUTHENTICATED, MASTERS, User
-from kube_lite.http.aggregation import Aggregation
+from kube_lite.http.aggregation import ALWAYS, Aggregation
 from kube_lite.kit import pki
 from kube_lite.kit.clock import Clock
 from kube_lite.verbs.local import LocalClient
 from kube_lite.verbs.pipeline import Pipeline
 
-from .api_services import plan_api_services
+from .api_services import local_service, plan_api_services
 from .bootstrap import FRONT_PROXY
 
 
@@ -26,7 +27,10 @@ def aggregation(pipeline: Pipeline, authority: pki.Authority, clock: Clock) -> A
     """The service that passes requests on, for clients and for our own components."""
 
     def local(group_version: GroupVersion) -> Json | None:
-        served = [group_version] if group_version in pipeline.registry.group_versions() else []
+        rows = [row for row in pipeline.registry if (row.group, row.version) == group_version]
+        if rows and all(row.definition for row in rows):
+            return local_service(group_version, ADDED, ALWAYS, clock.now())
+        served = [group_version] if rows else []
         return next((service for _, service in plan_api_services(served, clock.now())), None)
 
     user = User("system:apiserver", groups=(MASTERS, AUTHENTICATED))

@@ -4,6 +4,8 @@ Part of the API server, as upstream. Every APIService that names a Service hands
 what is behind it: requests are passed on, once those who ask may, and discovery tells what that server says
 of itself. What this server has rows for is handed over as well, and comes back with the APIService's end.
 
+Groups that CustomResourceDefinitions bring get an APIService each, as the others have had one from the start.
+
 One task follows the APIServices; others look whether those servers answer: when something about an
 APIService, its Service or the endpoints changes, and every half minute. What they find is written to the
 condition ``Available``, and it is what is written there that requests go by. Who extends nothing pays for
@@ -66,6 +68,8 @@ ATTEMPTS = 5  # endpoints that are asked at once
 WORKERS = 4
 FAILED = "FailedDiscoveryCheck"
 UNAVAILABLE = "service unavailable\n"
+MANAGED = "kube-aggregator.kubernetes.io/automanaged"
+ALWAYS = "true"  # made and deleted with what it is about
 
 Local = Callable[[GroupVersion], Json | None]
 """The APIService of a group and version that this server serves itself, if it should have one."""
@@ -77,7 +81,7 @@ class Aggregation:
     Args:
         client: with all rights.
         credentials: makes the certificate by which other servers know us.
-        local: what takes the place of an APIService that handed something of ours over.
+        local: the APIServices of what this server serves itself.
     """
 
     name = "aggregation"
@@ -103,6 +107,8 @@ class Aggregation:
         self._priorities: dict[GroupVersion, tuple[int, int]] = {}
         self._told: dict[GroupVersion, tuple[Json, ...]] = {}
         self._links: dict[Backend, Link] = {}
+        self._table_changed = asyncio.Event()
+        self._added: set[GroupVersion] = set()
         self._group: asyncio.TaskGroup | None = None
         self._follows_backends = False
         self._openapi: OpenApi | None = None
@@ -113,10 +119,13 @@ class Aggregation:
             ready()
             await asyncio.get_running_loop().create_future()
             return
+        forget_registry = self._registry.on_change(self._table_changed.set)
         try:
             async with self._queue, asyncio.TaskGroup() as self._group:
+                self._added = self._defined()
                 revision = await self._load()
                 ready()
+                self._group.create_task(self._follow_table(), name="aggregation follows definitions")
                 for number in range(WORKERS):
                     self._group.create_task(self._work(), name=f"aggregation worker {number}")
                 while True:
@@ -126,6 +135,7 @@ class Aggregation:
                         log.debug("APIServices are listed again")
                     revision = await self._load()
         finally:
+            forget_registry()
             self._group = None
             for link in self._links.values():
                 await link.close()
@@ -245,13 +255,29 @@ class Aggregation:
                     self._learn(event.object)
                 self._publish()
 
+    async def _follow_table(self) -> None:
+        """Look after the APIServices of groups that come and go with definitions."""
+        while True:
+            added = self._defined()
+            lacking = {each for each in added if each not in self._priorities}
+            for group, version in lacking | (self._added - added):
+                self._queue.add(f"{version}.{group}")
+            self._added = added
+            self._table_changed.clear()
+            await self._table_changed.wait()
+
+    def _defined(self) -> set[GroupVersion]:
+        """What CustomResourceDefinitions bring."""
+        return {GroupVersion(row.group, row.version) for row in self._registry if row.definition}
+
     def _learn(self, service: Json) -> None:
         group_version, extension = group_version_of(service), extension_of(service)
         known = self._extensions.get(group_version)
         self._priorities[group_version] = priorities_of(service)
         if extension is None:
             self._drop(group_version)
-            if verdict_of(service) != LOCAL:
+            is_left = is_managed(service) and group_version not in self._added
+            if is_left or verdict_of(service) != LOCAL:
                 self._queue.add(service["metadata"]["name"])
             return
         self._extensions[group_version] = extension
@@ -263,8 +289,8 @@ class Aggregation:
     def _forget(self, group_version: GroupVersion) -> None:
         self._priorities.pop(group_version, None)
         extension = self._drop(group_version)
-        if extension is not None:
-            self._queue.add(extension.name)  # to make that of our own anew
+        if extension is not None or group_version in self._added:
+            self._queue.add(f"{group_version.version}.{group_version.group}")  # to make our own anew
 
     def _drop(self, group_version: GroupVersion) -> Extension | None:
         self._told.pop(group_version, None)
@@ -345,6 +371,9 @@ class Aggregation:
             await self._restore(name)
             return False
         extension = extension_of(service)
+        if extension is None and is_managed(service) and self._local(group_version_of(service)) is None:
+            await self._client.delete(API_SERVICES, name)
+            return False
         verdict = LOCAL if extension is None else await self._judge(extension)
         if verdict_of(service) != verdict:
             await self._tell(service, verdict)
@@ -423,6 +452,11 @@ class Aggregation:
 
             link = self._links[backend] = Link(backend, self._credentials())
         return link
+
+
+def is_managed(service: Json) -> bool:
+    """Whether an APIService comes and goes with what it is about."""
+    return (service["metadata"].get("labels") or {}).get(MANAGED) == ALWAYS
 
 
 def verdict_of(service: Json) -> Verdict | None:

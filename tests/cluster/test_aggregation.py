@@ -41,6 +41,23 @@ CONFIG_MAPS = GroupVersionResource("", "v1", "configmaps")
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
 
+DEFINITIONS = GroupVersionResource("apiextensions.k8s.io", "v1", "customresourcedefinitions")
+
+
+def definition() -> dict[str, Any]:
+    """Of a kind of our own server."""
+    schema = {"openAPIV3Schema": {"type": "object"}}
+    return {
+        "metadata": {"name": "cages.zoo.example.test"},
+        "spec": {
+            "group": "zoo.example.test",
+            "names": {"plural": "cages", "kind": "Cage"},
+            "scope": "Namespaced",
+            "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
+        },
+    }
+
+
 class Place:
     """A cluster, a server that extends its API, and the administrator's HTTP."""
 
@@ -384,6 +401,36 @@ async def test_our_own_components_reach_the_group_in_their_names(place: Place) -
         async for told in events:
             assert (told.type.value, told.object) == ("MODIFIED", FLUNDER)
             break
+
+
+async def test_a_group_of_a_definition_has_an_api_service_as_long_as_it_is_there(tmp_path: Path) -> None:
+    name = "v1.zoo.example.test"
+
+    async def is_there() -> bool:
+        services = (await cluster.client.list(API_SERVICES)).items
+        found = [service for service in services if service["metadata"]["name"] == name]
+        return bool(found) and found[0].get("status", {}).get("conditions", [{}])[0].get("reason") == "Local"
+
+    async def is_gone() -> bool:
+        services = (await cluster.client.list(API_SERVICES)).items
+        return name not in {service["metadata"]["name"] for service in services}
+
+    async with kube_lite.Cluster(parts="api", data_dir=tmp_path, durable=False) as cluster:
+        await cluster.client.create(DEFINITIONS, definition())
+        await eventually(is_there)
+        before = await cluster.client.get(API_SERVICES, name)
+        assert before["spec"] == {
+            "group": "zoo.example.test",
+            "version": "v1",
+            "groupPriorityMinimum": 1000,
+            "versionPriority": 100,
+        }
+        await cluster.client.delete(API_SERVICES, name)
+        await eventually(is_there)
+    async with kube_lite.Cluster(parts="api", data_dir=tmp_path, durable=False) as cluster:
+        assert await is_there()
+        await cluster.client.delete(DEFINITIONS, "cages.zoo.example.test")
+        await eventually(is_gone)
 
 
 @pytest.mark.skipif(newest_kubectl() is None, reason="there is no kubectl")
