@@ -108,12 +108,8 @@ def _domain(node: str, key: str, snapshot: Snapshot) -> str | None:
 
 def _by_domain(term: Term, snapshot: Snapshot) -> dict[str, int]:
     """Domain → how many pods of the sort are in it; only those that have some."""
-    counts: dict[str, int] = {}
-    for node, count in snapshot.tally(term.sort).by_node.items():
-        domain = _domain(node, term.key, snapshot) if count else None
-        if domain is not None:
-            counts[domain] = counts.get(domain, 0) + count
-    return counts
+    counts = snapshot.tally(term.sort).by_domain(term.key)
+    return {domain: count for domain, count in counts.items() if count}
 
 
 def scores(pod: Json, infos: Sequence[NodeInfo], snapshot: Snapshot, hard_weight: int) -> list[float] | None:

@@ -132,11 +132,19 @@ class NodeInfo:
 
 
 class Tally:
-    """How many pods of a sort are on each node; pods that are ending do not count."""
+    """How many pods of a sort are on each node; pods that are ending do not count.
 
-    def __init__(self, sort: Sort, namespaces: Mapping[str, Json]) -> None:
+    Args:
+        nodes: every node by name, whose labels tell the domains.
+    """
+
+    def __init__(
+        self, sort: Sort, namespaces: Mapping[str, Json], nodes: "Mapping[str, NodeInfo] | None" = None
+    ) -> None:
         self.sort = sort
         self.by_node: dict[str, int] = {}
+        self._nodes = nodes or {}
+        self._by_domain: dict[str, dict[str, int]] = {}
         self._selector: LabelSelector = label_selector(orjson.loads(sort.labels))
         self._chosen = label_selector(orjson.loads(sort.chosen)) if sort.chosen else None
         self._namespaces = namespaces
@@ -159,8 +167,30 @@ class Tally:
 
     def change(self, placed: Placed, sign: int) -> None:
         """A pod came or went."""
-        if self.matches(placed.pod):
-            self.by_node[placed.node] = self.by_node.get(placed.node, 0) + sign
+        if not self.matches(placed.pod):
+            return
+        self.by_node[placed.node] = self.by_node.get(placed.node, 0) + sign
+        for key, counts in self._by_domain.items():
+            self._count(counts, key, placed.node, sign)
+
+    def by_domain(self, key: str) -> Mapping[str, int]:
+        """Domain of a label → how many pods of the sort are in it; domains without any may be left out."""
+        counts = self._by_domain.get(key)
+        if counts is None:
+            counts = self._by_domain[key] = {}
+            for node, count in self.by_node.items():
+                self._count(counts, key, node, count)
+        return counts
+
+    def forget_domains(self) -> None:
+        """Labels of nodes have changed."""
+        self._by_domain.clear()
+
+    def _count(self, counts: dict[str, int], key: str, node: str, number: int) -> None:
+        info = self._nodes.get(node)
+        domain = info.labels.get(key) if info is not None else None
+        if domain is not None:
+            counts[domain] = counts.get(domain, 0) + number
 
 
 class Snapshot:
@@ -193,7 +223,10 @@ class Snapshot:
         info = self._info(node["metadata"]["name"])
         if info.node is None:
             self._existing = None
+        before = info.labels
         info.set_node(node)
+        if info.pods and before != info.labels:
+            self._forget_domains()
 
     def remove_node(self, name: str) -> None:
         """A node is gone; its pods are not, as far as anyone has said."""
@@ -201,6 +234,8 @@ class Snapshot:
         if info is not None:
             self._existing = None
             info.set_node(None)
+            if info.pods:
+                self._forget_domains()
             self._forget_if_empty(info)
 
     def set_namespace(self, name: str, labels: Json | None) -> None:
@@ -268,7 +303,7 @@ class Snapshot:
         """How many pods of a sort are on each node, as of now and from now on."""
         tally = self._tallies.get(sort)
         if tally is None:
-            tally = self._tallies[sort] = Tally(sort, self.namespaces)
+            tally = self._tallies[sort] = Tally(sort, self.namespaces, self._nodes)
             for info in self._nodes.values():
                 for placed in info.pods.values():
                     tally.change(placed, 1)
@@ -277,6 +312,10 @@ class Snapshot:
         else:
             self._tallies.move_to_end(sort)
         return tally
+
+    def _forget_domains(self) -> None:
+        for tally in self._tallies.values():
+            tally.forget_domains()
 
     def _tell(self, placed: Placed, sign: int) -> None:
         for tally in self._tallies.values():

@@ -113,19 +113,35 @@ def scores(
     counted = [info for info in infos if info.name not in ignored]
     raw = dict.fromkeys((info.name for info in counted), 0.0)
     for constraint in constraints:
-        counts = _by_domain(pod, constraint, snapshot.nodes(), snapshot)
+        counts = _for_scores(pod, constraint, snapshot)
         size = len({info.labels.get(constraint.key) for info in counted} - {None})
         weight = math.log((len(counted) if constraint.key == HOSTNAME else size) + 2)
         for info in counted:
             domain = info.labels.get(constraint.key)
             if domain is not None:
-                raw[info.name] += counts.get(domain, 0) * weight + (constraint.max_skew - 1)
+                place = info.name if constraint.key == HOSTNAME else domain
+                raw[info.name] += counts.get(place, 0) * weight + (constraint.max_skew - 1)
     least, most = min(raw.values(), default=0.0), max(raw.values(), default=0.0)
     if not most:
         return [0.0 if info.name in ignored else float(FULL_SCORE) for info in infos]
     return [
         0.0 if info.name in ignored else FULL_SCORE * (most + least - raw[info.name]) / most for info in infos
     ]
+
+
+def _for_scores(pod: Json, constraint: Constraint, snapshot: Snapshot) -> Mapping[str, int]:
+    """What a constraint counts: by node for that of nodes, by domain for the others."""
+    tally = snapshot.tally(constraint.sort)
+    if constraint.key == HOSTNAME:
+        return tally.by_node
+    if not constraint.honors_taints and not (constraint.honors_affinity and _asks(pod)):
+        return tally.by_domain(constraint.key)
+    return _by_domain(pod, constraint, snapshot.nodes(), snapshot)
+
+
+def _asks(pod: Json) -> bool:
+    spec = pod["spec"]
+    return bool(spec.get("nodeSelector") or (spec.get("affinity") or {}).get("nodeAffinity"))
 
 
 def _by_domain(
@@ -135,7 +151,7 @@ def _by_domain(
     counts: dict[str, int] = {}
     on = snapshot.tally(constraint.sort).by_node
     spec = pod["spec"]
-    asks = bool(spec.get("nodeSelector") or (spec.get("affinity") or {}).get("nodeAffinity"))
+    asks = _asks(pod)
     for info in infos:
         domain = info.labels.get(constraint.key)
         if domain is None or info.node is None:

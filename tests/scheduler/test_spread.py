@@ -78,3 +78,14 @@ def test_pods_of_a_workload_are_spread_without_asking() -> None:
     placed = [("a1", pod("1", labels=WEB)), ("a2", pod("2", labels=WEB)), ("b1", pod("3", cpu="500m"))]
     nodes = snapshot(*NODES, placed=placed)
     assert choose(pod("4", labels=WEB), nodes, selector={"matchLabels": WEB}) == "b1"
+
+
+def test_domains_follow_the_labels_of_nodes() -> None:
+    placed = [("a1", pod("1", labels=WEB)), ("a2", pod("2", labels=WEB))]
+    nodes = snapshot(*NODES, placed=placed)
+    gentle = web("3", constraint(when="ScheduleAnyway"))
+    assert choose(gentle, nodes) == "b1"
+    nodes.set_node(zone("a2", "b"))
+    nodes.set_node(zone("a1", "b"))
+    nodes.set_node(zone("c1", "c"))
+    assert choose(gentle, nodes) == "c1"
