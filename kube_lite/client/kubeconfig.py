@@ -59,8 +59,11 @@ def kubeconfig(server: str, ca_pem: bytes, cert_pem: bytes, key_pem: bytes, name
 def write_kubeconfig(
     path: Path, server: str, ca_pem: bytes, cert_pem: bytes, key_pem: bytes, name: str = NAME
 ) -> None:
-    """Make ``path`` a kubeconfig for that server and nothing else."""
-    save(path, kubeconfig(server, ca_pem, cert_pem, key_pem, name))
+    """Make ``path`` a kubeconfig for that server and nothing else.
+
+    It does not wait for the disk: the server is gone with the power, and makes another when it starts.
+    """
+    save(path, kubeconfig(server, ca_pem, cert_pem, key_pem, name), durable=False)
 
 
 def merge(path: Path, ours: Json, *, make_current: bool = True) -> None:
@@ -96,16 +99,17 @@ def load(path: Path) -> Json:
     return config
 
 
-def save(path: Path, config: Json) -> None:
-    """Replace the file in one step; mode 0600."""
+def save(path: Path, config: Json, *, durable: bool = True) -> None:
+    """Replace the file in one step; mode 0600. For ``durable`` see ``kit.files.write_private``."""
     text = "\n".join([*_lines(config), ""])
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # made with mode 0600
     try:
         with os.fdopen(descriptor, "w") as file:
             file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

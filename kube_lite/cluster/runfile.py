@@ -53,8 +53,8 @@ def process_started(pid: int) -> int:
 
 
 def write(data_dir: Path, running: Running) -> None:
-    """Leave the note, in one step."""
-    write_private(data_dir / FILE, json.dumps(asdict(running)).encode())
+    """Leave the note, in one step. A power cut ends the process, so it may take the note along."""
+    write_private(data_dir / FILE, json.dumps(asdict(running)).encode(), durable=False)
 
 
 def read(data_dir: Path) -> Running | None:
