@@ -25,6 +25,7 @@ from kube_lite.api.errors import AlreadyExists, ApiError, Conflict, Expired, Not
 from kube_lite.api.identity import GroupVersion, GroupVersionResource, Json
 from kube_lite.api.meta import conditions_of, with_condition
 from kube_lite.api.resource import Elsewhere, Registry
+from kube_lite.api.service_addresses import Address
 from kube_lite.auth.authorize import Authorizer
 from kube_lite.kit.backoff import Backoff
 from kube_lite.kit.clock import Clock
@@ -37,7 +38,6 @@ from .aggregation_plan import (
     AVAILABLE,
     LOCAL,
     PASSED,
-    Address,
     Backend,
     Extension,
     Verdict,

@@ -10,11 +10,12 @@ from aiohttp import ClientError
 
 from kube_lite.api.errors import ServiceUnavailable, from_status
 from kube_lite.api.identity import Json
+from kube_lite.api.service_addresses import Address
 from kube_lite.auth.authorize import Attributes, Authorizer, refusal
 from kube_lite.verbs.elsewhere import Wish
 
 from .aggregation_link import Link, answer_of, parsed
-from .aggregation_plan import Address, query_of
+from .aggregation_plan import query_of
 from .entrance import LONGEST_SECONDS
 
 METHODS = {

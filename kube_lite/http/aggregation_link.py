@@ -21,10 +21,11 @@ from yarl import URL
 
 from kube_lite.api.errors import ApiError, ServiceUnavailable, from_status
 from kube_lite.api.identity import Json
+from kube_lite.api.service_addresses import Address
 from kube_lite.auth.user import MASTERS, User
 from kube_lite.kit.pki import Pair
 
-from .aggregation_plan import Address, Backend, identity_of, is_identity
+from .aggregation_plan import Backend, identity_of, is_identity
 from .aggregation_tunnel import tunnel
 from .body import CONTINUE
 from .call import Call

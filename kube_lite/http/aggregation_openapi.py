@@ -16,10 +16,11 @@ from aiohttp import ClientError
 
 from kube_lite.api.identity import GroupVersion, Json
 from kube_lite.api.openapi_merge import as_v3, merged, only_below, section, sound
+from kube_lite.api.service_addresses import Address
 from kube_lite.kit.clock import Clock
 
 from .aggregation_link import Found, Link, parsed
-from .aggregation_plan import Address, Extension, path_of
+from .aggregation_plan import Extension, path_of
 from .call import Call
 from .documents import FOR_EVER, PROTOBUF_V2, TEXT, Document, Documents, group_version_of, tagged
 from .negotiate import JSON

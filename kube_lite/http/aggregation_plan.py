@@ -11,9 +11,10 @@ import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from kube_lite.api.errors import ServiceUnavailable
+from kube_lite.api import service_addresses
 from kube_lite.api.identity import GroupVersion, Json
 from kube_lite.api.meta import is_condition_true
+from kube_lite.api.service_addresses import Address, numbers_in, port_of, ready_in
 from kube_lite.auth.user import User
 
 AVAILABLE = "Available"
@@ -55,20 +56,6 @@ class Verdict(NamedTuple):
     status: str
     reason: str
     message: str
-
-
-class Address(NamedTuple):
-    """Where to connect."""
-
-    host: str
-    port: int
-
-    @property
-    def url(self) -> str:
-        """``https://10.0.0.1:8443``, without a path."""
-        return (
-            f"https://[{self.host}]:{self.port}" if ":" in self.host else f"https://{self.host}:{self.port}"
-        )
 
 
 LOCAL = Verdict("True", "Local", "Local APIServices are always available")
@@ -118,13 +105,13 @@ def judge_service(backend: Backend, service: Json | None, slices: Sequence[Json]
         return Verdict("False", "ServiceNotFound", f"{what} is not present")
     if service["spec"].get("type", "ClusterIP") != "ClusterIP":
         return None
-    port = _port_of(service, backend.port)
+    port = port_of(service, backend.port)
     if port is None:
         return Verdict("False", "ServicePortError", f"{what} is not listening on port {backend.port}")
     if not slices:
         return Verdict("False", "EndpointsNotFound", f"cannot find endpointslices for {what}")
     name = port.get("name") or ""
-    if not any(_ready(entry) and _numbers(entry, name) for entry in slices):
+    if not any(ready_in(entry) and numbers_in(entry, name) for entry in slices):
         why = f'endpointslices for {what} have no addresses with port name "{name}"'
         return Verdict("False", "MissingEndpoints", why)
     return None
@@ -138,42 +125,7 @@ def addresses_of(
     Raises:
         ServiceUnavailable: nobody does.
     """
-    if service is None:
-        raise ServiceUnavailable(f'service "{backend.name}" not found')
-    spec = service["spec"]
-    if spec.get("type") == "ExternalName":
-        return [Address(spec.get("externalName") or "", backend.port)]
-    port = _port_of(service, backend.port)
-    if port is None:
-        raise ServiceUnavailable(f'no service port {backend.port} found for service "{backend.name}"')
-    family = (spec.get("ipFamilies") or ["IPv4"])[0]
-    found = [
-        (entry.get("addressType") != family, source.random(), Address(endpoint["addresses"][0], number))
-        for entry in slices
-        for number in _numbers(entry, port.get("name") or "")
-        for endpoint in _ready(entry)
-    ]
-    if not found:
-        raise ServiceUnavailable(f'no endpoints available for service "{backend.name}"')
-    return [address for *_, address in sorted(found)]
-
-
-def _port_of(service: Json, number: int) -> Json | None:
-    return next((port for port in service["spec"].get("ports") or () if port.get("port") == number), None)
-
-
-def _ready(entry: Json) -> list[Json]:
-    return [
-        endpoint
-        for endpoint in entry.get("endpoints") or ()
-        if (endpoint.get("conditions") or {}).get("ready") is not False and endpoint.get("addresses")
-    ]
-
-
-def _numbers(entry: Json, name: str) -> list[int]:
-    """The ports of that name in an EndpointSlice."""
-    ports = entry.get("ports") or ()
-    return [port["port"] for port in ports if (port.get("name") or "") == name and port.get("port")]
+    return service_addresses.addresses_of(backend.name, backend.port, service, slices, source)
 
 
 def entries_of(document: object) -> tuple[Json, ...] | None:

@@ -18,8 +18,8 @@ from aiohttp.web_response import StreamResponse
 from multidict import CIMultiDict
 
 from kube_lite.api.errors import BadRequest, ServiceUnavailable
+from kube_lite.api.service_addresses import Address
 
-from .aggregation_plan import Address
 from .call import Call
 from .listener import Connection
 from .relay import DIAL_SECONDS

@@ -82,7 +82,7 @@ class Objects:
         """Calls webhooks; to be closed by whoever serves what needs them."""
         from .webhooks import Webhooks  # which few definitions have
 
-        return Webhooks(self.peek)
+        return Webhooks(self)
 
     async def resolved(self, read: Callable[[], Read]) -> Read:
         """What ``read`` gives, which is asked again once webhooks have converted what it needs.

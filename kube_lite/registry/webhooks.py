@@ -11,15 +11,20 @@ from base64 import b64decode
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
+from kube_lite.api.errors import ServiceUnavailable
 from kube_lite.api.gotext import go_quote
-from kube_lite.api.identity import Json, ObjectKey
+from kube_lite.api.identity import GroupResource, Json, ObjectKey
+from kube_lite.api.service_addresses import SERVICE_NAME, Address, addresses_of
 
-from .service_addresses import Look, NoAddress, addresses_of
 from .webhook_failures import refusal, why_failed, why_untrusted
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
 
+    from .objects import Objects
+
+SERVICES = GroupResource("", "services")
+ENDPOINT_SLICES = GroupResource("discovery.k8s.io", "endpointslices")
 HTTPS_PORT = 443
 MOST_BYTES = 64 * 1024 * 1024  # of an answer; a list's worth of large objects
 
@@ -80,11 +85,12 @@ class Webhooks:
     """Calls webhooks; ``close`` lets the connections go.
 
     Args:
-        look: finds Services and their Endpoints.
+        objects: where Services and their EndpointSlices are found.
     """
 
-    def __init__(self, look: Look) -> None:
-        self._look = look
+    def __init__(self, objects: "Objects") -> None:
+        self._objects = objects
+        self._source = random.Random()
         self._session: ClientSession | None = None
 
     async def close(self) -> None:
@@ -109,8 +115,8 @@ class Webhooks:
         url = f"{hook.url}?timeout={seconds}s"
         try:
             status, is_text, answer = await self._post_twice(hook, url, body, seconds)
-        except NoAddress as error:
-            raise CallFailed(f"Post {go_quote(url)}: {error}") from error
+        except ServiceUnavailable as error:
+            raise CallFailed(f"Post {go_quote(url)}: {error.message}") from error
         except TimeoutError as error:
             why = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
             raise CallFailed(f"Post {go_quote(url)}: {why}") from error
@@ -138,10 +144,8 @@ class Webhooks:
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         target, name = url, None
         if hook.service is not None:
-            address = random.choice(addresses_of(self._look, hook.service, hook.port))
             split = urlsplit(url)
-            host = f"[{address.host}]" if ":" in address.host else address.host
-            target = split._replace(netloc=f"{host}:{address.port}").geturl()
+            target = split._replace(netloc=str(self._address(hook.service, hook.port))).geturl()
             headers["Host"], name = split.netloc, split.hostname
         if self._session is None:
             self._session = ClientSession(cookie_jar=DummyCookieJar())
@@ -151,6 +155,15 @@ class Webhooks:
         ) as response:  # fmt: skip
             is_text = response.content_type.startswith("text/")
             return response.status, is_text, await _body_of(response)
+
+    def _address(self, key: ObjectKey, port: int) -> Address:
+        service = self._objects.peek(SERVICES, key)
+        slices = [
+            entry
+            for entry in self._objects.all(ENDPOINT_SLICES, key.namespace)
+            if (entry["metadata"].get("labels") or {}).get(SERVICE_NAME) == key.name
+        ]
+        return addresses_of(key.name, port, service, slices, self._source)[0]
 
 
 async def _body_of(response: "ClientResponse") -> bytes:

@@ -10,10 +10,9 @@ import pytest
 from aiohttp.web_response import Response
 
 from kube_lite.api.errors import ApiError, InternalError
-from kube_lite.api.identity import Json
+from kube_lite.api.identity import GroupVersionResource, Json
 from kube_lite.client.protocol import PatchType
 from kube_lite.registry import keys
-from kube_lite.registry.objects import Objects
 from kube_lite.registry.stored import Stored
 from tests.definitions import (
     DEFINITIONS,
@@ -31,7 +30,7 @@ from tests.serving import SERVICES, Api
 from tests.webhooks import Converter, converting
 
 V2 = WIDGETS._replace(version="v2")
-ENDPOINTS = SERVICES._replace(resource="endpoints")
+SLICES = GroupVersionResource("discovery.k8s.io", "v1", "endpointslices")
 OLD: Json = {
     "type": "object",
     "properties": {
@@ -259,14 +258,23 @@ async def test_a_webhook_in_a_service_is_called_by_the_services_name(tmp_path: P
         named = {"metadata": {"name": "converter"}}
         await api.client.create(SERVICES, {**named, "spec": spec}, namespace="default")
         await refuses(api, posted + 'no endpoints available for service "converter"')
-        ports = [{"name": "tls", "port": converter.port}]
-        subsets = [{"addresses": [{"ip": "127.0.0.1"}], "ports": ports}]
-        endpoints = {**named, "kind": "Endpoints", "apiVersion": "v1", "subsets": subsets}
-        endpoints["metadata"] = {"name": "converter", "namespace": "default", "uid": "1"}
-        row = api.pipeline.registry.by_gvr(ENDPOINTS)
+        entry = {
+            "apiVersion": SLICES.api_version,
+            "kind": "EndpointSlice",
+            "metadata": {
+                "name": "converter-1",
+                "namespace": "default",
+                "uid": "1",
+                "labels": {"kubernetes.io/service-name": "converter"},
+            },
+            "addressType": "IPv4",
+            "endpoints": [{"addresses": ["127.0.0.1"]}],
+            "ports": [{"name": "tls", "port": converter.port}],
+        }
+        row = api.pipeline.registry.by_gvr(SLICES)
         assert row is not None  # they are always served
         # Written below the rules, which let nobody point at this host.
-        await Objects(api.store).create(row, endpoints)
+        await api.pipeline._parts.objects.create(row, entry)
         assert (await get(api))["spec"]["address"] == "here:80"
         assert (converter.hosts, converter.paths) == (["converter.default.svc:443"], ["/it?timeout=30s"])
 
