@@ -5,7 +5,8 @@ from pathlib import Path
 from kube_lite.api.discovery import ADDED
 from kube_lite.api.identity import GroupVersion, Json
 from kube_lite.auth.user import AUTHENTICATED, MASTERS, User
-from kube_lite.http.aggregation import ALWAYS, Aggregation
+from kube_lite.http.aggregation import Aggregation
+from kube_lite.http.aggregation_availability import ALWAYS
 from kube_lite.kit import pki
 from kube_lite.kit.clock import Clock
 from kube_lite.verbs.local import LocalClient

@@ -14,38 +14,29 @@ one watch.
 
 import asyncio
 import logging
-import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from aiohttp.web_response import StreamResponse
 
-from kube_lite.api.errors import AlreadyExists, ApiError, Conflict, Expired, NotFound, Timeout
+from kube_lite.api.errors import ApiError, Expired, Timeout
 from kube_lite.api.identity import GroupVersion, GroupVersionResource, Json
-from kube_lite.api.meta import conditions_of, with_condition
 from kube_lite.api.resource import Elsewhere, Registry
-from kube_lite.api.service_addresses import Address
+from kube_lite.api.service_addresses import SERVICE_NAME, Address
 from kube_lite.auth.authorize import Authorizer
-from kube_lite.kit.backoff import Backoff
 from kube_lite.kit.clock import Clock
 from kube_lite.kit.pki import Pair
-from kube_lite.kit.workqueue import WorkQueue
 from kube_lite.verbs.elsewhere import Wish
 from kube_lite.verbs.local import LocalClient
 
+from .aggregation_availability import API_SERVICES, Availability, Local, is_managed, verdict_of
+from .aggregation_backends import ENDPOINT_SLICES, SERVICES, Backends
 from .aggregation_plan import (
-    AVAILABLE,
     LOCAL,
-    PASSED,
-    Backend,
     Extension,
-    Verdict,
-    addresses_of,
-    entries_of,
     extension_of,
     group_version_of,
-    judge_service,
     path_of,
     priorities_of,
 )
@@ -58,21 +49,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-API_SERVICES = GroupVersionResource("apiregistration.k8s.io", "v1", "apiservices")
-SERVICES = GroupVersionResource("", "v1", "services")
-ENDPOINT_SLICES = GroupVersionResource("discovery.k8s.io", "v1", "endpointslices")
-SERVICE_NAME = "kubernetes.io/service-name"
-CHECK_SECONDS = 30.0
-LONGEST_PAUSE = 30.0  # between looks at a server that does not answer
-ATTEMPTS = 5  # endpoints that are asked at once
 WORKERS = 4
-FAILED = "FailedDiscoveryCheck"
 UNAVAILABLE = "service unavailable\n"
-MANAGED = "kube-aggregator.kubernetes.io/automanaged"
-ALWAYS = "true"  # made and deleted with what it is about
-
-Local = Callable[[GroupVersion], Json | None]
-"""The APIService of a group and version that this server serves itself, if it should have one."""
 
 
 class Aggregation:
@@ -99,14 +77,12 @@ class Aggregation:
         self._registry = registry
         self._authorizer = authorizer
         self._clock = clock
-        self._credentials = credentials
-        self._local = local
-        self._source = random.Random()
-        self._queue: WorkQueue[str] = WorkQueue(clock, Backoff(maximum=LONGEST_PAUSE))
+        self._backends = Backends(client, credentials)
+        self._availability = Availability(client, self._backends, clock, local, self._note_served)
+        self._queue = self._availability.queue
         self._extensions: dict[GroupVersion, Extension] = {}
         self._priorities: dict[GroupVersion, tuple[int, int]] = {}
         self._told: dict[GroupVersion, tuple[Json, ...]] = {}
-        self._links: dict[Backend, Link] = {}
         self._table_changed = asyncio.Event()
         self._added: set[GroupVersion] = set()
         self._group: asyncio.TaskGroup | None = None
@@ -127,7 +103,7 @@ class Aggregation:
                 ready()
                 self._group.create_task(self._follow_table(), name="aggregation follows definitions")
                 for number in range(WORKERS):
-                    self._group.create_task(self._work(), name=f"aggregation worker {number}")
+                    self._group.create_task(self._availability.work(), name=f"aggregation worker {number}")
                 while True:
                     try:
                         await self._follow(revision)
@@ -137,8 +113,7 @@ class Aggregation:
         finally:
             forget_registry()
             self._group = None
-            for link in self._links.values():
-                await link.close()
+            await self._backends.keep(())
 
     # Requests
 
@@ -163,19 +138,15 @@ class Aggregation:
         Raises:
             Timeout: nothing was answered for too long.
         """
-        from .aggregation_link import BadBundle  # needs the HTTP client, which start-up does without
-
         if not extension.is_available:
             return text_response(call, 503, UNAVAILABLE)
         try:
-            address = (await self._addresses(extension.backend))[0]
+            address = await self._backends.address(extension.backend)
         except ApiError as error:
             log.info("no endpoint", extra={"api_service": extension.name, "why": error.message})
             return text_response(call, 503, UNAVAILABLE)
         try:
-            return await self._link(extension.backend).serve(call, address)
-        except BadBundle as error:
-            return text_response(call, 500, f"{error}\n")
+            return await self._backends.link(extension.backend).serve(call, address)
         except ApiError as error:
             return text_response(call, error.code, f"{error.message}\n")
         except TimeoutError as error:
@@ -205,7 +176,8 @@ class Aggregation:
         extension = self._extensions.get(GroupVersion(wish.resource.group, wish.resource.version))
         if extension is None or not extension.is_available:
             raise unavailable()
-        return extension, self._link(extension.backend), (await self._addresses(extension.backend))[0]
+        backend = extension.backend
+        return extension, self._backends.link(backend), await self._backends.address(backend)
 
     # Documents
 
@@ -220,16 +192,14 @@ class Aggregation:
 
     async def _servers(self) -> "list[tuple[Extension, Link, Address]]":
         """Those that can be asked now."""
-        from .aggregation_link import BadBundle
-
         found = []
         for extension in list(self._extensions.values()):
             if extension.is_available:
                 try:
-                    address = (await self._addresses(extension.backend))[0]
-                    found.append((extension, self._link(extension.backend), address))
-                except (ApiError, BadBundle) as error:
-                    log.debug("not asked", extra={"api_service": extension.name, "why": str(error)})
+                    address = await self._backends.address(extension.backend)
+                    found.append((extension, self._backends.link(extension.backend), address))
+                except ApiError as error:
+                    log.debug("not asked", extra={"api_service": extension.name, "why": error.message})
         return found
 
     # Bookkeeping
@@ -308,11 +278,15 @@ class Aggregation:
         is_reordered = bool(elsewhere) and self._priorities != self._registry.priorities
         if is_reordered or elsewhere != self._registry.elsewhere:
             self._registry.hand_over(elsewhere, dict(self._priorities))
-        used = {extension.backend for extension in self._extensions.values()}
-        for backend in [known for known in self._links if known not in used]:
-            link = self._links.pop(backend)
-            if self._group is not None:
-                self._group.create_task(link.close(), name="aggregation closes connections")
+        if self._group is not None:
+            used = {extension.backend for extension in self._extensions.values()}
+            self._group.create_task(self._backends.keep(used), name="aggregation closes connections")
+
+    def _note_served(self, extension: Extension, entries: tuple[Json, ...]) -> None:
+        current = self._extensions.get(extension.group_version)
+        if current is not None and current.backend == extension.backend:
+            self._told[extension.group_version] = entries
+            self._publish()
 
     def _follow_backends(self) -> None:
         """From the first extension on, look at Services and their endpoints."""
@@ -343,125 +317,3 @@ class Aggregation:
             backend = extension.backend
             if backend.namespace == metadata.get("namespace") and backend.name in names:
                 self._queue.add(extension.name)
-
-    # Availability
-
-    async def _work(self) -> None:
-        while True:
-            name = await self._queue.get()
-            try:
-                failed = await self._check(name)
-            except (Conflict, NotFound):  # what others did will be seen in a moment
-                failed = True
-            except ApiError as error:
-                log.warning("not checked", extra={"api_service": name, "why": error.message})
-                failed = True
-            finally:
-                self._queue.done(name)
-            if failed:
-                self._queue.add_rate_limited(name)
-            else:
-                self._queue.forget(name)
-
-    async def _check(self, name: str) -> bool:
-        """Write down whether a server answers; whether to look again soon."""
-        try:
-            service = await self._client.get(API_SERVICES, name)
-        except NotFound:
-            await self._restore(name)
-            return False
-        extension = extension_of(service)
-        if extension is None and is_managed(service) and self._local(group_version_of(service)) is None:
-            await self._client.delete(API_SERVICES, name)
-            return False
-        verdict = LOCAL if extension is None else await self._judge(extension)
-        if verdict_of(service) != verdict:
-            await self._tell(service, verdict)
-        self._publish()
-        if extension is not None:
-            self._queue.add_after(name, CHECK_SECONDS)
-        return verdict.reason == FAILED
-
-    async def _restore(self, name: str) -> None:
-        version, _, group = name.partition(".")
-        local = self._local(GroupVersion(group, version))
-        if local is not None:
-            try:
-                await self._client.create(API_SERVICES, local)
-            except AlreadyExists:
-                return
-
-    async def _judge(self, extension: Extension) -> Verdict:
-        backend = extension.backend
-        service, slices = await self._look(backend)
-        verdict = judge_service(backend, service, slices)
-        if verdict is not None:
-            return verdict
-        try:
-            addresses = addresses_of(backend, service, slices, self._source)[:ATTEMPTS]
-        except ApiError as error:
-            return Verdict("False", FAILED, error.message)
-        return await self._probe(extension, addresses)
-
-    async def _probe(self, extension: Extension, addresses: list[Address]) -> Verdict:
-        from .aggregation_link import BadBundle
-
-        try:
-            link = self._link(extension.backend)
-        except BadBundle as error:
-            return Verdict("False", FAILED, str(error))
-        path = path_of(extension.group_version)
-        async with asyncio.TaskGroup() as group:
-            looks = [group.create_task(link.probe(address, path)) for address in addresses]
-        answers = [look.result() for look in looks]
-        for why, document in answers:
-            if not why:
-                entries = entries_of(document)
-                current = self._extensions.get(extension.group_version)
-                if entries is not None and current is not None and current.backend == extension.backend:
-                    self._told[extension.group_version] = entries
-                return PASSED
-        return Verdict("False", FAILED, answers[-1][0])
-
-    async def _tell(self, service: Json, verdict: Verdict) -> None:
-        condition: Json = {"type": AVAILABLE, **verdict._asdict()}
-        conditions = with_condition(conditions_of(service), condition, self._clock.now())
-        changed = {**service, "status": {**(service.get("status") or {}), "conditions": conditions}}
-        await self._client.update(API_SERVICES, changed, subresource="status")
-
-    # Other servers
-
-    async def _look(self, backend: Backend) -> tuple[Json | None, list[Json]]:
-        """A Service and its EndpointSlices."""
-        try:
-            service = await self._client.get(SERVICES, backend.name, namespace=backend.namespace)
-        except NotFound:
-            return None, []
-        selector = f"{SERVICE_NAME}={backend.name}"
-        page = await self._client.list(ENDPOINT_SLICES, namespace=backend.namespace, label_selector=selector)
-        return service, page.items
-
-    async def _addresses(self, backend: Backend) -> list[Address]:
-        service, slices = await self._look(backend)
-        return addresses_of(backend, service, slices, self._source)
-
-    def _link(self, backend: Backend) -> "Link":
-        link = self._links.get(backend)
-        if link is None:
-            from .aggregation_link import Link
-
-            link = self._links[backend] = Link(backend, self._credentials())
-        return link
-
-
-def is_managed(service: Json) -> bool:
-    """Whether an APIService comes and goes with what it is about."""
-    return (service["metadata"].get("labels") or {}).get(MANAGED) == ALWAYS
-
-
-def verdict_of(service: Json) -> Verdict | None:
-    """What is written to the condition."""
-    for entry in conditions_of(service):
-        if entry.get("type") == AVAILABLE:
-            return Verdict(entry.get("status", ""), entry.get("reason", ""), entry.get("message", ""))
-    return None

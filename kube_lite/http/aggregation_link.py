@@ -14,12 +14,18 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 import orjson
-from aiohttp import ClientConnectorCertificateError, ClientError, ClientTimeout
+from aiohttp import (
+    ClientConnectionError,
+    ClientConnectorCertificateError,
+    ClientError,
+    ClientSession,
+    ClientTimeout,
+)
 from aiohttp.web_response import StreamResponse
 from multidict import CIMultiDict
 from yarl import URL
 
-from kube_lite.api.errors import ApiError, ServiceUnavailable, from_status
+from kube_lite.api.errors import ApiError, InternalError, ServiceUnavailable, from_status
 from kube_lite.api.identity import Json
 from kube_lite.api.service_addresses import Address
 from kube_lite.auth.user import MASTERS, User
@@ -51,7 +57,7 @@ class Found(NamedTuple):
     content_type: str = ""
 
 
-class BadBundle(Exception):
+class BadBundle(InternalError):
     """The certificates in ``caBundle`` cannot be read."""
 
 
@@ -74,6 +80,12 @@ class Link:
         """Close the connections."""
         await self._session.close()
 
+    def _open(self) -> ClientSession:
+        """Raises ``ClientConnectionError`` when nobody needs this any more."""
+        if self._session.closed:
+            raise ClientConnectionError("the server is another one by now")
+        return self._session
+
     async def serve(self, call: Call, address: Address) -> StreamResponse:
         """Answer with what is answered there.
 
@@ -89,7 +101,7 @@ class Link:
         if expects and request.transport is not None and not request.content.is_eof():
             request.transport.write(CONTINUE)
         try:
-            asking = self._session.request(
+            asking = self._open().request(
                 request.method,
                 URL(f"{address.url}{request.raw_path}", encoded=True),
                 headers=headers,
@@ -124,7 +136,7 @@ class Link:
         """
         told = CIMultiDict({"Accept": "application/json", **(headers or {})})
         told.extend(identity_of(user))
-        async with self._session.request(
+        async with self._open().request(
             method,
             URL(f"{address.url}{path}", encoded=True),
             headers=told,
@@ -152,7 +164,7 @@ class Link:
         """
         headers = CIMultiDict({"Accept": "application/json"})
         headers.extend(identity_of(user))
-        async with self._session.get(
+        async with self._open().get(
             URL(f"{address.url}{path}", encoded=True),
             headers=headers,
             server_hostname=self._host,
