@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 K = TypeVar("K")
 Keys = Callable[[EventType, Json | None, Json | None], Iterable[ObjectKey]]
 """Which keys an event touches; arguments as for an informer's handler."""
+Pace = Callable[[EventType, ObjectKey], float]
 
 
 class RequeueAfter(NamedTuple):
@@ -91,14 +92,18 @@ class Controller(Reconciler[ObjectKey]):
         super().__init__(name, clock, workers=workers)
         self._informers: list[Informer] = []
 
-    def watch(self, informer: Informer, keys: Keys | None = None) -> None:
-        """Queue the keys of every event, by default the object's own; work waits until it synced."""
+    def watch(self, informer: Informer, keys: Keys | None = None, pace: Pace | None = None) -> None:
+        """Queue the keys of every event, by default the object's own; work waits until it synced.
+
+        Args:
+            pace: in how many seconds a key should be looked at because of an event; None: at once.
+        """
         find = keys or _own_key
 
         def handler(event: EventType, old: Json | None, new: Json | None) -> None:
             try:
                 for key in find(event, old, new):
-                    self.queue.add(key)
+                    self.queue.add_after(key, pace(event, key) if pace is not None else 0.0)
             except Exception:  # an odd object must not end the informer, which others share
                 log.exception("cannot judge an event", extra={"part": self.name})
 

@@ -24,6 +24,9 @@ from .expectations import Expectations
 from .pods import EventWords, PodControl
 from .resources import PODS
 
+LARGE = 200  # Pods; owners of fewer look at every event at once
+PACE_SECONDS = 0.00005  # for each Pod of a large owner
+
 
 class OwnerKind(NamedTuple):
     """A kind whose objects own Pods, and as whom its controller reports."""
@@ -59,7 +62,8 @@ class PodOwners(Controller):
         self.pods = informers.informer(PODS)
         pod_facts.add_owner_indexes(self.pods)
         self.watch(self.owners, self._keys_of_owner)
-        self.watch(self.pods, self.keys_of_pod)
+        self._sizes: dict[ObjectKey, int] = {}
+        self.watch(self.pods, self.keys_of_pod, self._pace)
 
     def selector_of(self, owner: Json) -> LabelSelector:
         """Which Pods the owner asks for."""
@@ -74,10 +78,12 @@ class PodOwners(Controller):
     ) -> Sequence[Json]:
         """The Pods that belong to ``owner``, after orphans were adopted and strangers let go."""
         namespace = owner["metadata"]["namespace"]
+        owned = self.pods.by_index(pod_facts.BY_CONTROLLER, owner["metadata"]["uid"])
+        self._sizes[key_of(owner)] = len(owned)
         return await self._adoption.claim(
             owner,
             self.selector_of(owner),
-            self.pods.by_index(pod_facts.BY_CONTROLLER, owner["metadata"]["uid"]),
+            owned,
             [pod for pod in self.pods.by_index(pod_facts.ORPHANS, namespace) if may_adopt(pod)],
         )
 
@@ -133,12 +139,24 @@ class PodOwners(Controller):
             keys.update(key_of(owner) for owner in self.owners.list(namespace) if self.selects(owner, new))
         return keys
 
+    def _pace(self, event: EventType, key: ObjectKey) -> float:
+        """Seconds until an event of a Pod is looked at.
+
+        Each look counts all Pods of an owner, so of a large one's events several share a look. Not so the one
+        that completes what was expected: more may be created then.
+        """
+        size = self._sizes.get(key, 0)
+        if size < LARGE or (event is EventType.ADDED and self.expectations.are_met(key)):
+            return 0.0
+        return size * PACE_SECONDS
+
     def _keys_of_owner(self, event: EventType, old: Json | None, new: Json | None) -> Iterable[ObjectKey]:
         obj = new or old
         if obj is None:
             return ()
         if new is None:  # a namesake that follows must not wait for what this one expected
             self.expectations.forget(key_of(obj))
+            self._sizes.pop(key_of(obj), None)
         return [key_of(obj)]
 
 

@@ -114,8 +114,10 @@ def scores(
     raw = dict.fromkeys((info.name for info in counted), 0.0)
     for constraint in constraints:
         counts = _for_scores(pod, constraint, snapshot)
-        size = len({info.labels.get(constraint.key) for info in counted} - {None})
-        weight = math.log((len(counted) if constraint.key == HOSTNAME else size) + 2)
+        size = len(counted)
+        if constraint.key != HOSTNAME:
+            size = len({info.labels.get(constraint.key) for info in counted} - {None})
+        weight = math.log(size + 2)
         for info in counted:
             domain = info.labels.get(constraint.key)
             if domain is not None:
