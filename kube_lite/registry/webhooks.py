@@ -5,11 +5,14 @@ must bear. Connections are kept for the next call.
 Source: ``apiserver/pkg/util/webhook/client.go``, ``client-go/rest/request.go``.
 """
 
+import asyncio
 import random
 import ssl
 from base64 import b64decode
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
+
+import orjson
 
 from kube_lite.api.errors import ServiceUnavailable
 from kube_lite.api.gotext import go_quote
@@ -114,7 +117,8 @@ class Webhooks:
 
         url = f"{hook.url}?timeout={seconds}s"
         try:
-            status, is_text, answer = await self._post_twice(hook, url, body, seconds)
+            async with asyncio.timeout(seconds):
+                status, is_text, answer = await self._post_twice(hook, url, body)
         except ServiceUnavailable as error:
             raise CallFailed(f"Post {go_quote(url)}: {error.message}") from error
         except TimeoutError as error:
@@ -127,18 +131,18 @@ class Webhooks:
             raise CallFailed(f"Post {go_quote(url)}: {why_failed(error)}") from error
         return _read(status, answer, is_text=is_text)
 
-    async def _post_twice(self, hook: Hook, url: str, body: bytes, seconds: int) -> tuple[int, bool, bytes]:
+    async def _post_twice(self, hook: Hook, url: str, body: bytes) -> tuple[int, bool, bytes]:
         """As Go does: once more where a connection that was kept turns out to be closed."""
         from aiohttp import ClientConnectorError, ClientOSError, ServerDisconnectedError
 
         try:
-            return await self._post(hook, url, body, seconds)
+            return await self._post(hook, url, body)
         except ClientConnectorError:
             raise
         except (ServerDisconnectedError, ClientOSError):
-            return await self._post(hook, url, body, seconds)
+            return await self._post(hook, url, body)
 
-    async def _post(self, hook: Hook, url: str, body: bytes, seconds: int) -> tuple[int, bool, bytes]:
+    async def _post(self, hook: Hook, url: str, body: bytes) -> tuple[int, bool, bytes]:
         from aiohttp import ClientSession, ClientTimeout, DummyCookieJar
 
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
@@ -151,7 +155,7 @@ class Webhooks:
             self._session = ClientSession(cookie_jar=DummyCookieJar())
         async with self._session.post(
             target, data=body, headers=headers, ssl=hook.trust, allow_redirects=False,
-            timeout=ClientTimeout(total=seconds), server_hostname=name,
+            timeout=ClientTimeout(total=None), server_hostname=name,
         ) as response:  # fmt: skip
             is_text = response.content_type.startswith("text/")
             return response.status, is_text, await _body_of(response)
@@ -177,14 +181,11 @@ async def _body_of(response: "ClientResponse") -> bytes:
 
 
 def _read(status: int, body: bytes, *, is_text: bool) -> Any:
-    from kube_lite.api.codecs import DecodeError, decode
-
     try:
-        answer = decode(body).value
-    except DecodeError as error:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
         if status == 200:
-            why = f"couldn't get version/kind; json parse error: {error}"
-            raise CallFailed(why) from error
+            raise CallFailed(f"couldn't get version/kind; json parse error: {_why_no_json(body)}") from error
         answer = None
     if isinstance(answer, dict) and answer.get("kind") == "Status" and answer.get("status") != "Success":
         raise CallFailed(str(answer.get("message") or "unknown"))
@@ -192,3 +193,13 @@ def _read(status: int, body: bytes, *, is_text: bool) -> Any:
         return answer
     told = body.decode(errors="replace").strip() if is_text else "unknown"
     raise CallFailed(refusal(status, told))
+
+
+def _why_no_json(body: bytes) -> str:
+    from kube_lite.api.codecs import DecodeError, decode
+
+    try:
+        decode(body)
+    except DecodeError as error:
+        return str(error)
+    return "invalid JSON"

@@ -59,6 +59,12 @@ class CustomResources:
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Serve until cancelled. Ready when everything that was defined before is served."""
+        try:
+            await self._run(ready)
+        finally:
+            await self._parts.objects.webhooks.close()
+
+    async def _run(self, ready: Callable[[], None]) -> None:
         row = self._parts.registry.by_gvr(DEFINITIONS)
         if row is None:  # a release without them
             ready()
@@ -80,7 +86,6 @@ class CustomResources:
                     revision = self._load()
         finally:
             self._parts.registry.search_with(None)
-            await self._parts.objects.webhooks.close()
 
     def _load(self) -> int:
         """Serve what is there, which costs a look at each header; forget what is not there any more."""
