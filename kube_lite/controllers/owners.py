@@ -25,7 +25,7 @@ from .pods import EventWords, PodControl
 from .resources import PODS
 
 LARGE = 200  # Pods; owners of fewer look at every event at once
-PACE_SECONDS = 0.00005  # for each Pod of a large owner
+PACE_SECONDS = 0.0001  # for each Pod of a large owner
 
 
 class OwnerKind(NamedTuple):
@@ -61,8 +61,8 @@ class PodOwners(Controller):
         self.owners.add_index(pod_facts.BY_CONTROLLER, pod_facts.controller_uid)
         self.pods = informers.informer(PODS)
         pod_facts.add_owner_indexes(self.pods)
-        self.watch(self.owners, self._keys_of_owner)
         self._sizes: dict[ObjectKey, int] = {}
+        self.watch(self.owners, self._keys_of_owner, self._pace)
         self.watch(self.pods, self.keys_of_pod, self._pace)
 
     def selector_of(self, owner: Json) -> LabelSelector:
@@ -140,7 +140,7 @@ class PodOwners(Controller):
         return keys
 
     def _pace(self, event: EventType, key: ObjectKey) -> float:
-        """Seconds until an event of a Pod is looked at.
+        """Seconds until an event of a Pod, or of the owner, is looked at.
 
         Each look counts all Pods of an owner, so of a large one's events several share a look. Not so the one
         that completes what was expected: more may be created then.
