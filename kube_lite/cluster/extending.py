@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from kube_lite.api.discovery import ADDED
 from kube_lite.api.identity import GroupVersion, Json
 from kube_lite.auth.user import AUTHENTICATED, MASTERS, User
 from kube_lite.http.aggregation import Aggregation
@@ -30,6 +29,8 @@ def aggregation(pipeline: Pipeline, authority: pki.Authority, clock: Clock) -> A
     def local(group_version: GroupVersion) -> Json | None:
         rows = [row for row in pipeline.registry if (row.group, row.version) == group_version]
         if rows and all(row.definition for row in rows):
+            from kube_lite.api.discovery import ADDED  # like the documents, when it is first needed
+
             return local_service(group_version, ADDED, ALWAYS, clock.now())
         served = [group_version] if rows else []
         return next((service for _, service in plan_api_services(served, clock.now())), None)
