@@ -20,6 +20,7 @@ from aiohttp import (
     ClientError,
     ClientSession,
     ClientTimeout,
+    ServerTimeoutError,
 )
 from aiohttp.web_response import StreamResponse
 from multidict import CIMultiDict
@@ -29,14 +30,15 @@ from kube_lite.api.errors import ApiError, InternalError, ServiceUnavailable, fr
 from kube_lite.api.identity import Json
 from kube_lite.api.service_addresses import Address
 from kube_lite.auth.user import MASTERS, User
-from kube_lite.kit.pki import Pair
+from kube_lite.kit.go_client import why_failed, why_untrusted
+from kube_lite.kit.pki import Pair, trust_in
 
 from .aggregation_plan import Backend, identity_of, is_identity
 from .aggregation_tunnel import tunnel
 from .body import CONTINUE
 from .call import Call
 from .entrance import LONGEST_SECONDS, is_long_running
-from .relay import DIAL_SECONDS, as_go, passed_on, relay_answer, session_over
+from .relay import DIAL_SECONDS, passed_on, relay_answer, session_over
 
 CHECKER = User("system:kube-aggregator", groups=(MASTERS,))
 DISCOVERY_SECONDS = 5.0
@@ -45,7 +47,6 @@ MAX_LINE_BYTES = 4 * 1024 * 1024  # of an event
 PIECE_BYTES = 64 * 1024
 NOT_FOR_THEM = ("host", "expect", "x-forwarded-uri")
 BAD_BUNDLE = "unable to load root certificates: unable to parse bytes as PEM block"
-UNKNOWN_AUTHORITY = "tls: failed to verify certificate: x509: certificate signed by unknown authority"
 
 
 class Found(NamedTuple):
@@ -111,12 +112,16 @@ class Link:
                 timeout=ClientTimeout(_patience(call), sock_connect=DIAL_SECONDS),
             )
             return await relay_answer(call, asking, lambda link: link)
-        except (ClientError, ValueError) as error:  # ValueError: who asks has a name that no header can have
-            raise _unreachable(_told(error, address)) from error
+        except ClientConnectorCertificateError as error:
+            raise _unreachable(await why_untrusted(error, self._host)) from error
+        except ServerTimeoutError as error:
+            raise _unreachable(f"dial tcp {address}: i/o timeout") from error
         except TimeoutError as error:
             if call.asked is not None:
                 raise
             raise _unreachable("context deadline exceeded") from error
+        except (ClientError, ValueError) as error:  # ValueError: who asks has a name that no header can have
+            raise _unreachable(why_failed(error)) from error
 
     async def ask(
         self,
@@ -183,8 +188,11 @@ class Link:
         except TimeoutError:
             why = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
             return f'failing or missing response from {url}: Get "{url}": {why}', None
-        except (ClientError, ValueError) as error:
-            return f'failing or missing response from {url}: Get "{url}": {_told(error, address)}', None
+        except ClientConnectorCertificateError as error:
+            why = await why_untrusted(error, self._host)
+            return f'failing or missing response from {url}: Get "{url}": {why}', None
+        except (ClientError, OSError, ValueError) as error:
+            return f'failing or missing response from {url}: Get "{url}": {why_failed(error)}', None
         if not 200 <= found.status < 300:
             why = f"bad status from {url}: {found.status}"
             return f"failing or missing response from {url}: {why}", None
@@ -221,19 +229,13 @@ def parsed(body: bytes) -> object:
 
 
 def _tls_of(backend: Backend, credentials: Pair) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context = trust_in("" if backend.is_insecure else b64decode(backend.bundle).decode("ascii"))
+    except (ssl.SSLError, ValueError) as error:
+        raise BadBundle(BAD_BUNDLE) from error
     if backend.is_insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    elif not backend.bundle:
-        context.load_default_certs()
-    else:
-        try:
-            context.load_verify_locations(cadata=b64decode(backend.bundle).decode("ascii"))
-        except (ssl.SSLError, ValueError) as error:
-            raise BadBundle(BAD_BUNDLE) from error
-        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # a server's own certificate will do
     context.load_cert_chain(credentials.certificate, credentials.key)
     return context
 
@@ -260,10 +262,3 @@ def _patience(call: Call) -> float | None:
 
 def _unreachable(why: str) -> ServiceUnavailable:
     return ServiceUnavailable(f"error trying to reach service: {why}")
-
-
-def _told(error: ClientError | ValueError, address: Address) -> str:
-    if isinstance(error, ClientConnectorCertificateError):
-        reason = getattr(error.certificate_error, "verify_message", "")
-        return UNKNOWN_AUTHORITY if "issuer" in reason or "self" in reason else f"tls: {reason}"
-    return as_go(error, URL(address.url)) if isinstance(error, ClientError) else str(error)

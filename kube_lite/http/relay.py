@@ -6,7 +6,6 @@ Source: ``apimachinery/pkg/util/proxy`` (``upgradeaware.go``, ``transport.go``).
 """
 
 import asyncio
-import os
 import random
 import ssl
 from collections.abc import Awaitable, Callable
@@ -14,13 +13,11 @@ from contextlib import AbstractAsyncContextManager, suppress
 from typing import cast
 
 from aiohttp import (
-    ClientConnectorError,
     ClientError,
     ClientResponse,
     ClientSession,
     ClientTimeout,
     DummyCookieJar,
-    ServerDisconnectedError,
     TCPConnector,
     WSMsgType,
     WSServerHandshakeError,
@@ -34,6 +31,7 @@ from yarl import URL
 from kube_lite.api.errors import BadRequest, NotFound, ServiceUnavailable
 from kube_lite.api.identity import GroupVersionResource, Json
 from kube_lite.auth.impersonate import PREFIX
+from kube_lite.kit.go_client import why_failed
 
 from . import places
 from .backends import backend_of
@@ -106,7 +104,7 @@ class Relay:
                 raise BadRequest(f"this server does not pass on upgrades to {is_upgrade}")
             return await self._serve_answer(call, session, url, headers, prefix)
         except (ClientError, TimeoutError) as error:
-            raise ServiceUnavailable(f"error trying to reach service: {as_go(error, url)}") from error
+            raise ServiceUnavailable(f"error trying to reach service: {_as_go(error, url)}") from error
 
     async def _find(self, target: Target) -> Place:
         resource = target.resource.gvr
@@ -259,16 +257,13 @@ async def _pump(here: WebSocketResponse, there: ClientWebSocketResponse) -> None
         pass  # one side has gone in the middle of a message; there is nobody left to tell
 
 
-def as_go(error: ClientError | TimeoutError, url: URL) -> str:
+def _as_go(error: ClientError | TimeoutError, url: URL) -> str:
     """What the real server, which is written in Go, says of a connection that failed."""
-    place = f"dial tcp {url.host}:{url.port}"
-    if isinstance(error, TimeoutError):
-        return f"{place}: i/o timeout"
-    if isinstance(error, ServerDisconnectedError):
-        return "EOF"
-    if isinstance(error, ClientConnectorError) and error.os_error.errno:
-        return f"{place}: connect: {os.strerror(error.os_error.errno).lower()}"
-    return str(error)
+    return (
+        f"dial tcp {url.host}:{url.port}: i/o timeout"
+        if isinstance(error, TimeoutError)
+        else why_failed(error)
+    )
 
 
 def session_over(tls: ssl.SSLContext | bool) -> ClientSession:

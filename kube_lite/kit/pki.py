@@ -147,3 +147,18 @@ def client_context(server_authority: Path, pair: Pair | None = None) -> ssl.SSLC
     if pair is not None:
         context.load_cert_chain(pair.certificate, pair.key)
     return context
+
+
+def trust_in(authorities: str) -> ssl.SSLContext:
+    """TLS for a client that trusts certificates (PEM), as Go has it: any of them will do, however issued.
+
+    Without any it trusts those whom this host trusts. Raises ``ValueError`` or ``ssl.SSLError`` for bad ones.
+    """
+    trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trust.minimum_version = ssl.TLSVersion.TLSv1_2
+    trust.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    if authorities:
+        trust.load_verify_locations(cadata=authorities)
+    else:
+        trust.load_default_certs()
+    return trust

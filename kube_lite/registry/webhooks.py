@@ -18,8 +18,10 @@ from kube_lite.api.errors import ServiceUnavailable
 from kube_lite.api.gotext import go_quote
 from kube_lite.api.identity import GroupResource, Json, ObjectKey
 from kube_lite.api.service_addresses import SERVICE_NAME, Address, addresses_of
+from kube_lite.kit.go_client import why_failed, why_untrusted
+from kube_lite.kit.pki import trust_in
 
-from .webhook_failures import refusal, why_failed, why_untrusted
+from .webhook_failures import refusal
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
@@ -60,7 +62,7 @@ def hook_of(client: Json) -> Hook:
     """
     bundle = client.get("caBundle")
     try:
-        trust = _trust_in(b64decode(bundle).decode() if bundle else "")
+        trust = trust_in(b64decode(bundle).decode() if bundle else "")
     except (ValueError, ssl.SSLError) as error:
         why = "unable to load root certificates: unable to parse bytes as PEM block"
         raise CallFailed(why) from error
@@ -70,18 +72,6 @@ def hook_of(client: Json) -> Hook:
     name, namespace, port = service["name"], service["namespace"], service.get("port") or HTTPS_PORT
     path = (service.get("path") or "").lstrip("/")
     return Hook(f"https://{name}.{namespace}.svc:{port}/{path}", ObjectKey(namespace, name), port, trust)
-
-
-def _trust_in(authorities: str) -> ssl.SSLContext:
-    """Trust in certificates (PEM), as Go has it: any of them will do, however it was issued."""
-    trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    trust.minimum_version = ssl.TLSVersion.TLSv1_2
-    trust.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    if authorities:
-        trust.load_verify_locations(cadata=authorities)
-    else:
-        trust.load_default_certs()
-    return trust
 
 
 class Webhooks:
