@@ -99,12 +99,16 @@ async def bootstrap(
         )
     )
     namespaces = ("default", "kube-node-lease", "kube-public", "kube-system")
-    async with asyncio.TaskGroup() as group:  # together, so that they share a commit
-        for name in namespaces:
-            group.create_task(_ensure(client, NAMESPACES, _object("v1", "Namespace", name)))
-    async with asyncio.TaskGroup() as group:
+    async with asyncio.TaskGroup() as group:  # together, so that they share commits
+        async with asyncio.TaskGroup() as first:
+            for name in namespaces:
+                first.create_task(_ensure(client, NAMESPACES, _object("v1", "Namespace", name)))
+            for resource, obj in objects:
+                if "namespace" not in obj["metadata"]:
+                    group.create_task(_ensure(client, resource, obj))
         for resource, obj in objects:
-            group.create_task(_ensure(client, resource, obj))
+            if "namespace" in obj["metadata"]:
+                group.create_task(_ensure(client, resource, obj))
 
 
 async def found_release(pipeline: Pipeline, client: Client, version: str, now: float) -> None:
