@@ -12,12 +12,37 @@ from typing import Any, NamedTuple, Protocol
 from kube_lite.api.errors import Cause, Forbidden, details_of, forbidden
 from kube_lite.api.identity import GroupResource, Json
 from kube_lite.api.resource import Registry, Resource
+from kube_lite.api.schema.load import Definitions
 from kube_lite.auth.authorize import Authorizer
 from kube_lite.auth.user import User
 from kube_lite.registry.objects import Objects
 
 CREATE, UPDATE, DELETE, CONNECT = "CREATE", "UPDATE", "DELETE", "CONNECT"
 PODS = GroupResource("", "pods")
+
+
+@dataclass(slots=True)
+class Rounds:
+    """What is known of the turn of the mutating plugins, who look again at what webhooks have changed.
+
+    Attributes:
+        is_second: they look again, for the last time.
+        is_second_wanted: a webhook has changed something.
+        earlier: webhooks that were asked and want to know what changed since, by ``Webhook.id``.
+        due: those of them who are to be asked in the second round.
+        output: what the webhooks left in the first.
+    """
+
+    is_second: bool = False
+    is_second_wanted: bool = False
+    earlier: set[tuple[str, int]] = field(default_factory=set)
+    due: set[tuple[str, int]] = field(default_factory=set)
+    output: Json | None = None
+
+    def call_again(self) -> None:
+        """Let everybody who was asked before hear of a change."""
+        self.due |= self.earlier
+        self.earlier.clear()
 
 
 @dataclass(slots=True)
@@ -31,6 +56,7 @@ class Attempt:
         old: what is there now, shared; None for CREATE.
         source: randomness.
         registry: every row there is.
+        definitions: what their objects look like.
         authorizer: who may do what.
         options: what the request says besides, as its options have it: ``{"fieldManager": "kubectl"}``; only
             asked for when somebody wants to know.
@@ -48,10 +74,19 @@ class Attempt:
     objects: Objects
     source: random.Random
     registry: Registry
+    definitions: Definitions
     authorizer: Authorizer
     dry_run: bool = False
     options: Callable[[], Mapping[str, Any]] = dict
     warnings: list[str] = field(default_factory=list)
+    rounds_known: Rounds | None = None
+
+    @property
+    def rounds(self) -> Rounds:
+        """For webhooks; nearly no request meets any."""
+        if self.rounds_known is None:
+            self.rounds_known = Rounds()
+        return self.rounds_known
 
     def refuse(self, why: str, causes: Sequence[Cause] = ()) -> Forbidden:
         """The error to raise: ``pods "web" is forbidden: <why>``; an unfinished name shows as its prefix."""
@@ -113,7 +148,13 @@ class Chain:
         return found
 
     async def mutate(self, attempt: Attempt) -> None:
-        """Let every concerned plugin change what is to be written."""
+        """Let every concerned plugin change what is to be written; twice where webhooks have changed it."""
+        for plugin in self._of(attempt).mutating:
+            await plugin.mutate(attempt)
+        rounds = attempt.rounds_known
+        if rounds is None or not rounds.is_second_wanted:
+            return
+        rounds.is_second = True
         for plugin in self._of(attempt).mutating:
             await plugin.mutate(attempt)
 

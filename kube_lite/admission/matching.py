@@ -9,6 +9,7 @@ Source: ``apiserver/pkg/admission/plugin/policy/matching/matching.go``, ``webhoo
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from kube_lite.api.identity import GroupResource, GroupVersionKind, Json, ObjectKey
+from kube_lite.api.meta import copy
 from kube_lite.api.resource import Resource
 from kube_lite.api.selectors import label_selector
 from kube_lite.registry.converting import in_version, spoken_as
@@ -152,7 +153,18 @@ async def as_row_has_it(attempt: Attempt, row: Resource, obj: Json | None) -> Js
     """An object of a request as another row of the same resource has it; may be shared."""
     if obj is None or row.gvk == attempt.resource.gvk or obj.get("kind") != row.kind:
         return obj
-    sent = obj
+    return await _spoken(attempt, row, obj)
+
+
+async def spoken_back(attempt: Attempt, row: Resource, obj: Json) -> Json:
+    """What another row had as ``obj``, and has changed, as the request has it; a private copy."""
+    if row.gvk == attempt.resource.gvk or obj.get("kind") != row.kind:
+        return obj
+    spoken: Json = copy(await _spoken(attempt, attempt.resource, obj))
+    return spoken
+
+
+async def _spoken(attempt: Attempt, row: Resource, obj: Json) -> Json:
     if row.definition:
-        return await attempt.objects.resolved(lambda: spoken_as(row, sent))
-    return in_version(made_up(sent, 0), row.gvk).object
+        return await attempt.objects.resolved(lambda: spoken_as(row, obj))
+    return in_version(made_up(obj, 0), row.gvk).object

@@ -15,6 +15,7 @@ from .runtime_classes import RuntimeClasses
 from .service_accounts import ServiceAccounts
 from .tolerations import DefaultTolerations
 from .validating_policies import ValidatingPolicies
+from .webhooks import MutatingWebhooks, ValidatingWebhooks
 
 
 def default_chain() -> Chain:
@@ -22,6 +23,6 @@ def default_chain() -> Chain:
     return Chain([
         NamespaceLifecycle(), LimitRanges(), ServiceAccounts(), NodeRestriction(), NewNodeTaint(),
         PodSecurity(), Priority(), DefaultTolerations(), DefaultStorageClass(), StorageProtection(),
-        ClaimResize(), RuntimeClasses(), CertificateRequester(), DefaultIngressClass(), ValidatingPolicies(),
-        ResourceQuotas(),
+        ClaimResize(), RuntimeClasses(), CertificateRequester(), DefaultIngressClass(), MutatingWebhooks(),
+        ValidatingPolicies(), ValidatingWebhooks(), ResourceQuotas(),
     ])  # fmt: skip

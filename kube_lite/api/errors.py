@@ -5,7 +5,7 @@ Source: ``apimachinery/pkg/apis/meta/v1/types.go`` (StatusReason) and ``api/erro
 """
 
 from collections.abc import Iterable, Sequence
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 from .identity import GroupResource, Json
 
@@ -25,8 +25,8 @@ class Cause(NamedTuple):
 class ApiError(Exception):
     """A request that failed in a way its sender should be told about."""
 
-    code: ClassVar[int] = 500
-    reason: ClassVar[str] = ""
+    code: int = 500
+    reason: str = ""
 
     def __init__(self, message: str, *, details: Json | None = None, retry_after: int | None = None) -> None:
         super().__init__(message)

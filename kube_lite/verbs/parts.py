@@ -71,6 +71,7 @@ class Parts:
             self.objects,
             self.source,
             self.registry,
+            self.definitions,
             self.authorizer,
             dry_run,
             options,
