@@ -202,6 +202,14 @@ class Aggregation:
                     log.debug("not asked", extra={"api_service": extension.name, "why": error.message})
         return found
 
+    def unavailable(self) -> dict[tuple[str, ...], float]:
+        """1 for each APIService by name whose server does not answer, else 0."""
+        found: dict[tuple[str, ...], float]
+        found = {(f"{version}.{group}",): 0.0 for group, version in self._priorities}
+        for extension in self._extensions.values():
+            found[(extension.name,)] = 0.0 if extension.is_available else 1.0
+        return found
+
     # Bookkeeping
 
     async def _load(self) -> str:

@@ -128,6 +128,13 @@ class ApiServer:
             ("request_kind",),
             lambda: {(kind,): number for kind, number in self._limits.in_flight.items()},
         )
+        if aggregation is not None:
+            self._metrics.gauge(
+                "aggregator_unavailable_apiservice",
+                "APIServices that are not available, by name.",
+                ("name",),
+                aggregation.unavailable,
+            )
         watch_storage(self._metrics, pipeline)
         watch_process(self._metrics)
         tell_build(self._metrics, version_document(version))

@@ -275,6 +275,9 @@ async def test_availability_says_what_is_missing_until_it_is_there(place: Place)
         return await place.text(ONE) == (503, "service unavailable\n")
 
     await eventually(is_refused)
+    _, text = await place.text("/metrics")
+    assert f'aggregator_unavailable_apiservice{{name="{NAME}"}} 1' in text
+    assert 'aggregator_unavailable_apiservice{name="v1.apps"} 0' in text
     _, text = await place.text("/apis", Accept=AGGREGATED)
     assert json.loads(text)["items"][-1]["versions"][0]["freshness"] == "Stale"
     place.extension.is_well = True
