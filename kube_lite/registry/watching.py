@@ -13,15 +13,15 @@ when older history has been forgotten.
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 from kube_lite_storage import Watch
 from kube_lite_storage.errors import Compacted, StoreError
 from kube_lite_storage.types import Event
 
-from kube_lite.api.errors import ConversionFailed, InternalError
+from kube_lite.api.errors import ApiError, ConversionFailed, InternalError
 from kube_lite.api.identity import GroupVersionKind, Json
 from kube_lite.api.resource import Resource
 
@@ -184,37 +184,43 @@ class Watching:
                     continue
                 except StopAsyncIteration:
                     return
-                for change in await self._told(batch, scope.matches, after, wanted):
+                for change in await self._told_of(batch, scope.matches, after, wanted):
                     yield change
         except Compacted as error:
             raise too_old_version(after, error.compacted) from error
         except StoreError as error:
             raise as_api_error(error, scope.resource.group_resource) from error
 
-    async def _told(
+    def _told(
+        self, events: Iterable[Event], matches: Matcher | None, wanted: View | None
+    ) -> Iterator[Change]:
+        for event in events:
+            change = self._happening(event, wanted).change(matches)
+            if change is not None:
+                yield change
+
+    async def _told_of(
         self, batch: Sequence[Event], matches: Matcher | None, after: int, wanted: View | None
     ) -> Iterable[Change]:
+        """What a watcher is told of a batch; raises after that why the watch ends, if it does."""
+        events = [event for event in batch if event.revision > after]
         if wanted is None or isinstance(wanted, GroupVersionKind):
-            return self._plan_told(batch, matches, after, wanted)
-        objects = self._objects
-        items = [objects.shared(event.current) for event in batch if event.current and event.revision > after]
-        try:
-            # All at once; what comes of it is held until everything is told.
+            return self._told(events, matches, wanted)
+        objects, told = self._objects, list[Change]()
+        items = [objects.shared(event.current) for event in events if event.current is not None]
+        held: Sequence[Stored] = ()  # what a webhook has converted, until all is told
+        with suppress(ConversionFailed):  # of some object, before which others may be told
             held = await objects.resolved(lambda: objects.seen_all(items, wanted))
-            told = await objects.resolved(lambda: list(self._plan_told(batch, matches, after, wanted)))
-            del held
-        except ConversionFailed as error:
-            raise InternalError(error.message) from error  # which a watch tells of everything that breaks it
+        for event in events:
+            try:
+                told += await objects.resolved(partial(self._listed, event, matches, wanted))
+            except ConversionFailed as error:  # which a watch tells as everything that breaks it
+                return _raising(told, InternalError(error.message))
+        del held
         return told
 
-    def _plan_told(
-        self, batch: Sequence[Event], matches: Matcher | None, after: int, wanted: View | None
-    ) -> Iterator[Change]:
-        for event in batch:
-            if event.revision > after:
-                change = self._happening(event, wanted).change(matches)
-                if change is not None:
-                    yield change
+    def _listed(self, event: Event, matches: Matcher | None, wanted: View) -> list[Change]:
+        return list(self._told((event,), matches, wanted))
 
     def _happening(self, event: Event, wanted: View | None) -> Happening:
         key = (event.key, event.revision, wanted)
@@ -227,6 +233,11 @@ class Watching:
             if len(self._recent) > RECENT:
                 del self._recent[next(iter(self._recent))]
         return happening
+
+
+def _raising(told: Iterable[Change], failure: ApiError) -> Iterator[Change]:
+    yield from told
+    raise failure
 
 
 def initial_changes(resource: Resource, options: WatchOptions, first: Found) -> Iterator[Change]:

@@ -192,6 +192,23 @@ async def test_a_watch_ends_with_the_failure(tmp_path: Path) -> None:
         assert caught.value.status()["message"] == f"{FAILED} failed: no response provided"
 
 
+async def test_a_watch_tells_what_comes_before_the_failure(tmp_path: Path) -> None:
+    def spoil(answer: Json) -> Any:
+        names = [obj["metadata"]["name"] for obj in answer["response"]["convertedObjects"]]
+        return respond(result={"status": "Failure", "message": "bad"})(answer) if "bad" in names else answer
+
+    async with converted(tmp_path) as (api, converter):
+        converter.spoil = spoil
+        made = await create(api, "first")
+        for name in ("good", "bad", "later"):
+            await create(api, name)
+        since = made["metadata"]["resourceVersion"]
+        async with api.client.watch(V2, namespace="default", resource_version=since) as events:
+            assert (await anext(events)).object["metadata"]["name"] == "good"
+            with pytest.raises(InternalError, match=f"{FAILED} failed: bad"):
+                await anext(events)
+
+
 async def test_an_update_of_nothing_brings_an_object_to_the_version_to_store(
     tmp_path: Path,
 ) -> None:
