@@ -26,7 +26,15 @@ from aiohttp.web_response import StreamResponse
 from multidict import CIMultiDict
 from yarl import URL
 
-from kube_lite.api.errors import ApiError, InternalError, ServiceUnavailable, from_status
+from kube_lite.api.errors import (
+    ApiError,
+    InternalError,
+    MethodNotAllowed,
+    NotFound,
+    ServiceUnavailable,
+    from_status,
+)
+from kube_lite.api.gotext import go_quote
 from kube_lite.api.identity import Json
 from kube_lite.api.service_addresses import Address
 from kube_lite.auth.user import MASTERS, User
@@ -43,10 +51,19 @@ from .relay import DIAL_SECONDS, passed_on, relay_answer, session_over
 CHECKER = User("system:kube-aggregator", groups=(MASTERS,))
 DISCOVERY_SECONDS = 5.0
 MAX_ANSWER_BYTES = 64 * 1024 * 1024  # of what is read whole: documents, and answers to our own components
+MAX_REASON_BYTES = 1024
 MAX_LINE_BYTES = 4 * 1024 * 1024  # of an event
 PIECE_BYTES = 64 * 1024
 NOT_FOR_THEM = ("host", "expect", "x-forwarded-uri")
 BAD_BUNDLE = "unable to load root certificates: unable to parse bytes as PEM block"
+
+
+UNTOLD: dict[int, tuple[type[ApiError], str]] = {
+    404: (NotFound, "the server could not find the requested resource"),
+    405: (MethodNotAllowed, "the server does not allow this method on the requested resource"),
+    503: (ServiceUnavailable, "the server is currently unable to handle the request"),
+}
+"""What clients say of codes that come without a Status."""
 
 
 class Found(NamedTuple):
@@ -212,11 +229,11 @@ def answer_of(found: Found) -> Json:
         return obj
     if isinstance(obj, dict) and obj.get("kind") == "Status":
         raise from_status(obj)
-    text = found.body[:1024].decode("utf-8", "replace").strip()
-    if found.status == ServiceUnavailable.code:
-        raise ServiceUnavailable(text)
-    error = ApiError(f"an error on the server ({text!r}) has prevented the request from succeeding")
-    raise error
+    if found.status in UNTOLD:
+        kind, message = UNTOLD[found.status]
+        raise kind(message, details={})
+    text = found.body[:MAX_REASON_BYTES].decode("utf-8", "replace").strip()
+    raise ApiError(f"an error on the server ({go_quote(text)}) has prevented the request from succeeding")
 
 
 def parsed(body: bytes) -> object:
