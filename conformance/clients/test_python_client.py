@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from kubernetes import client, config, dynamic, utils, watch
 from kubernetes.client.exceptions import ApiException
+from kubernetes.informer import ADDED, DELETED, MODIFIED, SharedInformer
 from kubernetes.leaderelection import electionconfig
 from kubernetes.leaderelection.leaderelection import LeaderElection
 from kubernetes.leaderelection.resourcelock.leaselock import LeaseLock
@@ -237,6 +238,31 @@ def test_a_lease_passes_to_another_candidate_when_it_is_not_renewed(
     assert not waiting.is_alive()
     assert leases.read_namespaced_lease("election", namespace).spec.holder_identity == "second"
     assert not first.try_acquire_or_renew()
+
+
+def test_an_informer_keeps_its_copy_while_one_watch_after_the_other_ends(
+    core: client.CoreV1Api, namespace: str
+) -> None:
+    core.create_namespaced_config_map(namespace, config_map("a", run="here"))
+    core.create_namespaced_config_map(namespace, config_map("other"))
+    informer = SharedInformer(
+        core.list_namespaced_config_map, namespace, resync_period=1, label_selector="run=here"
+    )
+    seen: list[tuple[str, str]] = []
+    for kind in (ADDED, MODIFIED, DELETED):
+        informer.add_event_handler(kind, lambda found, kind=kind: seen.append((kind, found.metadata.name)))
+    informer.start()
+    try:
+        eventually(lambda: (ADDED, "a") in seen)
+        core.create_namespaced_config_map(namespace, config_map("b", run="here"))
+        eventually(lambda: (ADDED, "b") in seen)
+        eventually(lambda: (MODIFIED, "b") in seen)  # by nobody: this is how it tells that it listed anew
+        core.delete_namespaced_config_map("a", namespace)
+        eventually(lambda: (DELETED, "a") in seen)
+    finally:
+        informer.stop()
+    assert informer.cache.list_keys() == [f"{namespace}/b"]
+    assert "other" not in {name for _, name in seen}
 
 
 def candidate(name: str, namespace: str) -> LeaderElection:
