@@ -21,28 +21,46 @@ CREATE, UPDATE, DELETE, CONNECT = "CREATE", "UPDATE", "DELETE", "CONNECT"
 PODS = GroupResource("", "pods")
 
 
+Caller = tuple[object, ...]
+"""Tells those who may be asked again from each other."""
+
+
 @dataclass(slots=True)
-class Rounds:
-    """What is known of the turn of the mutating plugins, who look again at what webhooks have changed.
+class Turn:
+    """What a plugin that asks others who change an object knows of its turn.
 
     Attributes:
-        is_second: they look again, for the last time.
-        is_second_wanted: a webhook has changed something.
-        earlier: webhooks that were asked and want to know what changed since, by ``Webhook.id``.
+        earlier: those who were asked and want to know what changed since.
         due: those of them who are to be asked in the second round.
-        output: what the webhooks left in the first.
+        output: what they left in the first.
     """
 
-    is_second: bool = False
-    is_second_wanted: bool = False
-    earlier: set[tuple[str, int]] = field(default_factory=set)
-    due: set[tuple[str, int]] = field(default_factory=set)
+    earlier: set[Caller] = field(default_factory=set)
+    due: set[Caller] = field(default_factory=set)
     output: Json | None = None
 
     def call_again(self) -> None:
         """Let everybody who was asked before hear of a change."""
         self.due |= self.earlier
         self.earlier.clear()
+
+
+@dataclass(slots=True)
+class Rounds:
+    """Mutating plugins look again at what policies and webhooks have changed.
+
+    Attributes:
+        is_second: they look again, for the last time.
+        is_second_wanted: something was changed.
+    """
+
+    is_second: bool = False
+    is_second_wanted: bool = False
+    turns: dict[GroupResource, Turn] = field(default_factory=dict)
+
+    def turn(self, whose: GroupResource) -> Turn:
+        """Of the plugin that has its rules from these objects."""
+        return self.turns.setdefault(whose, Turn())
 
 
 @dataclass(slots=True)
@@ -83,7 +101,7 @@ class Attempt:
 
     @property
     def rounds(self) -> Rounds:
-        """For webhooks; nearly no request meets any."""
+        """For those who change an object as others want it; nearly no request meets any."""
         if self.rounds_known is None:
             self.rounds_known = Rounds()
         return self.rounds_known
@@ -148,7 +166,7 @@ class Chain:
         return found
 
     async def mutate(self, attempt: Attempt) -> None:
-        """Let every concerned plugin change what is to be written; twice where webhooks have changed it."""
+        """Let every concerned plugin change what is to be written; twice where others have."""
         for plugin in self._of(attempt).mutating:
             await plugin.mutate(attempt)
         rounds = attempt.rounds_known

@@ -16,7 +16,7 @@ from kube_lite.registry.webhooks import CallFailed, hook_of
 from kube_lite.registry.webhooks import Hook as Place
 
 from .asking import request_of
-from .chain import Attempt
+from .chain import Attempt, Caller
 from .matching import Match, as_row_has_it, sides
 from .reviews import NotCalled, Refused, Verdict, choose_version, read_verdict, write_review
 
@@ -35,7 +35,7 @@ class Webhook:
     """
 
     def __init__(self, configuration: Json, position: int, told: Json) -> None:
-        self.id = (str(configuration["metadata"]["uid"]), position)
+        self.id: Caller = (configuration["metadata"]["uid"], position)
         self.name: str = told["name"]
         self.ignores_failures: bool = told.get("failurePolicy") == "Ignore"
         self.is_called_again: bool = told.get("reinvocationPolicy") == "IfNeeded"

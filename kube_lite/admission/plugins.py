@@ -4,6 +4,7 @@ from .certificates import CertificateRequester
 from .chain import Chain
 from .default_classes import ClaimResize, DefaultIngressClass, DefaultStorageClass
 from .limits import LimitRanges
+from .mutating_policies import MutatingPolicies
 from .namespaces import NamespaceLifecycle
 from .node_restriction import NodeRestriction
 from .node_taints import NewNodeTaint
@@ -23,6 +24,6 @@ def default_chain() -> Chain:
     return Chain([
         NamespaceLifecycle(), LimitRanges(), ServiceAccounts(), NodeRestriction(), NewNodeTaint(),
         PodSecurity(), Priority(), DefaultTolerations(), DefaultStorageClass(), StorageProtection(),
-        ClaimResize(), RuntimeClasses(), CertificateRequester(), DefaultIngressClass(), MutatingWebhooks(),
-        ValidatingPolicies(), ValidatingWebhooks(), ResourceQuotas(),
+        ClaimResize(), RuntimeClasses(), CertificateRequester(), DefaultIngressClass(), MutatingPolicies(),
+        MutatingWebhooks(), ValidatingPolicies(), ValidatingWebhooks(), ResourceQuotas(),
     ])  # fmt: skip

@@ -50,62 +50,77 @@ class Validation(NamedTuple):
     reason: str
 
 
-class Programs(NamedTuple):
-    """The expressions of a policy."""
-
-    conditions: Conditions
-    variables: dict[str, Compiled]
-    validations: Sequence[Validation]
-
-
 class Policy:
-    """One version of a policy."""
+    """One version of a policy of either sort."""
+
+    patches = False
+    """Whether its expressions come to patches."""
 
     def __init__(self, policy: Json) -> None:
         spec = policy["spec"]
         constraints = spec.get("matchConstraints") or {}
         self.name: str = policy["metadata"]["name"]
         self.param_kind: Json | None = spec.get("paramKind")
+        self.is_called_again: bool = spec.get("reinvocationPolicy") == "IfNeeded"
         self.ignores_failures: bool = spec.get("failurePolicy") == "Ignore"
         self.match = Match(constraints, constraints.get("resourceRules") or (), everything=True)
         self._spec: Json = spec
 
     @cached_property
-    def programs(self) -> Programs:
-        """Compiled when first needed."""
-        spec, has_params = self._spec, self.param_kind is not None
-        conditions = Conditions(
-            spec.get("matchConditions") or (), ignores=self.ignores_failures, has_params=has_params
+    def conditions(self) -> Conditions:
+        """Compiled when first needed, like all of it."""
+        has_params = self.param_kind is not None
+        return Conditions(
+            self._spec.get("matchConditions") or (), ignores=self.ignores_failures, has_params=has_params
         )
-        declared = spec.get("variables") or ()
-        compiler = PolicyCompiler(has_params=has_params, has_variables=bool(declared))
+
+    @cached_property
+    def _compiled(self) -> tuple[PolicyCompiler, dict[str, Compiled]]:
+        """The variables, and what compiles expressions that see them."""
+        declared = self._spec.get("variables") or ()
+        compiler = PolicyCompiler(
+            has_params=self.param_kind is not None, has_variables=bool(declared), has_patches=self.patches
+        )
         variables = {}
         for variable in declared:
             name = variable["name"]
             variables[name] = compiled(variable["expression"], partial(compiler.add_variable, name))
-        return Programs(
-            conditions, variables, [_validation(compiler, told) for told in spec.get("validations") or ()]
-        )
+        return compiler, variables
+
+    def values(self, inputs: Inputs, budget: Budget, *, has_authorizer: bool = True) -> list[Any]:
+        """What the expressions see."""
+        has_params = self.param_kind is not None
+        values = inputs.values(has_params=has_params, has_authorizer=has_authorizer)
+        _, variables = self._compiled
+        if variables:
+            all_values = inputs.values(has_params=has_params)
+            values.append(Variables(variables, all_values, budget))
+        return values
+
+
+class ValidatingPolicy(Policy):
+    """One that refuses."""
+
+    @cached_property
+    def _validations(self) -> Sequence[Validation]:
+        compiler, _ = self._compiled
+        return [_validation(compiler, told) for told in self._spec.get("validations") or ()]
 
     def findings(self, inputs: Inputs) -> Iterator[Finding]:
         """What stands against a request. What fails counts, unless the policy ignores that."""
-        programs = self.programs
         try:
-            if programs.conditions and not programs.conditions.hold(inputs):
+            if self.conditions and not self.conditions.hold(inputs):
                 return
-            found = list(self._weigh(programs, inputs))
+            found = list(self._weigh(inputs))
         except (Failed, OutOfBudget) as error:
             found = [] if self.ignores_failures else [Finding(str(error))]
         yield from found
 
-    def _weigh(self, programs: Programs, inputs: Inputs) -> Iterator[Finding]:
-        has_params, budget = self.param_kind is not None, Budget()
-        values = inputs.values(has_params=has_params)
-        bare = inputs.values(has_params=has_params, has_authorizer=False)
-        if programs.variables:
-            variables = Variables(programs.variables, values, budget)
-            values, bare = [*values, variables], [*bare, variables]
-        for validation in programs.validations:
+    def _weigh(self, inputs: Inputs) -> Iterator[Finding]:
+        budget = Budget()
+        values = self.values(inputs, budget)
+        bare = self.values(inputs, budget, has_authorizer=False)
+        for validation in self._validations:
             try:
                 if evaluate(validation.expression, values, budget) is True:
                     continue
@@ -154,35 +169,66 @@ class Binding:
         self.match = None if told is None else Match(told, told.get("resourceRules") or (), everything=True)
 
 
-async def apply(
+class Invocation(NamedTuple):
+    """A policy that is to be worked out for a request, once for each of its parameters."""
+
+    policy: Policy
+    binding: Binding
+    row: Resource
+    param: Json | None
+
+
+class Unusable(NamedTuple):
+    """A policy, or its binding, that is not to be ignored and cannot be worked out."""
+
+    policy: Policy
+    binding: Binding | None
+    why: str
+
+
+async def invocations(
     attempt: Attempt, policy: Policy, bindings: Sequence[Binding], row: Resource
-) -> list[tuple[str, Finding]]:
-    """Add warnings to a request; what denies it, each with who says so.
+) -> list[Invocation | Unusable]:
+    """What a policy that is about a request comes to, in order.
 
     Args:
         row: as which the policy means it.
     """
-    says = f"ValidatingAdmissionPolicy '{policy.name}'"
+    found: list[Invocation | Unusable] = []
     try:
         params = None if policy.param_kind is None else row_of_params(attempt, policy.param_kind)
     except Misconfigured as error:
-        found = Finding(f"failed to configure policy: {error}")
-        return [] if policy.ignores_failures else [(says, found)]
-    inputs: Inputs | None = None
-    denied: list[tuple[str, Finding]] = []
+        why = f"failed to configure policy: {error}"
+        return [] if policy.ignores_failures else [Unusable(policy, None, why)]
     for binding in bindings:
         if binding.match is not None and binding.match.row_of(attempt) is None:
             continue
-        who = f"{says} with binding '{binding.name}'"
         try:
             given = await parameters(attempt, params, binding.parameters)
         except Misconfigured as error:
             if not policy.ignores_failures:
-                denied.append((who, Finding(f"failed to configure binding: {error}")))
+                found.append(Unusable(policy, binding, f"failed to configure binding: {error}"))
+            continue
+        found += [Invocation(policy, binding, row, param) for param in given]
+    return found
+
+
+async def apply(
+    attempt: Attempt, policy: ValidatingPolicy, bindings: Sequence[Binding], row: Resource
+) -> list[tuple[str, Finding]]:
+    """Add warnings to a request; what denies it, each with who says so."""
+    denied: list[tuple[str, Finding]] = []
+    inputs: Inputs | None = None
+    for step in await invocations(attempt, policy, bindings, row):
+        who = f"ValidatingAdmissionPolicy '{policy.name}'"
+        if step.binding is not None:
+            who += f" with binding '{step.binding.name}'"
+        if isinstance(step, Unusable):
+            denied.append((who, Finding(step.why)))
             continue
         inputs = inputs or await inputs_of(attempt, row)
-        for param in given:
-            denied += _act(attempt, who, binding, policy.findings(replace(inputs, params=of_json(param))))
+        findings = policy.findings(replace(inputs, params=of_json(step.param)))
+        denied += _act(attempt, who, step.binding, findings)
     return denied
 
 

@@ -5,83 +5,45 @@ A server without policies does not even import what works them out, see ``polici
 Source: ``apiserver/pkg/admission/plugin/policy/validating/dispatcher.go``.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kube_lite.api.errors import REASONS, ApiError, Invalid
-from kube_lite.api.identity import GroupResource
-from kube_lite.registry.objects import Objects, Survey
+from kube_lite.api.identity import GroupResource, Json
 
-from .chain import Attempt, Rule
-from .matching import EXEMPT, GROUP
+from .bound_policies import BoundPolicies
+from .chain import Attempt
+from .matching import GROUP
 
 if TYPE_CHECKING:
-    from .policies import Binding, Finding, Policy
-
-POLICIES = GroupResource(GROUP, "validatingadmissionpolicies")
-BINDINGS = GroupResource(GROUP, "validatingadmissionpolicybindings")
+    from .policies import Finding, ValidatingPolicy
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """The policies that bindings make count, as of two surveys."""
-
-    policies: Survey
-    bindings: Survey
-    bound: Sequence[tuple["Policy", Sequence["Binding"]]]
-
-    @property
-    def is_current(self) -> bool:
-        """Whether nobody has written one since."""
-        return self.policies.is_current and self.bindings.is_current
-
-
-class ValidatingPolicies(Rule):
+class ValidatingPolicies(BoundPolicies["ValidatingPolicy"]):
     """Holds requests against the policies."""
 
-    def __init__(self) -> None:
-        self._known: Known | None = None
-        self._compiled: dict[tuple[str, str], Policy] = {}
+    policies = GroupResource(GROUP, "validatingadmissionpolicies")
+    bindings = GroupResource(GROUP, "validatingadmissionpolicybindings")
 
-    def handles(self, operation: str, resource: GroupResource, subresource: str) -> bool:
-        """Everything but policies and webhooks themselves."""
-        return resource not in EXEMPT
+    def read(self, policy: Json) -> "ValidatingPolicy":
+        """One version of a policy."""
+        from .policies import ValidatingPolicy
+
+        return ValidatingPolicy(policy)
 
     async def validate(self, attempt: Attempt) -> None:
         """Ask every policy that is about it; the first that denies is told, after all have warned."""
-        known = self._known
-        if known is None or not known.is_current:
-            known = self._known = self._learn(attempt.objects)
-        if not known.bound:
+        bound = self.bound(attempt.objects)
+        if not bound:
             return
         from .policies import apply
 
         denied: list[tuple[str, Finding]] = []
-        for policy, bindings in known.bound:
+        for policy, bindings in bound:
             row = policy.match.row_of(attempt)
             if row is not None:
                 denied += await apply(attempt, policy, bindings, row)
         if denied:
             raise _refusal(attempt, *denied[0])
-
-    def _learn(self, objects: Objects) -> Known:
-        policies, bindings = objects.survey(POLICIES), objects.survey(BINDINGS)
-        if not policies.objects or not bindings.objects:
-            return Known(policies, bindings, ())
-        from .policies import Binding, Policy
-
-        bound: dict[str, list[Binding]] = {}
-        for binding in bindings.objects:
-            bound.setdefault(binding["spec"]["policyName"], []).append(Binding(binding))
-        compiled = {}
-        for policy in policies.objects:
-            metadata = policy["metadata"]
-            version = (metadata["uid"], metadata["resourceVersion"])
-            compiled[version] = self._compiled.get(version) or Policy(policy)
-        self._compiled = compiled
-        counting = [(policy, bound[policy.name]) for policy in compiled.values() if policy.name in bound]
-        return Known(policies, bindings, counting)
 
 
 def _refusal(attempt: Attempt, who: str, finding: "Finding") -> ApiError:

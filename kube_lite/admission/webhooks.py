@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kube_lite.api.errors import ApiError, BadRequest, Invalid
-from kube_lite.api.identity import GroupResource, Json
+from kube_lite.api.identity import GroupResource
 from kube_lite.api.meta import copy
 from kube_lite.api.resource import Resource
 from kube_lite.registry.objects import Objects, Survey
 
 from .chain import DELETE, Attempt, Rule
 from .matching import EXEMPT, GROUP, as_row_has_it, spoken_back
+from .patched import typed
 
 if TYPE_CHECKING:
     from .hooks import Webhook
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 MUTATING = GroupResource(GROUP, "mutatingwebhookconfigurations")
 VALIDATING = GroupResource(GROUP, "validatingwebhookconfigurations")
-MISPLACED = "the namespace of the provided object does not match the namespace sent on the request"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,30 +115,31 @@ class MutatingWebhooks(Hooks):
         if not webhooks:
             return
         rounds = attempt.rounds
-        if rounds.is_second and rounds.output != attempt.obj:
-            rounds.call_again()
+        turn = rounds.turn(MUTATING)
+        if rounds.is_second and turn.output != attempt.obj:
+            turn.call_again()
         try:
             for webhook in webhooks:
-                if not rounds.is_second or webhook.id in rounds.due:
+                if not rounds.is_second or webhook.id in turn.due:
                     await self._ask(attempt, webhook)
         except ApiError as error:
             error.warnings = tuple(attempt.warnings)
             raise
-        rounds.output = copy(attempt.obj)
+        turn.output = copy(attempt.obj)
 
     async def _ask(self, attempt: Attempt, webhook: "Webhook") -> None:
         row = await webhook.row_of(attempt)
         if row is None:
             return
-        rounds = attempt.rounds
+        turn = attempt.rounds.turn(MUTATING)
         verdict = await webhook.ask(attempt, row, may_patch=True)
         if verdict is None:
             return
         if verdict.patch and await _apply(attempt, webhook, row, verdict):
-            rounds.call_again()
-            rounds.is_second_wanted = True
+            turn.call_again()
+            attempt.rounds.is_second_wanted = True
         if webhook.is_called_again:
-            rounds.earlier.add(webhook.id)
+            turn.earlier.add(webhook.id)
 
 
 async def _apply(attempt: Attempt, webhook: "Webhook", row: Resource, verdict: "Verdict") -> bool:
@@ -165,31 +166,10 @@ async def _apply(attempt: Attempt, webhook: "Webhook", row: Resource, verdict: "
     before = await as_row_has_it(attempt, row, attempt.obj)
     assert before is not None  # only what is deleted has no object
     try:
-        after = _typed(attempt, row, jsonpatch.apply(before, operations))
+        after = typed(attempt, row, jsonpatch.apply(before, operations))
     except (Invalid, BadRequest) as error:
         raise internal(error.message) from error
     changed = after != before
     if changed:
         attempt.obj = await spoken_back(attempt, row, after)
     return changed
-
-
-def _typed(attempt: Attempt, row: Resource, patched: Json) -> Json:
-    """What came of a patch as an object of its kind, with defaults. Raises ``BadRequest``."""
-    from kube_lite.api.schema.prune import TypeMismatch, read_object
-
-    if patched.get("kind") != row.kind or row.schema not in attempt.definitions:
-        after = patched
-    else:
-        try:
-            after = read_object(patched, attempt.definitions.schema(row.schema)).value
-        except TypeMismatch as error:
-            raise BadRequest(str(error)) from error
-        after["kind"], after["apiVersion"] = row.kind, row.api_version
-    if not isinstance(after.get("metadata"), dict):
-        after["metadata"] = {}
-    if after["metadata"].get("namespace", "") != attempt.namespace:
-        raise BadRequest(MISPLACED)
-    if after.get("kind") == row.kind:
-        row.strategy.default(after)
-    return after

@@ -9,15 +9,20 @@ Source: ``k8s.io/apiserver/pkg/admission/plugin/cel/compile.go``, ``composition.
 
 from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
 from .cel import types
+from .cel.checker import Fields
 from .cel.environment import Environment, PlanError, Program
 from .cel.errors import CompileError
+from .cel.library import with_patches
 from .cel.library.authorizer import AUTHORIZER, RESOURCE_CHECK
 from .cel.types import BOOL, DYN, INT, STRING, TIMESTAMP, Type, list_of, map_of, struct
 from .cel.views import of_json
 
 NAMESPACE, REQUEST, VARIABLES = "kubernetes.Namespace", "kubernetes.AdmissionRequest", "kubernetes.variables"
+
+OPERATION: Mapping[str, Type] = {"op": STRING, "path": STRING, "from": STRING, "value": DYN}
 
 _KIND, _RESOURCE = "kubernetes.GroupVersionKind", "kubernetes.GroupVersionResource"
 _TEXTS = list_of(STRING)
@@ -55,6 +60,26 @@ STRUCTS: Mapping[str, Mapping[str, Type]] = {
 }  # fmt: skip
 
 
+JSON_PATCH, OBJECT = struct("JSONPatch"), struct("Object")
+
+
+class _AnyField(dict[str, Type]):
+    """The fields of an object that a patch is made of: what they may be shows when it is applied."""
+
+    def get(self, key: str, default: Any = None) -> Type:
+        return DYN
+
+
+class _Patches(dict[str, Fields]):
+    """The structs of patches: ``JSONPatch``, ``Object`` and what is in it, ``Object.spec.template``."""
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or f"{name}.".startswith("Object.")
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self[name] if super().__contains__(name) else _AnyField() if name in self else default
+
+
 class PolicyError(Exception):
     """An expression that cannot be used.
 
@@ -70,8 +95,11 @@ class PolicyError(Exception):
 class PolicyCompiler:
     """Compiles the expressions of one policy, its variables first."""
 
-    def __init__(self, *, has_params: bool = False, has_variables: bool = False) -> None:
+    def __init__(
+        self, *, has_params: bool = False, has_variables: bool = False, has_patches: bool = False
+    ) -> None:
         self._has_params = has_params
+        self._has_patches = has_patches
         self._variables: dict[str, Type] | None = {} if has_variables else None
         self._environments: dict[bool, Environment] = {}
 
@@ -109,15 +137,22 @@ class PolicyCompiler:
         return program
 
     def _environment(self, *, has_authorizer: bool) -> Environment:
-        if self._variables is None:
+        if self._variables is None and not self._has_patches:
             return _plain(self._has_params, has_authorizer)
         found = self._environments.get(has_authorizer)
         if found is None:
             seen = variables_of(
-                has_params=self._has_params, has_authorizer=has_authorizer, has_variables=True
+                has_params=self._has_params,
+                has_authorizer=has_authorizer,
+                has_variables=self._variables is not None,
             )
-            found = self._environments[has_authorizer] = Environment(
-                seen, {**STRUCTS, VARIABLES: self._variables}
+            structs: dict[str, Fields] = {**STRUCTS}
+            if self._variables is not None:
+                structs[VARIABLES] = self._variables  # which come one by one
+            found = self._environments[has_authorizer] = (
+                Environment(seen, _Patches(structs | {"JSONPatch": OPERATION}), with_patches())
+                if self._has_patches
+                else Environment(seen, structs)
             )
         return found
 

@@ -266,4 +266,6 @@ def test_a_request_meets_only_the_plugins_that_concern_it() -> None:
     assert chain.concerned(CREATE, GroupResource("", "pods")) == ((), (narrow,))
     assert chain.concerned(CREATE, GroupResource("", "secrets")) == ((), ())
     mutating = default_chain().concerned(CREATE, GroupResource("", "configmaps")).mutating
-    assert [type(plugin).__name__ for plugin in mutating] == ["NamespaceLifecycle", "MutatingWebhooks"]
+    assert [type(plugin).__name__ for plugin in mutating] == [
+        "NamespaceLifecycle", "MutatingPolicies", "MutatingWebhooks",
+    ]  # fmt: skip

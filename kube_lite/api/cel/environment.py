@@ -12,6 +12,7 @@ from .checker import Declarations, Fields, check
 from .errors import CompileError, CostExceeded, EvaluationError, Issue
 from .estimates import Path, Range, SizeOf
 from .expressions import Expression, Name, Select, walk
+from .functions import Functions
 from .library import standard
 from .parser import parse
 from .planner import Plan, PlanError, plan
@@ -92,9 +93,14 @@ def _names(expression: Expression) -> set[str]:
 class Environment:
     """Variables and their types; ``objects`` tells the fields of structs by name."""
 
-    def __init__(self, variables: Mapping[str, Type], objects: Mapping[str, Fields] | None = None) -> None:
+    def __init__(
+        self,
+        variables: Mapping[str, Type],
+        objects: Mapping[str, Fields] | None = None,
+        functions: Functions | None = None,
+    ) -> None:
         self._variables = tuple(variables)
-        self._declarations = Declarations(standard(), variables, objects)
+        self._declarations = Declarations(functions or standard(), variables, objects)
 
     def compile(self, text: str) -> Program:
         """A program of an expression.

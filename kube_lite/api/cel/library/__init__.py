@@ -4,14 +4,27 @@ Source: cel-go ``common/stdlib/standard.go``, ``ext/``; ``k8s.io/apiserver/pkg/c
 which of them a release has.
 """
 
+from collections.abc import Sequence
 from functools import cache
 
-from kube_lite.api.cel.functions import Functions, table
+from kube_lite.api.cel.functions import Functions, Overload, table
 
 
 @cache
 def standard() -> Functions:
     """Everything an expression may call; made when the first one is compiled."""
+    return table(*_libraries())
+
+
+@cache
+def with_patches() -> Functions:
+    """The same for expressions that come to a patch."""
+    from . import patches
+
+    return table(*_libraries(), patches.OVERLOADS)
+
+
+def _libraries() -> tuple[Sequence[Overload], ...]:
     from . import (
         authorizer,
         conversions,
@@ -29,7 +42,7 @@ def standard() -> Functions:
         versions,
     )
 
-    return table(
+    return (
         operators.OVERLOADS,
         conversions.OVERLOADS,
         times.OVERLOADS,
