@@ -64,7 +64,8 @@ class BoundPolicies(Rule, ABC, Generic[Sort]):
 
         bound: dict[str, list[Binding]] = {}
         for binding in bindings.objects:
-            bound.setdefault(binding["spec"]["policyName"], []).append(Binding(binding))
+            name = (binding.get("spec") or {}).get("policyName") or ""  # older releases checked less
+            bound.setdefault(name, []).append(Binding(binding))
         versions = {}
         for policy in policies.objects:
             metadata = policy["metadata"]

@@ -8,7 +8,7 @@ Source: ``apiserver/pkg/admission/plugin/policy/matching/matching.go``, ``webhoo
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from kube_lite.api.identity import GroupResource, GroupVersionKind, Json, ObjectKey
+from kube_lite.api.identity import GroupResource, GroupVersionKind, GroupVersionResource, Json, ObjectKey
 from kube_lite.api.meta import copy
 from kube_lite.api.resource import Resource
 from kube_lite.api.selectors import label_selector
@@ -50,7 +50,7 @@ class Match:
         self._is_exact = (told.get("matchPolicy") or "Equivalent") == "Exact"
         self._means_all = everything and not rules
         self._generation = -1
-        self._candidates: dict[tuple[str, Resource, str, bool], tuple[Candidate, ...]] = {}
+        self._candidates: dict[tuple[str, GroupVersionResource, str, bool], tuple[Candidate, ...]] = {}
 
     def row_of(self, attempt: Attempt) -> Resource | None:
         """The row as which a request is meant; None when it is not."""
@@ -67,7 +67,7 @@ class Match:
         if registry.generation != self._generation:
             self._candidates.clear()
             self._generation = registry.generation
-        key = (attempt.operation, attempt.resource, attempt.subresource, is_excluding)
+        key = (attempt.operation, attempt.resource.gvr, attempt.subresource, is_excluding)
         found = self._candidates.get(key)
         if found is None:
             rules = self._excluded if is_excluding else self._rules

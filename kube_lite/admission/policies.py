@@ -57,7 +57,7 @@ class Policy:
     """Whether its expressions come to patches."""
 
     def __init__(self, policy: Json) -> None:
-        spec = policy["spec"]
+        spec = policy.get("spec") or {}
         constraints = spec.get("matchConstraints") or {}
         self.name: str = policy["metadata"]["name"]
         self.param_kind: Json | None = spec.get("paramKind")
@@ -161,7 +161,7 @@ class Binding:
     """Where a policy applies, and what becomes of what it finds."""
 
     def __init__(self, binding: Json) -> None:
-        spec = binding["spec"]
+        spec = binding.get("spec") or {}
         told = spec.get("matchResources")
         self.name: str = binding["metadata"]["name"]
         self.actions: Sequence[str] = spec.get("validationActions") or ()

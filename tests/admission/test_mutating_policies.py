@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kube_lite.api.errors import Forbidden
+from kube_lite.api.errors import Forbidden, Invalid
 from kube_lite.api.identity import GroupVersionResource, Json
 from tests.serving import CONFIG_MAPS, PODS, Api, config_map, pod
 
@@ -97,3 +97,28 @@ async def test_failures_are_told_unless_they_are_to_be_ignored(api: Api, failure
     assert caught.value.message == said
     assert (caught.value.reason, caught.value.code) == ("Invalid", 403)
     assert caught.value.details == {"name": "a", "kind": "configmaps", "causes": [{"message": said}]}
+
+
+@pytest.mark.parametrize(
+    ("mutation", "why"),
+    [
+        (operations("'x'"), "mutations[0].jsonPatch.expression: Invalid value: \"'x'\": must evaluate to "
+         "list(JSONPatch) but got string"),
+        (configuration("Object{spec: 1} + 1"), "found no matching overload"),
+        ({"patchType": "JSONPatch"}, "mutations[0].jsonPatch: Required value"),
+        ({"patchType": "Other"}, "mutations[0].patchType: Unsupported value"),
+        ({}, "mutations[0].patchType: Required value"),
+    ],
+    ids=["another type", "no sense", "missing", "other sort", "no sort"],
+)  # fmt: skip
+async def test_what_cannot_be_worked_out_is_refused_when_it_is_written(
+    api: Api, mutation: Json, why: str
+) -> None:
+    with pytest.raises(Invalid) as caught:
+        await policy(api, mutation)
+    assert why in caught.value.message
+
+
+async def test_a_binding_without_a_policy_is_refused(api: Api) -> None:
+    with pytest.raises(Invalid, match=r"spec\.policyName: Required value"):
+        await api.client.create(BINDINGS, {"metadata": {"name": "b"}, "spec": {}})

@@ -101,6 +101,8 @@ RULES: dict[tuple[str, str], Rules] = {
     (ADMISSION, "MutatingWebhookConfiguration"): Rules("admission.check_webhooks"),
     (ADMISSION, "ValidatingAdmissionPolicy"): Rules("admission.check_policy"),
     (ADMISSION, "ValidatingAdmissionPolicyBinding"): Rules("admission.check_policy_binding"),
+    (ADMISSION, "MutatingAdmissionPolicy"): Rules("admission.check_mutating_policy"),
+    (ADMISSION, "MutatingAdmissionPolicyBinding"): Rules("admission.check_mutating_binding"),
     ("resource.k8s.io", "ResourceClaim"): Rules("requests.check_claim", "requests.check_claim_update"),
     ("certificates.k8s.io", "ClusterTrustBundle"): Rules(name="path_segment"),
     ("apiextensions.k8s.io", "CustomResourceDefinition"): Rules("definitions.check_definition"),

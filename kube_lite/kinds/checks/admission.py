@@ -87,6 +87,37 @@ def check_policy(policy: Json) -> Iterator[Cause]:
     from .policy_expressions import PolicyExpressions
 
     spec = policy.get("spec") or {}
+    yield from _check_subject(spec)
+    expressions = PolicyExpressions(policy)
+    yield from expressions.check_variables()
+    if not spec.get("validations") and not spec.get("auditAnnotations"):
+        for field in ("validations", "auditAnnotations"):
+            why = "validations or auditAnnotations must contain at least one item"
+            yield required(f"spec.{field}", why)
+    yield from expressions.check_validations()
+    yield from expressions.check_annotations()
+
+
+def check_mutating_policy(policy: Json) -> Iterator[Cause]:
+    """A MutatingAdmissionPolicy."""
+    from .policy_expressions import PolicyExpressions
+
+    spec = policy.get("spec") or {}
+    yield from _check_subject(spec)
+    expressions = PolicyExpressions(policy, has_patches=True)
+    yield from expressions.check_variables()
+    if not spec.get("mutations"):
+        yield required("spec.mutations", "mutations must contain at least one item")
+    yield from expressions.check_mutations()
+    again = spec.get("reinvocationPolicy")
+    if again:
+        yield from one_of("spec.reinvocationPolicy", again, ("IfNeeded", "Never"))
+    else:
+        yield required("spec.reinvocationPolicy")
+
+
+def _check_subject(spec: Json) -> Iterator[Cause]:
+    """What a policy is about, and what becomes of failures."""
     if spec.get("failurePolicy") is not None:
         yield from one_of("spec.failurePolicy", spec["failurePolicy"], ("Fail", "Ignore"))
     has_params = spec.get("paramKind") is not None
@@ -101,18 +132,17 @@ def check_policy(policy: Json) -> Iterator[Cause]:
             yield required("spec.matchConstraints.resourceRules")
     conditions = spec.get("matchConditions") or ()
     yield from _check_conditions(conditions, "spec.matchConditions", has_params=has_params)
-    expressions = PolicyExpressions(policy)
-    yield from expressions.check_variables()
-    if not spec.get("validations") and not spec.get("auditAnnotations"):
-        for field in ("validations", "auditAnnotations"):
-            why = "validations or auditAnnotations must contain at least one item"
-            yield required(f"spec.{field}", why)
-    yield from expressions.check_validations()
-    yield from expressions.check_annotations()
 
 
 def check_policy_binding(binding: Json) -> Iterator[Cause]:
     """A ValidatingAdmissionPolicyBinding."""
+    yield from check_mutating_binding(binding)
+    actions = (binding.get("spec") or {}).get("validationActions") or ()
+    yield from _check_actions(actions, "spec.validationActions")
+
+
+def check_mutating_binding(binding: Json) -> Iterator[Cause]:
+    """A MutatingAdmissionPolicyBinding."""
     spec = binding.get("spec") or {}
     name = spec.get("policyName") or ""
     if name:
@@ -122,7 +152,6 @@ def check_policy_binding(binding: Json) -> Iterator[Cause]:
     if spec.get("paramRef") is not None:
         yield from check_param_reference(spec["paramRef"], "spec.paramRef")
     yield from check_match_resources(spec.get("matchResources") or {}, "spec.matchResouces")
-    yield from _check_actions(spec.get("validationActions") or (), "spec.validationActions")
 
 
 def _check_actions(actions: Sequence[str], path: str) -> Iterator[Cause]:

@@ -6,13 +6,18 @@ Source: ``kubernetes/pkg/apis/admissionregistration/validation/validation.go``.
 import re
 from collections.abc import Iterable, Iterator
 
-from kube_lite.api.cel.types import BOOL, NULL, STRING, Type
+from kube_lite.api.cel.types import BOOL, NULL, STRING, Type, list_of
 from kube_lite.api.errors import Cause
 from kube_lite.api.fielderrors import duplicate, each, invalid, one_of, required, too_many
 from kube_lite.api.identity import Json
 from kube_lite.api.names import check_qualified_name
-from kube_lite.api.policies import PolicyCompiler, PolicyError
+from kube_lite.api.policies import JSON_PATCH, OBJECT, PolicyCompiler, PolicyError
 
+PATCHES = {
+    "ApplyConfiguration": ("applyConfiguration", OBJECT),
+    "JSONPatch": ("jsonPatch", list_of(JSON_PATCH)),
+}
+"""Sort of a mutation → where its expression stands, and what that comes to."""
 REASONS = ("Forbidden", "Invalid", "RequestEntityTooLarge")
 MAX_CONDITIONS = 64
 MAX_ANNOTATIONS = 20
@@ -50,14 +55,19 @@ def check_conditions(conditions: Iterable[Json], path: str, *, has_params: bool 
 
 
 class PolicyExpressions:
-    """The variables, validations and audit annotations of a policy, to be checked in this order."""
+    """The variables, validations and audit annotations of a policy, to be checked in this order.
 
-    def __init__(self, policy: Json) -> None:
+    Args:
+        has_patches: its expressions come to patches, as those of a MutatingAdmissionPolicy.
+    """
+
+    def __init__(self, policy: Json, *, has_patches: bool = False) -> None:
         self._name: str = policy["metadata"].get("name") or ""
         self._spec: Json = policy.get("spec") or {}
         self._compiler = PolicyCompiler(
             has_params=self._spec.get("paramKind") is not None,
             has_variables=bool(self._spec.get("variables")),
+            has_patches=has_patches,
         )
 
     def check_variables(self) -> Iterator[Cause]:
@@ -102,6 +112,26 @@ class PolicyExpressions:
             yield invalid(f"{path}.message", message, "message must be non-empty if specified")
         elif "\n" in message.strip() or "\r" in message.strip():
             yield invalid(f"{path}.message", message, "message must not contain line breaks")
+
+    def check_mutations(self) -> Iterator[Cause]:
+        """How a request is changed."""
+        for position, mutation in enumerate(self._spec.get("mutations") or ()):
+            path = f"spec.mutations[{position}]"
+            sort = mutation.get("patchType") or ""
+            if not sort:
+                yield required(f"{path}.patchType")
+            elif sort not in PATCHES:
+                yield from one_of(f"{path}.patchType", sort, tuple(sorted(PATCHES)))
+            else:
+                field, returns = PATCHES[sort]
+                told = mutation.get(field)
+                text = (told or {}).get("expression") or ""
+                if told is None:
+                    yield required(f"{path}.{field}")
+                elif text.strip():
+                    yield from _check(self._compiler, text, f"{path}.{field}.expression", returns)
+                else:
+                    yield required(f"{path}.{field}.expression", "expression is not specified")
 
     def check_annotations(self) -> Iterator[Cause]:
         """What is noted in the audit log."""
