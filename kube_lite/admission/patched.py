@@ -22,8 +22,9 @@ def typed(attempt: Attempt, row: Resource, patched: Json) -> Json:
         after["kind"], after["apiVersion"] = row.kind, row.api_version
     if not isinstance(after.get("metadata"), dict):
         after["metadata"] = {}
+    if after.get("kind") != row.kind:  # of a subresource
+        return after
     if after["metadata"].get("namespace", "") != attempt.namespace:
         raise BadRequest(MISPLACED)
-    if after.get("kind") == row.kind:
-        row.strategy.default(after)
+    row.strategy.default(after)
     return after

@@ -52,6 +52,8 @@ class DeletingVerbs:
         resource, parts = request.resource, self._parts
         key = ObjectKey(request.namespace, request.name)
 
+        told: list[str] = []
+
         async def admit(stored: Stored) -> None:
             attempt = parts.attempt(
                 DELETE, resource, key, stored.object, stored.object, request.user,
@@ -59,9 +61,10 @@ class DeletingVerbs:
             )  # fmt: skip
             await parts.admission.mutate(attempt)
             await parts.admission.validate(attempt)
+            told[:] = attempt.warnings
 
         deleted = await parts.deleting.delete(resource, key, options, admit, self._writing.releases(resource))
-        warnings = warnings_of(resource.group_resource, options)
+        warnings = (*warnings_of(resource.group_resource, options), *told)
         if deleted.gone and not resource.strategy.returns_deleted:
             return Answer(200, object=success(resource, deleted.stored.object), warnings=warnings)
         return Answer(200, stored=deleted.stored, warnings=warnings)

@@ -193,6 +193,17 @@ async def test_dry_runs_are_told_as_such_and_warnings_passed_on(api: Api, hook: 
     assert (asked["dryRun"], asked["options"]["dryRun"]) == (True, ["All"])
 
 
+async def test_a_deletion_passes_warnings_on(api: Api, hook: HookServer) -> None:
+    await create(api)
+    await configure(api, VALIDATING, hook.webhook())
+    hook.says[NAME] = lambda asked: {"allowed": True, "warnings": ["careful"]}
+    row = api.pipeline.registry.by_gvr(CONFIG_MAPS)
+    assert row is not None
+    answer = await api.pipeline.handle(Request("delete", row, ADMIN, namespace="default", name="a"))
+    assert isinstance(answer, Answer)
+    assert answer.warnings == ("careful",)
+
+
 async def test_what_a_webhook_changes_is_checked_and_completed(api: Api, hook: HookServer) -> None:
     rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
     await configure(api, MUTATING, hook.webhook(rules=[rule]))
