@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 Parts = tuple[str, ...]
 
 TEXT = "text/plain; charset=utf-8"
-AGGREGATED = "g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+AGGREGATED = "g=apidiscovery.k8s.io;v={};as=APIGroupDiscoveryList"
+AGGREGATED_IN = {"v2beta1": range(27, 33), "v2": range(30, 1000)}
+"""Version of the aggregated form → the minor releases that serve it (KEP-3352)."""
 PROTOBUF_V2 = (
     "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
     "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
@@ -67,6 +69,8 @@ class Documents:
         self._registry = registry
         self._definitions = definitions
         self._version = version
+        minor = int(version.split(".")[1])
+        self._forms = [form for form, releases in AGGREGATED_IN.items() if minor in releases]
         self._made: dict[tuple[str, ...], bytes] = {}
         self._generation = registry.generation
 
@@ -145,8 +149,8 @@ class Documents:
         from kube_lite.api import discovery  # like the documents, when it is first needed
 
         if len(parts) == 1:
-            if media_type := aggregated_form(call.request.headers.get("Accept", "")):
-                return self._aggregated(call, parts, media_type)
+            if form := aggregated_form(call.request.headers.get("Accept", ""), self._forms):
+                return self._aggregated(call, parts, *form)
             return self._written(call, parts, lambda: discovery.api_versions(self.address))
         return self._resources(call, parts, GroupVersion("", parts[1]), parts[2:])
 
@@ -154,8 +158,8 @@ class Documents:
         from kube_lite.api import discovery  # like the documents, when it is first needed
 
         if len(parts) == 1:
-            if media_type := aggregated_form(call.request.headers.get("Accept", "")):
-                return self._aggregated(call, parts, media_type)
+            if form := aggregated_form(call.request.headers.get("Accept", ""), self._forms):
+                return self._aggregated(call, parts, *form)
             return self._written(call, parts, lambda: discovery.group_list(self._registry))
         if len(parts) == 2:
             group = discovery.group(self._registry, parts[1])
@@ -174,15 +178,15 @@ class Documents:
             raise not_served()
         return self._written(call, parts, lambda: discovery.resource_list(self._registry, wanted))
 
-    def _aggregated(self, call: Call, parts: Parts, media_type: str) -> Document:
+    def _aggregated(self, call: Call, parts: Parts, media_type: str, form: str) -> Document:
         from kube_lite.api import discovery  # like the documents, when it is first needed
 
         core = parts[0] == "api"
         body = self._bytes(
-            (*parts, "aggregated", media_type),
-            lambda: encode(discovery.aggregated(self._registry, core), Form(media_type)),
+            (*parts, "aggregated", media_type, form),
+            lambda: encode(discovery.aggregated(self._registry, core, form), Form(media_type)),
         )
-        return tagged(call, body, f"{media_type};{AGGREGATED}")
+        return tagged(call, body, f"{media_type};{AGGREGATED.format(form)}")
 
     def _openapi(self, call: Call, parts: Parts) -> Document:
         from kube_lite.api import openapi
@@ -255,10 +259,11 @@ def group_version_of(parts: Parts) -> GroupVersion | None:
     return None
 
 
-def aggregated_form(accept: str) -> str:
-    """The media type in which the aggregated form is accepted, or nothing; who names it prefers it."""
+def aggregated_form(accept: str, forms: Collection[str]) -> tuple[str, str] | None:
+    """The media type and version in which the aggregated form is accepted; who names it prefers it."""
     for clause in accept.split(","):
         media_type, *words = (word.strip() for word in clause.split(";"))
-        if media_type in (JSON, PROTOBUF) and set(AGGREGATED.split(";")) <= set(words):
-            return media_type
-    return ""
+        for form in forms if media_type in (JSON, PROTOBUF) else ():
+            if set(AGGREGATED.format(form).split(";")) <= set(words):
+                return media_type, form
+    return None

@@ -12,6 +12,7 @@ from kube_lite.kinds import builtin
 from .site import Site, site_in
 
 FLOW_CONTROL = "flowcontrol.apiserver.k8s.io"
+FORMS = {"v2beta1": range(27, 33), "v2": range(30, 100)}
 WORKLOAD: dict[str, Any] = {
     "metadata": {"name": "web"},
     "spec": {
@@ -44,6 +45,8 @@ async def test_a_release_serves_its_documents_and_the_usual_objects(site: Site) 
     assert ("emulationMajor" in version) == (release >= "1.33")
     groups = [group["name"] for group in (await ask("GET", "/apis"))["groups"]]
     assert "apps" in groups
+    minor = int(version["minor"])
+    assert await aggregated_forms(site) == {form for form, served in FORMS.items() if minor in served}
     assert await ask("GET", "/openapi/v2")
     paths = (await ask("GET", "/openapi/v3"))["paths"]
     served = await ask("GET", f"{paths['apis/apps/v1']['serverRelativeURL']}")
@@ -55,6 +58,25 @@ async def test_a_release_serves_its_documents_and_the_usual_objects(site: Site) 
     await ask("POST", "/api/v1/namespaces/x/pods", 201, pod)
     assert (await ask("GET", "/apis/apps/v1/namespaces/x/deployments/web"))["spec"]["replicas"] == 1
     assert (await ask("GET", "/api/v1/namespaces/x/pods/web"))["spec"]["schedulerName"] == "default-scheduler"
+
+
+async def aggregated_forms(site: Site) -> set[str]:
+    """In which versions discovery comes as a whole, in JSON as well as in protobuf."""
+    http = await site.session()
+    found = set()
+    for form in ("v2", "v2beta1"):
+        for media_type in ("application/json", "application/vnd.kubernetes.protobuf"):
+            wanted = f"{media_type};g=apidiscovery.k8s.io;v={form};as=APIGroupDiscoveryList"
+            async with http.get("/apis", headers={"Accept": f"{wanted},application/json"}) as response:
+                body = await response.read()
+                assert response.status == 200
+                if response.headers["Content-Type"] == wanted:
+                    assert b"APIGroupDiscoveryList" in body
+                    assert f"apidiscovery.k8s.io/{form}".encode() in body
+                    found.add(form)
+                else:
+                    assert form not in found, "in JSON, but not in protobuf"
+    return found
 
 
 @pytest.mark.parametrize(
