@@ -21,6 +21,9 @@ FORMS = (
 )
 # kubectl takes the group of this name for a field of the core group's kind, whatever the server says.
 NOT_EXPLAINED_BY_NAME = {"events.events.k8s.io"}
+# kubectl before 1.33 has words of its own for them, for which it asks for versions that were never on by default.
+DESCRIBED_IN_ALPHA = {"ipaddresses.networking.k8s.io", "servicecidrs.networking.k8s.io"}
+NO_SUCH_VERSION = "the server could not find the requested resource"
 
 
 def releases() -> list[Path]:
@@ -60,7 +63,10 @@ def test_every_kind_is_listed_in_every_form(client: Kubectl) -> None:
 
 def test_every_kind_is_described(client: Kubectl) -> None:
     for name in client("api-resources", "--verbs=list", "-o", "name").split():
-        client("describe", name)
+        done = client.run("describe", name)
+        if name in DESCRIBED_IN_ALPHA and NO_SUCH_VERSION in done.stderr:
+            continue
+        assert done.returncode == 0, f"{name}: {done.stderr}"
 
 
 def test_an_object_is_applied_compared_edited_replaced_patched_and_waited_for(
