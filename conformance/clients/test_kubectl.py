@@ -21,7 +21,7 @@ FORMS = (
 )
 # kubectl takes the group of this name for a field of the core group's kind, whatever the server says.
 NOT_EXPLAINED_BY_NAME = {"events.events.k8s.io"}
-# kubectl before 1.33 has words of its own for them, for which it asks for versions that were never on by default.
+# kubectl before 1.33 has words of its own for them, and asks for versions that were never on by default.
 DESCRIBED_IN_ALPHA = {"ipaddresses.networking.k8s.io", "servicecidrs.networking.k8s.io"}
 NO_SUCH_VERSION = "the server could not find the requested resource"
 
