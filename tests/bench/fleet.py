@@ -30,11 +30,11 @@ PATIENCE = 300.0
 
 
 def run() -> None:
-    """Measure and print a table."""
-    rows = asyncio.run(_small()) + asyncio.run(_large())
-    print(f"{'nodes that do not exist':<52}{'found':>12}   target")
-    for name, figure, target in rows:
-        print(f"{name:<52}{figure:>12}   {target}")
+    """Measure and print a table, the parts of it as they are found."""
+    print(f"{'nodes that do not exist':<52}{'found':>12}   target", flush=True)
+    for measure in (_small, _large):
+        for name, figure, target in asyncio.run(measure()):
+            print(f"{name:<52}{figure:>12}   {target}", flush=True)
 
 
 class Cluster:
@@ -122,9 +122,11 @@ async def _small() -> list[tuple[str, str, str]]:
 async def _large() -> list[tuple[str, str, str]]:
     async with _cluster(5000) as (cluster, seconds):
         rows = [("5,000 nodes, created to Ready", _s(seconds), "20 s")]
-        rows.append(
-            ("10,000 Pods on them, created to Running", _s(await _deploy(cluster, "web", 10_000)), "20 s")
-        )
+        try:
+            running_after = _s(await _deploy(cluster, "web", 10_000))
+        except TimeoutError:
+            running_after = f"> {_s(PATIENCE)}"
+        rows.append(("10,000 Pods on them, created to Running", running_after, "20 s"))
         rows.append(("private memory with both", cluster.memory(), "1,000 MB"))
         return rows
 
@@ -152,10 +154,6 @@ async def _collect(cluster: Cluster) -> float:
     await cluster.client.delete(MAPS, "owner", namespace="default", propagation="Background")
     await cluster.until(maps, 0, _is_owned)
     return time.perf_counter() - began
-
-
-def _fake(made: Json) -> Json:
-    return {**made, "metadata": {**made["metadata"], "annotations": FAKE}}
 
 
 def _is_owned(obj: Json) -> bool:
