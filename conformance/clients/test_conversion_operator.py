@@ -1,7 +1,5 @@
 """An operator on the official Python client that converts its own kind by a webhook."""
 
-import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,32 +9,25 @@ import pytest
 from conformance.http import Api, Json
 from conformance.kubectl import eventually
 
+from .programs import Process, program
+
 PROGRAM = Path(__file__).parent / "route_program.py"
 GROUP = "route.example.test"
 DEFINITION = f"routes.{GROUP}"
 
 
 @pytest.fixture
-def operator(target: Path, api: Api, namespace: str, tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
+def operator(target: Path, api: Api, namespace: str, tmp_path: Path) -> Iterator[Process]:
     """It brings its definition itself, which goes while it still runs, since it holds the objects."""
-    log = tmp_path / "operator.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, str(PROGRAM), namespace],
-            env={**os.environ, "KUBECONFIG": str(target)},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
     definitions = api.at("/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
+    command = (sys.executable, str(PROGRAM), namespace)
     try:
-        yield process
-        definitions.delete(DEFINITION)
-        eventually(lambda: gone(definitions, DEFINITION))
+        with program(target, tmp_path / "operator.log", *command) as process:
+            yield process
+            definitions.delete(DEFINITION)
+            eventually(lambda: gone(definitions, DEFINITION))
     finally:
-        process.kill()
-        process.wait()
         definitions.delete(DEFINITION)
-        print(log.read_text()[-8000:])
 
 
 def gone(place: Api, name: str) -> None:
@@ -48,7 +39,7 @@ def route(version: str, name: str, **spec: str | int) -> Json:
 
 
 def test_an_operator_works_in_one_version_and_its_users_in_another(
-    api: Api, namespace: str, operator: "subprocess.Popen[bytes]"
+    api: Api, namespace: str, operator: Process
 ) -> None:
     old, new = (api.at(f"/apis/{GROUP}/{version}/namespaces/{namespace}/routes") for version in ("v1", "v2"))
 

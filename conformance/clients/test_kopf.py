@@ -1,9 +1,5 @@
 """An operator on kopf, from start to stop: handlers, finalizer, progress, events."""
 
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +8,8 @@ import pytest
 from conformance.api.objects import config_map, names
 from conformance.http import Api, Json
 from conformance.kubectl import eventually
+
+from .programs import Process, kopf_operator
 
 PROGRAM = Path(__file__).parent / "operator_program.py"
 FINALIZER = "example.test/operator"
@@ -23,25 +21,12 @@ def maps(api: Api, namespace: str) -> Api:
 
 
 @pytest.fixture
-def operator(target: Path, namespace: str, maps: Api, tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """Stopped with a signal, as in a container; it must then end by itself."""
-    command = [sys.executable, "-m", "kopf", "run", "--standalone", "--namespace", namespace]
-    log = tmp_path / "operator.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*command, str(PROGRAM)],
-            env={**os.environ, "KUBECONFIG": str(target)},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+def operator(target: Path, namespace: str, maps: Api, tmp_path: Path) -> Iterator[Process]:
+    options = ("--standalone", "--namespace", namespace, str(PROGRAM))
     try:
-        yield process
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0, log.read_text()
+        with kopf_operator(target, tmp_path / "operator.log", *options) as process:
+            yield process
     finally:
-        process.kill()
-        process.wait()
-        print(log.read_text()[-8000:])
         for name in names(maps.get(query={"labelSelector": "role=original"})):
             maps.patch({"metadata": {"finalizers": None}}, name)
 
@@ -57,7 +42,7 @@ def data_of(maps: Api, name: str) -> Json:
 
 
 def test_an_operator_follows_its_objects_to_the_end(
-    api: Api, namespace: str, maps: Api, operator: "subprocess.Popen[bytes]"
+    api: Api, namespace: str, maps: Api, operator: Process
 ) -> None:
     maps.post(original("a", x="word"))
 

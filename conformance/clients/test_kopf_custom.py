@@ -1,9 +1,5 @@
 """An operator on kopf that follows a custom resource: status apart, progress, finalizer, events, peering."""
 
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +7,8 @@ import pytest
 
 from conformance.http import Api, Json
 from conformance.kubectl import eventually
+
+from .programs import Process, kopf_operator
 
 PROGRAM = Path(__file__).parent / "widget_program.py"
 GROUP = "kopf.example.test"
@@ -72,27 +70,12 @@ def widgets(api: Api, namespace: str) -> Iterator[Api]:
 
 
 @pytest.fixture
-def operator(
-    target: Path, namespace: str, widgets: Api, tmp_path: Path
-) -> Iterator["subprocess.Popen[bytes]"]:
-    """Stopped with a signal, as in a container; it must then end by itself."""
-    command = [sys.executable, "-m", "kopf", "run", f"--peering={PEERING}", "--namespace", namespace]
-    log = tmp_path / "operator.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*command, str(PROGRAM)],
-            env={**os.environ, "KUBECONFIG": str(target)},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+def operator(target: Path, namespace: str, widgets: Api, tmp_path: Path) -> Iterator[Process]:
+    options = (f"--peering={PEERING}", "--namespace", namespace, str(PROGRAM))
     try:
-        yield process
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0, log.read_text()
+        with kopf_operator(target, tmp_path / "operator.log", *options) as process:
+            yield process
     finally:
-        process.kill()
-        process.wait()
-        print(log.read_text()[-8000:])
         for item in widgets.get().body["items"]:
             merge = {"metadata": {"finalizers": None}}
             widgets.patch(merge, item["metadata"]["name"])
@@ -104,7 +87,7 @@ def widget(name: str, size: int) -> Json:
 
 
 def test_an_operator_follows_custom_resources_to_the_end(
-    api: Api, namespace: str, widgets: Api, operator: "subprocess.Popen[bytes]"
+    api: Api, namespace: str, widgets: Api, operator: Process
 ) -> None:
     assert widgets.post(widget("a", 2)).body["spec"] == {"size": 2, "color": "red"}
 
