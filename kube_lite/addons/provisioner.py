@@ -17,7 +17,7 @@ from kube_lite.api import meta
 from kube_lite.api.errors import NotFound
 from kube_lite.api.identity import GroupVersionResource, Json, ObjectKey
 from kube_lite.api.quantity import parse_quantity
-from kube_lite.api.storage import class_of
+from kube_lite.api.storage import claim_reference, class_of
 from kube_lite.client.controller import Controller, RequeueAfter
 from kube_lite.client.informers import Informers
 from kube_lite.client.protocol import Client
@@ -174,14 +174,7 @@ def plan_volume(claim: Json, storage_class: Json, name: str, directory: Path) ->
         "spec": {
             "accessModes": spec["accessModes"],
             "capacity": {"storage": spec["resources"]["requests"]["storage"]},
-            "claimRef": {
-                "apiVersion": "v1",
-                "kind": "PersistentVolumeClaim",
-                "namespace": metadata["namespace"],
-                "name": metadata["name"],
-                "uid": metadata["uid"],
-                "resourceVersion": metadata["resourceVersion"],
-            },
+            "claimRef": {**claim_reference(claim), "resourceVersion": metadata["resourceVersion"]},
             "hostPath": source,
             "persistentVolumeReclaimPolicy": storage_class.get("reclaimPolicy") or "Delete",
             "storageClassName": storage_class["metadata"]["name"],

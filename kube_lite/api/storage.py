@@ -18,6 +18,18 @@ def class_of(obj: Json) -> str:
     return str(annotated if annotated is not None else (obj.get("spec") or {}).get("storageClassName") or "")
 
 
+def claim_reference(claim: Json) -> Json:
+    """How a volume names its claim in ``claimRef``, whichever version of the claim is meant."""
+    metadata = claim["metadata"]
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "namespace": metadata["namespace"],
+        "name": metadata["name"],
+        "uid": metadata["uid"],
+    }
+
+
 def default_class(classes: Iterable[Json], marks: Sequence[str] = IS_DEFAULT) -> str:
     """The name of the class that those without one get; empty for none.
 

@@ -14,7 +14,7 @@ from kube_lite.api import meta
 from kube_lite.api.identity import Json
 from kube_lite.api.quantity import parse_quantity
 from kube_lite.api.selectors import label_selector
-from kube_lite.api.storage import class_of
+from kube_lite.api.storage import claim_reference, class_of
 
 BIND_COMPLETED = "pv.kubernetes.io/bind-completed"
 BOUND_BY_CONTROLLER = "pv.kubernetes.io/bound-by-controller"
@@ -106,13 +106,8 @@ def bound_volume(volume: Json, claim: Json) -> Json:
     if not is_kept_for(volume, claim):
         _annotate(changed, BOUND_BY_CONTROLLER)
     changed["spec"]["claimRef"] = {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "namespace": metadata["namespace"],
-        "name": metadata["name"],
-        "uid": metadata["uid"],
-        "resourceVersion": metadata["resourceVersion"],
-    }
+        **claim_reference(claim), "resourceVersion": metadata["resourceVersion"],
+    }  # fmt: skip
     return changed
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from kube_lite.api import meta
 from kube_lite.api.errors import NotFound
 from kube_lite.api.identity import Json, ObjectKey
+from kube_lite.api.storage import claim_reference
 from kube_lite.client.protocol import Client
 from kube_lite.kit.clock import Clock
 
@@ -92,14 +93,9 @@ class Binder:
         claim, volume = self._around.claim(key), self._around.volume(name)
         if claim is None or volume is None or volume["spec"].get("claimRef"):
             return  # what has become of them is seen by those who wait
-        reference = {
-            "apiVersion": "v1",
-            "kind": "PersistentVolumeClaim",
-            "namespace": key.namespace,
-            "name": key.name,
-            "uid": claim["metadata"]["uid"],
-        }
-        await self._client.update(VOLUMES, {**volume, "spec": {**volume["spec"], "claimRef": reference}})
+        await self._client.update(
+            VOLUMES, {**volume, "spec": {**volume["spec"], "claimRef": claim_reference(claim)}}
+        )
 
     async def _ask(self, key: ObjectKey, node_name: str) -> None:
         claim = self._around.claim(key)
