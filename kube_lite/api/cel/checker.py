@@ -33,21 +33,10 @@ Fields = Mapping[str, Type]
 TYPE_NAMES: Mapping[str, Type] = {
     type.name: types.type_of(type)
     for type in (
-        types.BOOL,
-        types.BYTES,
-        types.DOUBLE,
-        types.DURATION,
-        types.INT,
-        types.NULL,
-        types.STRING,
-        types.TIMESTAMP,
-        types.TYPE,
-        types.UINT,
+        *types.PLAIN,
         types.list_of(DYN),
         types.map_of(DYN, DYN),
         types.optional_of(DYN),
-        types.opaque("net.IP"),
-        types.opaque("net.CIDR"),
     )
 }
 """Names that stand for types."""

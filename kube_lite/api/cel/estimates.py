@@ -170,14 +170,15 @@ class _Estimator:
             total = total.union(self._size_or_unknown(part))
         return total
 
-    def _fold(self, fold: Fold) -> Range:
+    def _begin(self, fold: Fold) -> Range:
+        """What is worked out before the first item; the accumulator is in sight from then on."""
         total = self.cost(fold.range).plus(self.cost(fold.initial))
-        self._push(
-            fold.accumulator,
-            self._path(fold.initial),
-            self._size(fold.initial),
-            self._entries_of(fold.initial),
-        )
+        first = fold.initial
+        self._push(fold.accumulator, self._path(first), self._size(first), self._entries_of(first))
+        return total
+
+    def _fold(self, fold: Fold) -> Range:
+        total = self._begin(fold)
         self._push_items(fold)
         each = self.cost(fold.condition).plus(self.cost(fold.step))
         self._locals[fold.variable].pop()
@@ -208,13 +209,7 @@ class _Estimator:
             self._push(fold.variable, (*path, "@keys"), keys, None)
 
     def _bind(self, fold: Fold) -> Range:
-        total = self.cost(fold.range).plus(self.cost(fold.initial))
-        self._push(
-            fold.accumulator,
-            self._path(fold.initial),
-            self._size(fold.initial),
-            self._entries_of(fold.initial),
-        )
+        total = self._begin(fold)
         total = total.plus(self.cost(fold.result))
         self._locals[fold.accumulator].pop()
         self._copy(fold, fold.result)

@@ -77,6 +77,13 @@ def opaque(name: str) -> Type:
     return Type("opaque", name)
 
 
+PLAIN = (
+    BOOL, BYTES, DOUBLE, DURATION, INT, NULL, STRING, TIMESTAMP, TYPE, UINT,
+    opaque("net.IP"), opaque("net.CIDR"),
+)  # fmt: skip
+"""The types that have names in expressions and no parameters."""
+
+
 def parameter(name: str) -> Type:
     """A type to be found out."""
     return Type("param", name)

@@ -118,7 +118,10 @@ class Map:
 
 
 class ListView:
-    """A list that is not made yet; see ``views``."""
+    """A list that is not made yet; see ``views``.
+
+    No ABC, nor is ``MapView``: every value is asked whether it is one, which ABCs answer slowly.
+    """
 
     __slots__ = ()
 

@@ -27,21 +27,10 @@ _SPECIAL = re.compile(r"[+-]?(?:inf|infinity|nan)", re.ASCII | re.IGNORECASE)
 TYPE_VALUES = {
     type.name: type
     for type in (
-        types.BOOL,
-        types.BYTES,
-        types.DOUBLE,
-        types.DURATION,
-        types.INT,
-        types.NULL,
-        types.STRING,
-        types.TIMESTAMP,
-        types.TYPE,
-        types.UINT,
+        *types.PLAIN,
         Type("list", "list"),
         Type("map", "map"),
         Type("opaque", "optional_type"),
-        types.opaque("net.IP"),
-        types.opaque("net.CIDR"),
     )
 }
 """Name → what ``type(x)`` gives; lists are lists whatever they hold."""
