@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .files import write_private
 
 if TYPE_CHECKING:
-    from .x509 import Issued
+    from .x509 import Issued, Signer
 
 
 class Pair(NamedTuple):
@@ -45,6 +45,7 @@ class Authority:
     def __init__(self, directory: Path, name: str, now: Callable[[], float]) -> None:
         self._directory = directory
         self._now = now
+        self._signer: Signer | None = None
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.files = self._pair(name)
         if not self._is_good(self.files, [name], issuer=""):
@@ -81,9 +82,11 @@ class Authority:
         if not self._is_good(files, says, self._issuer):
             from . import x509
 
-            root, key = self.files.certificate.read_bytes(), self.files.key.read_bytes()
+            if self._signer is None:
+                root, key = self.files.certificate.read_bytes(), self.files.key.read_bytes()
+                self._signer = x509.load_signer(root, key)
             issued = x509.create_leaf(
-                root, key, self._now(), common_name=common_name, organizations=organizations, hosts=hosts
+                self._signer, self._now(), common_name=common_name, organizations=organizations, hosts=hosts
             )
             _save(files, issued, says, self._issuer)
         return files
@@ -96,9 +99,9 @@ class Authority:
             certificate, key = self.files.certificate.read_bytes(), self.files.key.read_bytes()
             issued = x509.Issued(certificate, key, x509.renewal_of(certificate, key))
         except (FileNotFoundError, ValueError):  # ValueError: cut short by a crash
-            issued = x509.create_root(name, self._now())
+            issued, self._signer = x509.create_root(name, self._now())
         if issued.renew_at < self._now():
-            issued = x509.create_root(name, self._now())
+            issued, self._signer = x509.create_root(name, self._now())
         _save(self.files, issued, [name], "")
 
     def _pair(self, name: str) -> Pair:

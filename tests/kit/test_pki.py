@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
 from kube_lite.kit.clock import ManualClock
 from kube_lite.kit.pki import Authority, Pair, client_context, server_context
@@ -135,3 +136,47 @@ def test_an_authority_without_a_note_is_adopted(tmp_path: Path) -> None:
     pem = before.certificate_pem
     before.files.note.unlink()
     assert Authority(tmp_path, "ca", time.time).certificate_pem == pem
+
+
+def test_other_libraries_read_what_was_written(tmp_path: Path) -> None:
+    authority = Authority(tmp_path, "ca", time.time)
+    pair = authority.serving("apiserver", ["localhost", "api.example", "127.0.0.1", "::1"])
+    root, leaf = certificate_in(authority.files), certificate_in(pair)
+    leaf.verify_directly_issued_by(root)
+    root.verify_directly_issued_by(root)
+    said = {extension.oid: extension for extension in leaf.extensions}
+    names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["api.example", "localhost"]
+    assert list(map(str, names.get_values_for_type(x509.IPAddress))) == ["127.0.0.1", "::1"]
+    assert {oid for oid, extension in said.items() if extension.critical} == {
+        x509.OID_BASIC_CONSTRAINTS,
+        x509.OID_KEY_USAGE,
+    }
+    assert list(leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value) == [
+        x509.OID_SERVER_AUTH
+    ]
+    for certificate, is_authority in ((root, True), (leaf, False)):
+        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+        assert (usage.digital_signature, usage.key_cert_sign, usage.crl_sign) == (
+            True,
+            is_authority,
+            is_authority,
+        )
+        assert certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca is is_authority
+        own = x509.SubjectKeyIdentifier.from_public_key(certificate.public_key())
+        assert certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value == own
+    signers = leaf.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
+    roots = root.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    assert signers.key_identifier == roots.digest
+
+
+def test_a_key_is_that_of_its_certificate(tmp_path: Path) -> None:
+    pair = Authority(tmp_path, "ca", time.time).client("admin", "admin", ["system:masters"])
+    key = serialization.load_pem_private_key(pair.key.read_bytes(), password=None)
+    assert key.public_key() == certificate_in(pair).public_key()
+
+
+def test_an_authority_that_is_found_signs_as_before(tmp_path: Path) -> None:
+    before = Authority(tmp_path, "ca", time.time)
+    pair = Authority(tmp_path, "ca", time.time).client("admin", "admin")
+    certificate_in(pair).verify_directly_issued_by(certificate_in(before.files))
