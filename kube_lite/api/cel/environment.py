@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from . import estimates
 from .checker import Declarations, Fields, check
+from .costing import Path, Range, SizeOf
 from .errors import CompileError, CostExceeded, EvaluationError, Issue
-from .estimates import Path, Range, SizeOf
 from .expressions import Expression, Name, Select, walk
 from .functions import Functions
 from .library import standard
@@ -91,14 +91,20 @@ def _names(expression: Expression) -> set[str]:
 
 
 class Environment:
-    """Variables and their types; ``objects`` tells the fields of structs by name."""
+    """Variables and their types; ``objects`` tells the fields of structs by name.
+
+    With ``has_bind`` expressions may give values names by ``cel.bind``.
+    """
 
     def __init__(
         self,
         variables: Mapping[str, Type],
         objects: Mapping[str, Fields] | None = None,
         functions: Functions | None = None,
+        *,
+        has_bind: bool = False,
     ) -> None:
+        self._has_bind = has_bind
         self._variables = tuple(variables)
         self._declarations = Declarations(functions or standard(), variables, objects)
 
@@ -109,7 +115,7 @@ class Environment:
             CompileError: with all that is wrong.
             PlanError: a constant part of it has no value.
         """
-        expression = parse(text)
+        expression = parse(text, has_bind=self._has_bind)
         try:
             issues = check(expression, self._declarations) or validate(expression)
             if issues:

@@ -70,6 +70,7 @@ class Site(NamedTuple):
 
 
 Expand = Callable[[Site], Expression]
+Macros = Mapping[tuple[str, int, bool], Expand]
 
 
 def _variable(argument: Expression, why: str = "argument is not an identifier") -> str:
@@ -219,7 +220,17 @@ def _sort_by(site: Site) -> Expression:
     return _bind(site, SORT_INPUT, target, call)
 
 
-MACROS: Mapping[tuple[str, int, bool], Expand] = {
+def _named(site: Site) -> Expression:
+    """``cel.bind(name, value, result)``; a method of that name of anything else is an ordinary call."""
+    variable, value, result = site.arguments
+    if not isinstance(site.target, Name) or site.target.name != "cel":
+        return Call(site.position, "bind", site.arguments, site.target)
+    if not isinstance(variable, Name):
+        raise MacroError(variable.position, "cel.bind() variable names must be simple identifiers")
+    return _bind(site, variable.name, value, result)
+
+
+MACROS: Macros = {
     ("has", 1, False): _has,
     ("map", 2, True): _map,
     ("map", 3, True): _map,
@@ -241,3 +252,6 @@ MACROS: Mapping[tuple[str, int, bool], Expand] = {
     for count, expand in ((2, _one_variable), (3, _two_variables))
 }  # fmt: skip
 """(name, arguments, is a method) → what it becomes."""
+
+BINDINGS: Macros = {**MACROS, ("bind", 3, True): _named}
+"""The same with ``cel.bind``, which not every environment has (cel-go ``ext/bindings.go``)."""

@@ -45,8 +45,11 @@ class _TooDeep(Exception):
     """Parts within parts within parts."""
 
 
-def parse(text: str) -> Expression:
+def parse(text: str, *, has_bind: bool = False) -> Expression:
     """The expression, unchecked.
+
+    Args:
+        has_bind: ``cel.bind`` gives values names.
 
     Raises:
         CompileError: with all that is wrong with the text.
@@ -56,7 +59,8 @@ def parse(text: str) -> Expression:
         what = f"expression code point size exceeds limit: size: {len(text)}, limit {MAX_CHARACTERS}"
         raise CompileError(text, [Issue(-1, what)])
     try:
-        expression = _Parser(text, tokens_of(text, issues), issues).start()
+        known = macros.BINDINGS if has_bind else macros.MACROS
+        expression = _Parser(text, tokens_of(text, issues), issues, known).start()
     except TooMany:
         expression = Broken(0)
     except _TooDeep as error:
@@ -69,8 +73,11 @@ def parse(text: str) -> Expression:
 
 
 class _Parser(Reader):
-    def __init__(self, text: str, tokens: list[Token], issues: list[Issue]) -> None:
+    def __init__(
+        self, text: str, tokens: list[Token], issues: list[Issue], known: macros.Macros = macros.MACROS
+    ) -> None:
         super().__init__(text, tokens, issues)
+        self._macros = known
         self._depth = 0
 
     def start(self) -> Expression:
@@ -345,7 +352,7 @@ class _Parser(Reader):
     def _call(
         self, position: int, function: str, arguments: list[Expression], target: Expression | None
     ) -> Expression:
-        expand = macros.MACROS.get((function, len(arguments), target is not None))
+        expand = self._macros.get((function, len(arguments), target is not None))
         if expand is None:
             return Call(position, function, arguments, target)
         try:

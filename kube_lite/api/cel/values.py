@@ -157,6 +157,9 @@ class MapView:
 LISTS = (list, ListView)
 MAPS = (Map, MapView)
 
+ABSENT: Any = Map()
+"""What maps with an empty map for every key give for those they do not have, which are not in them."""
+
 
 def key_of(key: Any) -> Any:
     """What stands for a key of a map in Python: equal for equal keys, different for ``true`` and ``1``."""

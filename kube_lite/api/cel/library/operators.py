@@ -11,6 +11,7 @@ from typing import Any
 from kube_lite.api.cel.errors import EvaluationError
 from kube_lite.api.cel.functions import Overload, function, method
 from kube_lite.api.cel.values import (
+    ABSENT,
     MISSING,
     Map,
     Timestamp,
@@ -117,7 +118,8 @@ def add_lists(left: Any, right: Any) -> Any:
 
 
 def _in_map(key: Any, entries: Any) -> bool:
-    return entries.find(key) is not MISSING
+    found = entries.find(key)
+    return found is not MISSING and found is not ABSENT
 
 
 def _insert(entries: Any, key: Any, value: Any) -> Any:
