@@ -5,7 +5,8 @@ spec and one node only, and pods of one template have the same spec; so what the
 *class* of pods and each node, until the node or its pods change, and placing the thousandth pod of a template
 costs a comparison of numbers for each node. Rules over several nodes (spread, affinity to pods, volumes) are
 worked out for each pod. In large clusters the search ends when enough nodes are found, and the next begins
-where it ended.
+where it ended; and once pods that are alike keep coming, their nodes are kept in order (``ranking.py``), so
+that nothing has to be searched.
 
 Source: kubernetes/pkg/scheduler/schedule_one.go.
 """
@@ -19,12 +20,16 @@ import orjson
 
 from kube_lite.api.identity import Json, ObjectKey
 
-from . import affinity, fit, pod_affinity, ports, profiles, scoring, spread, taints, volumes
+from . import pod_affinity, profiles, spread, volumes
+from .judging import Judge, Refusal, Verdict
 from .profiles import Profile
-from .snapshot import Needs, NodeInfo, Placed, Snapshot, is_choosy
+from .ranking import Ranking, Weights
+from .snapshot import Needs, NodeInfo, Snapshot, is_choosy
 
 FULL_SCORE = 100
 MAX_CLASSES = 128
+MAX_RANKED = 100_000  # nodes in all rankings together, at some 200 bytes each
+MIN_RANKINGS = 4
 MIN_NODES = 100  # as many are looked for in any case; upstream's figure
 MIN_PERCENTAGE = 5
 
@@ -34,14 +39,6 @@ NOT_HELPFUL = "Preemption is not helpful for scheduling"
 NEVER = "not eligible due to preemptionPolicy=Never."
 NO_CLAIMS = "no new claims to deallocate"
 """What the rule for device claims has to say of a pod without any, before preemption does."""
-
-
-class Refusal(NamedTuple):
-    """Why a pod cannot go to a node, which rule says so, and whether it could help that other pods left."""
-
-    reasons: tuple[str, ...]
-    resolvable: bool
-    rule: str = ""
 
 
 class Placement(NamedTuple):
@@ -64,14 +61,11 @@ class Placement(NamedTuple):
         return frozenset(refusal.rule for refusal in self.refusals.values())
 
 
-class Verdict(NamedTuple):
-    """What the rules for one node say of a class of pods, as of a generation of the node."""
+class Gentle(NamedTuple):
+    """The soft spread constraints of a pod; see ``spread.scores``."""
 
-    generation: int
-    refusal: Refusal | None
-    fixed: float = 0.0
-    disliked: int = 0
-    preferred: int = 0
+    constraints: Sequence[spread.Constraint] = ()
+    needs_all_keys: bool = True
 
 
 Refuse = Callable[[NodeInfo], Refusal | None]
@@ -96,10 +90,13 @@ class Decider:
     ) -> None:
         self.profile = profile
         self._snapshot = snapshot
+        self._judge = Judge(snapshot, profile)
         self._storage = storage
         self._selector_of = selector_of
         self._percentage = percentage
         self._classes: OrderedDict[bytes, dict[str, Verdict]] = OrderedDict()
+        self._rankings: OrderedDict[tuple[object, ...], Ranking | None] = OrderedDict()
+        self._departures = 0
         self._begin = 0
 
     def place(self, pod: Json, needs: Needs) -> Placement:
@@ -111,12 +108,17 @@ class Decider:
             across = self.across(pod)
         except volumes.Impossible as error:
             return Placement("", str(error))
+        self._forget_departed()
+        gentle = self._gentle(pod)
+        first = "" if across else self._first(pod, needs, gentle)
+        if first:
+            return Placement(first)
         possible, refusals = self._search(pod, needs, nodes, across)
         if not possible:
             return Placement("", refusals=refusals)
         if len(possible) == 1:
             return Placement(possible[0][0].name)
-        return Placement(self._best(pod, possible).name)
+        return Placement(self._best(pod, possible, gentle).name)
 
     def refuse(self, pod: Json, needs: Needs, info: NodeInfo) -> Refusal | None:
         """Why the pod cannot go to one node as things are now; for those that try what would be if."""
@@ -124,7 +126,7 @@ class Decider:
             across = self.across(pod)
         except volumes.Impossible as error:
             return Refusal((str(error),), resolvable=False, rule=profiles.BINDING)
-        return self._judge(pod, needs, info).refusal or _first(across, info)
+        return self._judge.judge(pod, needs, info).refusal or _first(across, info)
 
     def across(self, pod: Json) -> list[Refuse]:
         """The rules that look at more than one node, as far as they have anything to say of this pod.
@@ -147,10 +149,49 @@ class Decider:
                 rules.append(_named(lambda info: beside.refusal(info.labels), profiles.POD_AFFINITY))
         return rules
 
+    def _first(self, pod: Json, needs: Needs, gentle: Gentle) -> str:
+        """The best of all nodes, if they are in order for pods like this one; else an empty text."""
+        snapshot, nodes = self._snapshot, self._snapshot.nodes()
+        fickle = snapshot.has_nominations() or snapshot.choosy or is_choosy(pod)
+        if len(nodes) < MIN_NODES or fickle or not spread.are_plain(pod, gentle.constraints):
+            return ""
+        name = class_of(pod, needs)
+        ranking = self._ranking((name, *gentle.constraints), gentle, len(nodes))
+        if ranking is None:
+            return ""
+        verdicts = self._verdicts(name)
+        ranking.update(lambda info: self._verdict(verdicts, pod, needs, info))
+        return ranking.best(how_many(len(nodes), self._percentage))
+
+    def _ranking(self, key: tuple[object, ...], gentle: Gentle, nodes: int) -> Ranking | None:
+        """The ranking of a key that was asked for not long ago: to make one for a single pod costs more."""
+        rankings, weights = self._rankings, self.profile.weights
+        if key not in rankings:
+            rankings[key] = None
+            if len(rankings) > max(MIN_RANKINGS, MAX_RANKED // nodes):
+                rankings.popitem(last=False)
+            return None
+        rankings.move_to_end(key)
+        found = rankings[key]
+        if found is None:
+            names = (profiles.TAINTS, profiles.AFFINITY, profiles.SPREAD)
+            found = rankings[key] = Ranking(
+                self._snapshot, gentle.constraints, Weights(*(weights.get(name, 0) for name in names)),
+                needs_all_keys=gentle.needs_all_keys,
+            )  # fmt: skip
+        return found
+
+    def _forget_departed(self) -> None:
+        """A node that comes back under the name of one that has gone is another."""
+        if self._departures != self._snapshot.departures:
+            self._departures = self._snapshot.departures
+            self._classes.clear()
+            self._rankings.clear()
+
     def _search(
         self, pod: Json, needs: Needs, nodes: Sequence[NodeInfo], across: Sequence[Refuse]
     ) -> tuple[list[tuple[NodeInfo, Verdict]], dict[str, Refusal]]:
-        verdicts = self._verdicts(pod, needs)
+        verdicts = self._verdicts(class_of(pod, needs))
         known, fickle = verdicts.get, self._snapshot.has_nominations()
         possible: list[tuple[NodeInfo, Verdict]] = []
         refusals: dict[str, Refusal] = {}
@@ -158,7 +199,7 @@ class Decider:
         for number, info in enumerate(chain(islice(nodes, begin, None), islice(nodes, begin))):
             verdict = known(info.name)
             if verdict is None or verdict.generation != info.generation or (fickle and info.nominated):
-                verdict = verdicts[info.name] = self._judge(pod, needs, info)
+                verdict = verdicts[info.name] = self._judge.judge(pod, needs, info, verdict)
             refusal = verdict.refusal
             if refusal is None and across:
                 refusal = _first(across, info)
@@ -171,55 +212,21 @@ class Decider:
                 break
         return possible, refusals
 
-    def _verdicts(self, pod: Json, needs: Needs) -> dict[str, Verdict]:
-        key = class_of(pod, needs)
-        found = self._classes.get(key)
+    def _verdicts(self, name: bytes) -> dict[str, Verdict]:
+        found = self._classes.get(name)
         if found is None:
-            found = self._classes[key] = {}
+            found = self._classes[name] = {}
             if len(self._classes) > MAX_CLASSES:
                 self._classes.popitem(last=False)
         return found
 
-    def _judge(self, pod: Json, needs: Needs, info: NodeInfo) -> Verdict:
-        """Ask the rules for one node; pods that others were driven away for count where they are to go."""
-        judged = _with_nominated(info, pod) if info.nominated else info
-        refusal = self._refuse_alone(pod["spec"], needs, judged)
-        if refusal is not None:
-            return Verdict(info.generation, refusal)
-        weights, spec, node = self.profile.weights, pod["spec"], info.node or {}
-        fixed = 0.0
-        if profiles.FIT in weights:
-            room = scoring.room(self.profile.strategy, needs.usual, judged.allocatable, judged.usually_used)
-            fixed += weights[profiles.FIT] * room
-        if profiles.BALANCE in weights:
-            used, names = judged.usually_used, self.profile.balanced
-            fixed += weights[profiles.BALANCE] * scoring.balance(needs.usual, judged.allocatable, used, names)
-        if profiles.IMAGES in weights and info.images:
-            fixed += weights[profiles.IMAGES] * scoring.images(spec, info.images, self._image_spread(spec))
-        disliked = taints.dislikes(node, spec.get("tolerations") or ())
-        return Verdict(info.generation, None, fixed, disliked, affinity.preference(spec, node))
+    def _verdict(self, verdicts: dict[str, Verdict], pod: Json, needs: Needs, info: NodeInfo) -> Verdict:
+        verdict = verdicts.get(info.name)
+        if verdict is None or verdict.generation != info.generation:
+            verdict = verdicts[info.name] = self._judge.judge(pod, needs, info, verdict)
+        return verdict
 
-    def _refuse_alone(self, spec: Json, needs: Needs, info: NodeInfo) -> Refusal | None:
-        filters, node = self.profile.filters, info.node
-        assert node is not None  # ``Snapshot.nodes`` leaves the others out
-        against = taints.refusal(node, spec.get("tolerations") or ())
-        if against:
-            rule = profiles.UNSCHEDULABLE if against == taints.UNSCHEDULABLE else profiles.TAINTS
-            if rule in filters:
-                return Refusal((against,), resolvable=False, rule=rule)
-        if profiles.AFFINITY in filters and not affinity.matches(spec, node):
-            return Refusal((affinity.MISMATCH,), resolvable=False, rule=profiles.AFFINITY)
-        if needs.ports and profiles.PORTS in filters and ports.conflict(needs.ports, info.ports()):
-            return Refusal((ports.TAKEN,), resolvable=True, rule=profiles.PORTS)
-        if profiles.FIT not in filters:
-            return None
-        reasons = fit.insufficient(needs.requests, info.allocatable, info.used, len(info.pods))
-        if not reasons:
-            return None
-        hopeful = fit.can_ever_fit(needs.requests, info.allocatable)
-        return Refusal(tuple(reasons), resolvable=hopeful, rule=profiles.FIT)
-
-    def _best(self, pod: Json, possible: Sequence[tuple[NodeInfo, Verdict]]) -> NodeInfo:
+    def _best(self, pod: Json, possible: Sequence[tuple[NodeInfo, Verdict]], gentle: Gentle) -> NodeInfo:
         """The node with the highest score; of equals the one with fewest pods, then by name."""
         weights = self.profile.weights
         infos = [info for info, _ in possible]
@@ -230,38 +237,35 @@ class Decider:
         preferred = [verdict.preferred for _, verdict in possible]
         if profiles.AFFINITY in weights and any(preferred):
             _add(scores, weights[profiles.AFFINITY], _scaled(preferred))
-        for rule, values in ((profiles.SPREAD, self._spread), (profiles.POD_AFFINITY, self._beside)):
-            if rule in weights:
-                found = values(pod, infos)
-                if found is not None:
-                    _add(scores, weights[rule], found)
+        if gentle.constraints:
+            constraints, needs_all = gentle
+            found = spread.scores(pod, constraints, infos, self._snapshot, needs_all_keys=needs_all)
+            _add(scores, weights[profiles.SPREAD], found)
+        if profiles.POD_AFFINITY in weights:
+            wished = self._beside(pod, infos)
+            if wished is not None:
+                _add(scores, weights[profiles.POD_AFFINITY], wished)
         best = max(scores)
         if scores.count(best) == 1:
             return infos[scores.index(best)]
         equals = [info for info, score in zip(infos, scores, strict=True) if score == best]
         return min(equals, key=lambda info: (len(info.pods), info.name))
 
-    def _spread(self, pod: Json, infos: Sequence[NodeInfo]) -> list[float] | None:
+    def _gentle(self, pod: Json) -> Gentle:
+        if profiles.SPREAD not in self.profile.weights:
+            return Gentle()
         if pod["spec"].get("topologySpreadConstraints"):
-            soft = spread.constraints_of(pod, "ScheduleAnyway")
-            return spread.scores(pod, soft, infos, self._snapshot) if soft else None
+            return Gentle(spread.constraints_of(pod, "ScheduleAnyway"))
         selector = self._selector_of(pod) if self.profile.constraints else None
         if selector is None:
-            return None
-        gentle = spread.default_constraints(pod, selector, self.profile.constraints)
-        needs_all = self.profile.needs_all_keys
-        return spread.scores(pod, gentle, infos, self._snapshot, needs_all_keys=needs_all)
+            return Gentle()
+        given = self.profile.constraints
+        return Gentle(spread.default_constraints(pod, selector, given), self.profile.needs_all_keys)
 
     def _beside(self, pod: Json, infos: Sequence[NodeInfo]) -> list[float] | None:
         if not self._snapshot.choosy and not is_choosy(pod):
             return None
         return pod_affinity.scores(pod, infos, self._snapshot, self.profile.hard_weight)
-
-    def _image_spread(self, spec: Json) -> dict[str, float]:
-        nodes = self._snapshot.nodes()
-        containers = [*(spec.get("initContainers") or ()), *spec["containers"]]
-        names = {scoring.full_name(container.get("image", "")) for container in containers}
-        return {name: sum(name in info.images for info in nodes) / len(nodes) for name in names}
 
     def _is_used(self, key: ObjectKey, pod: Json) -> bool:
         """Whether a pod that is placed uses a claim."""
@@ -328,27 +332,6 @@ def failure_message(
 def _none_of(number: int, reasons: Iterable[str]) -> str:
     counted = sorted(f"{count} {reason}" for reason, count in Counter(reasons).items())
     return f"0/{number} nodes are available: {', '.join(counted)}."
-
-
-def _with_nominated(info: NodeInfo, pod: Json) -> NodeInfo:
-    """The node with the pods that are to come to it and are as important as this one."""
-    priority, uid = priority_of(pod), pod["metadata"]["uid"]
-    coming = [
-        placed
-        for other, placed in info.nominated.items()
-        if other != uid and other not in info.pods and priority_of(placed.pod) >= priority
-    ]
-    if not coming:
-        return info
-    made = info.without(set())
-    for placed in coming:
-        made.add(Placed(placed.pod, placed.needs, info.name))
-    return made
-
-
-def priority_of(pod: Json) -> int:
-    """How important a pod is."""
-    return int(pod["spec"].get("priority") or 0)
 
 
 def _named(refusal: Callable[[NodeInfo], tuple[str, bool] | None], rule: str) -> Refuse:

@@ -15,7 +15,8 @@ from kube_lite.api.identity import Json
 from kube_lite.api.selectors import label_selector
 from kube_lite.api.times import parse_time
 
-from .deciding import NO_VICTIMS, Decider, Placement, priority_of
+from .deciding import NO_VICTIMS, Decider, Placement
+from .judging import priority_of
 from .snapshot import Needs, NodeInfo, Placed, Snapshot
 
 MAX_CANDIDATES = 100  # nodes that are tried; upstream's least

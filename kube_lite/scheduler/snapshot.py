@@ -3,7 +3,8 @@
 Kept up to date change by change, so looking at it costs nothing. A pod counts from the moment it is decided
 where it goes (it is *assumed* there) and not only when the API says so: otherwise the next of a burst of
 pods would be placed as if the one before did not exist. Whoever asks how many pods of a sort there are where
-(``counts``) is answered from a tally that is kept from then on, until others are asked for more often.
+(``tally``) is answered from counts that are kept from then on, until others are asked for more often; whoever
+asks again and again is told which nodes have changed meanwhile (``changed_since``).
 """
 
 from collections import OrderedDict
@@ -206,6 +207,19 @@ class Snapshot:
         self._places: dict[str, tuple[str, int, bool]] = {}
         self._nominations: dict[str, str] = {}
         self._tallies: OrderedDict[Sort, Tally] = OrderedDict()
+        self.changes = 0
+        """How often something about a node has changed so far."""
+        self.departures = 0
+        """How many nodes have gone; ``changed_since`` does not tell of them."""
+        self._changed: dict[str, int] = {}
+        """Node → as how manieth change it changed last, in this order."""
+
+    def changed_since(self, changes: int) -> Iterator[str]:
+        """The nodes that have changed since there had been so many ``changes``, the latest first."""
+        for name, number in reversed(self._changed.items()):
+            if number <= changes:
+                return
+            yield name
 
     def nodes(self) -> list[NodeInfo]:
         """The nodes that exist."""
@@ -225,6 +239,7 @@ class Snapshot:
             self._existing = None
         before = info.labels
         info.set_node(node)
+        self._touch(info.name)
         if info.pods and before != info.labels:
             self._forget_domains()
 
@@ -233,7 +248,9 @@ class Snapshot:
         info = self._nodes.get(name)
         if info is not None:
             self._existing = None
+            self.departures += 1
             info.set_node(None)
+            self._changed.pop(name, None)
             if info.pods:
                 self._forget_domains()
             self._forget_if_empty(info)
@@ -262,6 +279,7 @@ class Snapshot:
         self._places[uid] = place
         placed = Placed(pod, needs or needs_of(pod), node_name)
         self._info(node_name).add(placed)
+        self._touch(node_name)
         if is_choosy(pod):
             self.choosy[uid] = placed
         self._tell(placed, 1)
@@ -273,6 +291,7 @@ class Snapshot:
             return False
         info = self._nodes[place[0]]
         placed = info.remove(uid)
+        self._touch(info.name)
         self.choosy.pop(uid, None)
         self._tell(placed, -1)
         self._forget_if_empty(info)
@@ -313,6 +332,12 @@ class Snapshot:
             self._tallies.move_to_end(sort)
         return tally
 
+    def _touch(self, name: str) -> None:
+        """Something about a node has changed that may matter to a pod."""
+        self.changes += 1
+        self._changed.pop(name, None)
+        self._changed[name] = self.changes
+
     def _forget_domains(self) -> None:
         for tally in self._tallies.values():
             tally.forget_domains()
@@ -330,6 +355,7 @@ class Snapshot:
     def _forget_if_empty(self, info: NodeInfo) -> None:
         if info.node is None and not info.pods:
             self._nodes.pop(info.name, None)
+            self._changed.pop(info.name, None)
 
 
 def is_choosy(pod: Json) -> bool:

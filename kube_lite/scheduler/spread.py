@@ -136,9 +136,15 @@ def _for_scores(pod: Json, constraint: Constraint, snapshot: Snapshot) -> Mappin
     tally = snapshot.tally(constraint.sort)
     if constraint.key == HOSTNAME:
         return tally.by_node
-    if not constraint.honors_taints and not (constraint.honors_affinity and _asks(pod)):
+    if are_plain(pod, (constraint,)):
         return tally.by_domain(constraint.key)
     return _by_domain(pod, constraint, snapshot.nodes(), snapshot)
+
+
+def are_plain(pod: Json, constraints: Iterable[Constraint]) -> bool:
+    """Whether constraints count the pods on all nodes, whatever the pod asks for and the nodes refuse."""
+    asks = _asks(pod)
+    return not any(one.honors_taints or (one.honors_affinity and asks) for one in constraints)
 
 
 def _asks(pod: Json) -> bool:
