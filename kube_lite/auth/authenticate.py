@@ -6,14 +6,11 @@ nothing is anonymous, which is for the caller to decide.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from kube_lite.api.errors import Unauthorized
 
 from .user import AUTHENTICATED, User
-
-if TYPE_CHECKING:
-    from .service_accounts import TokenIssuer
 
 
 class Credentials(NamedTuple):
@@ -66,10 +63,3 @@ def with_group(user: User, group: str) -> User:
     if group in user.groups:
         return user
     return User(user.name, user.uid, (*user.groups, group), user.extra)
-
-
-def default_authenticator(tokens: "TokenIssuer", extra: Sequence[Authenticator] = ()) -> Union:
-    """Client certificates and ServiceAccount tokens; ``extra`` are asked in between."""
-    from .certificates import CertificateAuthenticator
-
-    return Union([CertificateAuthenticator(), *extra, tokens])

@@ -4,16 +4,13 @@ The first authorizer with an opinion decides. When nobody has one the answer is 
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from kube_lite.api.errors import Forbidden, details_of
 from kube_lite.api.identity import GroupResource, Json
 
 from .rules import quoted
 from .user import MASTERS, User
-
-if TYPE_CHECKING:
-    from kube_lite.registry.objects import Objects
 
 
 class Attributes(NamedTuple):
@@ -102,14 +99,6 @@ class AuthorizerUnion:
             all(grants.is_complete for grants in told),
             errors[0] if len(errors) == 1 else f"[{', '.join(errors)}]" if errors else "",
         )
-
-
-def default_authorizer(objects: "Objects") -> AuthorizerUnion:
-    """``system:masters`` may do everything, nodes what their Pods need, others what roles grant them."""
-    from .nodes import NodeAuthorizer
-    from .rbac import RoleAuthorizer
-
-    return AuthorizerUnion([MastersAuthorizer(), NodeAuthorizer(objects), RoleAuthorizer(objects)])
 
 
 def refusal(attributes: Attributes, reason: str = "") -> Forbidden:

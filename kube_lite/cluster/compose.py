@@ -23,7 +23,7 @@ from kube_lite_storage import FormatUnknown, KeysUnusable, Store, StoreDamaged, 
 
 from kube_lite import __version__
 from kube_lite.admission.plugins import default_chain
-from kube_lite.auth.authenticate import default_authenticator
+from kube_lite.auth.defaults import default_authenticator
 from kube_lite.auth.service_accounts import TokenIssuer
 from kube_lite.auth.user import AUTHENTICATED, MASTERS, User
 from kube_lite.client.kubeconfig import write_kubeconfig

@@ -16,7 +16,7 @@ from kube_lite_runtime.errors import NotSupported
 from kube_lite_runtime.images.local import LocalImages
 from kube_lite_runtime.images.reference import InvalidReference
 from kube_lite_runtime.images.unpack import UnsafeArchive
-from kube_lite_runtime.network.services import select_backend
+from kube_lite_runtime.network.service_backends import select_backend
 from kube_lite_runtime.select import process_driver, select_driver
 
 from kube_lite.kit import pki

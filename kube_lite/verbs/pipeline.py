@@ -15,7 +15,8 @@ from kube_lite.api.errors import ApiError, InternalError, MethodNotAllowed, NotF
 from kube_lite.api.identity import GroupVersionResource, Json
 from kube_lite.api.resource import ALL_VERBS, Registry
 from kube_lite.api.schema.load import Definitions
-from kube_lite.auth.authorize import Authorizer, default_authorizer
+from kube_lite.auth.authorize import Authorizer
+from kube_lite.auth.defaults import default_authorizer
 from kube_lite.auth.service_accounts import TokenIssuer
 from kube_lite.kit.clock import Clock
 from kube_lite.registry.deleting import Deleting

@@ -11,7 +11,7 @@ from aiohttp import ClientSession, TCPConnector
 from kube_lite_storage import Store
 
 from kube_lite.admission.plugins import default_chain
-from kube_lite.auth.authenticate import default_authenticator
+from kube_lite.auth.defaults import default_authenticator
 from kube_lite.auth.service_accounts import TokenIssuer
 from kube_lite.auth.user import AUTHENTICATED, MASTERS, User
 from kube_lite.http.app import ApiServer

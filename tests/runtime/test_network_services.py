@@ -15,8 +15,9 @@ from kube_lite_runtime.errors import NotSupported
 from kube_lite_runtime.network import nft
 from kube_lite_runtime.network.bridge import Bridge, bridge_name
 from kube_lite_runtime.network.forwarder import Forwarder
+from kube_lite_runtime.network.service_backends import select_backend
 from kube_lite_runtime.network.service_rules import ServiceRules, plan_services
-from kube_lite_runtime.network.services import ANY_LOCAL, Endpoint, VirtualServer, select_backend
+from kube_lite_runtime.network.services import ANY_LOCAL, Endpoint, VirtualServer
 
 from .namespaces import Namespace, ask, new_namespace
 

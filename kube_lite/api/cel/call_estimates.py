@@ -8,7 +8,7 @@ Source: cel-go ``checker/cost.go`` (functionCost), ``ext/lists.go``, ``ext/sets.
 import math
 from collections.abc import Callable
 
-from .estimates import (
+from .costing import (
     LIST_BASE,
     NOTHING,
     ONE,

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .call_estimates import CHECK_COST, SELECTOR_REQUIREMENT
-from .estimates import LIST_BASE, PER_CHARACTER, PER_PATTERN_CHARACTER
+from .costing import LIST_BASE, PER_CHARACTER, PER_PATTERN_CHARACTER
 from .functions import Overload
 from .values import LISTS, MAPS, size_of
 

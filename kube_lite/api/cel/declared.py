@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 
 from .checker import Fields
-from .estimates import Path, Range
+from .costing import Path, Range
 from .types import Type
 from .views import Convert
 

@@ -7,11 +7,25 @@ over lists without ``maxItems`` are refused.
 Source: cel-go ``checker/cost.go``; what Kubernetes' functions cost is in ``call_estimates.py``.
 """
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from . import types
+from .call_estimates import estimate_call
+from .costing import (
+    LIST_BASE,
+    MAP_BASE,
+    NOTHING,
+    OBJECT_BASE,
+    ONE,
+    UNKNOWN,
+    UNLIMITED,
+    Estimate,
+    Node,
+    Path,
+    Range,
+    SizeOf,
+)
 from .expressions import (
     ACCUMULATOR,
     Call,
@@ -27,46 +41,6 @@ from .expressions import (
 from .functions import Overload
 from .types import Type
 
-UNLIMITED = (1 << 64) - 1
-PER_CHARACTER = 0.1
-PER_PATTERN_CHARACTER = 0.25
-LIST_BASE, MAP_BASE, OBJECT_BASE = 10, 30, 40
-
-Path = tuple[str, ...]
-
-
-class Range(NamedTuple):
-    """From the least to the most, of a size or a cost; more than ``UNLIMITED`` is ``UNLIMITED``."""
-
-    least: int
-    most: int
-
-    def plus(self, other: "Range") -> "Range":
-        """Sum."""
-        return Range(min(self.least + other.least, UNLIMITED), min(self.most + other.most, UNLIMITED))
-
-    def times(self, other: "Range") -> "Range":
-        """Product."""
-        return Range(min(self.least * other.least, UNLIMITED), min(self.most * other.most, UNLIMITED))
-
-    def scaled(self, factor: float) -> "Range":
-        """Rounded up, as doubles reckon."""
-        return Range(_scaled(self.least, factor), _scaled(self.most, factor))
-
-    def union(self, other: "Range") -> "Range":
-        """What holds both."""
-        return Range(min(self.least, other.least), max(self.most, other.most))
-
-
-def _scaled(amount: int, factor: float) -> int:
-    product = math.ceil(float(amount) * factor)
-    return UNLIMITED if product >= UNLIMITED else product
-
-
-NOTHING = Range(0, 0)
-ONE = Range(1, 1)
-UNKNOWN = Range(0, UNLIMITED)
-
 
 class Entries(NamedTuple):
     """Sizes of what is in a list or map: of keys and of values."""
@@ -74,26 +48,6 @@ class Entries(NamedTuple):
     is_list: bool
     keys: Range
     values: Range
-
-
-class Node(NamedTuple):
-    """A part as cost functions see it."""
-
-    type: Type
-    path: Path
-    size: Range | None
-    expression: Expression | None = None
-
-
-SizeOf = Callable[[Path], Range | None]
-"""Path in the schema (``self``, ``spec``, ``@items``) → size of what is there."""
-
-
-class Estimate(NamedTuple):
-    """What a call costs beside its arguments, and how large its result is."""
-
-    cost: Range
-    size: Range | None = None
 
 
 class _Local(NamedTuple):
@@ -253,8 +207,6 @@ class _Estimator:
     def _overload(
         self, call: Call, overload: Overload, target: Node | None, nodes: list[Node], costs: list[Range]
     ) -> Estimate:
-        from .call_estimates import estimate_call
-
         if overload.id in ("logical_and", "logical_or"):
             return Estimate(Range(costs[0].least, costs[0].plus(costs[1]).most))
         if overload.id == "conditional":

@@ -6,14 +6,12 @@ Source: cel-go ``interpreter/interpretable.go`` (evalFold), ``parser/macro.go``.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .errors import CostExceeded, EvaluationError, NoOverload
 from .expressions import Call, Expression, Fold, ListLiteral
+from .steps import Frame, Planning, Run, Step
 from .values import LISTS, MAPS, MISSING, Duration, Map, Opaque, Timestamp, Unsigned, key_of, text_of
-
-if TYPE_CHECKING:
-    from .planner import Frame, Planner, Run, Step
 
 ALL_CONDITION, EXISTS_CONDITION = 2, 3  # the variable that gathers, and the calls that ask whether to go on
 ADD_ITEM = 2  # the variable that gathers, and one call that adds to it
@@ -24,7 +22,7 @@ _GO_NAMES: dict[type, str] = {
 }  # fmt: skip
 
 
-def plan_fold(planner: "Planner", fold: Fold) -> "Step":
+def plan_fold(planner: Planning, fold: Fold) -> Step:
     """How a loop is worked out."""
     if fold.is_binding:
         return _bind(planner, fold)
@@ -38,20 +36,18 @@ def plan_fold(planner: "Planner", fold: Fold) -> "Step":
     return step
 
 
-Items = Callable[["Frame"], Iterator[None]]
+Items = Callable[[Frame], Iterator[None]]
 """Goes through a range: each step puts the next item into the frame."""
 
 
-def _bind(planner: "Planner", fold: Fold) -> "Step":
-    from .planner import Step
-
+def _bind(planner: Planning, fold: Fold) -> Step:
     initial = planner.step(fold.initial)
     slot = planner.bind(fold.accumulator)
     result = planner.step(fold.result)
     planner.release(fold.accumulator)
     first, then = initial.run, result.run
 
-    def bound(frame: "Frame") -> Any:
+    def bound(frame: Frame) -> Any:
         frame[slot] = first(frame)
         return then(frame)
 
@@ -75,8 +71,8 @@ def _go_name(value: Any) -> str:
     return _GO_NAMES.get(type(value), "cel.Value" if isinstance(value, Opaque) else "*types.Optional")
 
 
-def _singles(ranged: "Run", slot: int) -> Items:
-    def items(frame: "Frame") -> Iterator[None]:
+def _singles(ranged: Run, slot: int) -> Items:
+    def items(frame: Frame) -> Iterator[None]:
         for item in iterate(ranged(frame)):
             frame[slot] = item
             yield
@@ -84,8 +80,8 @@ def _singles(ranged: "Run", slot: int) -> Items:
     return items
 
 
-def _pairs(ranged: "Run", first: int, second: int) -> Items:
-    def items(frame: "Frame") -> Iterator[None]:
+def _pairs(ranged: Run, first: int, second: int) -> Items:
+    def items(frame: Frame) -> Iterator[None]:
         value = ranged(frame)
         if isinstance(value, LISTS):
             for frame[first], frame[second] in enumerate(value):
@@ -100,9 +96,7 @@ def _pairs(ranged: "Run", first: int, second: int) -> Items:
     return items
 
 
-def _quantifier(planner: "Planner", fold: Fold, items: Items, cost: int) -> "Step":
-    from .planner import Step
-
+def _quantifier(planner: Planning, fold: Fold, items: Items, cost: int) -> Step:
     assert isinstance(fold.step, Call)  # as the macro made it
     test = planner.step(fold.step.arguments[1])
     deciding: bool = fold.macro == "exists"
@@ -110,7 +104,7 @@ def _quantifier(planner: "Planner", fold: Fold, items: Items, cost: int) -> "Ste
     each = condition + 1 + test.cost  # the step reads the variable again
     run = test.run
 
-    def decide(frame: "Frame") -> bool:
+    def decide(frame: Frame) -> bool:
         failure: EvaluationError | None = None
         rest = items(frame)
         for _ in rest:
@@ -135,14 +129,12 @@ def _quantifier(planner: "Planner", fold: Fold, items: Items, cost: int) -> "Ste
     return Step(decide, cost + 1)
 
 
-def _exists_one(planner: "Planner", fold: Fold, items: Items, cost: int) -> "Step":
-    from .planner import Step
-
+def _exists_one(planner: Planning, fold: Fold, items: Items, cost: int) -> Step:
     assert isinstance(fold.step, Call)  # as the macro made it
     test = planner.step(fold.step.arguments[0])
     each, run = test.cost, test.run
 
-    def count(frame: "Frame") -> bool:
+    def count(frame: Frame) -> bool:
         found = 0
         for _ in items(frame):
             frame[0] += each
@@ -163,7 +155,7 @@ def is_true(found: Any) -> bool:
     return found
 
 
-def _split_step(planner: "Planner", fold: Fold) -> "tuple[Step | None, Call]":
+def _split_step(planner: Planning, fold: Fold) -> tuple[Step | None, Call]:
     """The test, if there is one, and the call that adds to what was gathered."""
     step = fold.step
     assert isinstance(step, Call)  # as the macro made it
@@ -174,9 +166,7 @@ def _split_step(planner: "Planner", fold: Fold) -> "tuple[Step | None, Call]":
     return planner.step(step.arguments[0]), adding
 
 
-def _map(planner: "Planner", fold: Fold, items: Items, cost: int) -> "Step":
-    from .planner import Step
-
+def _map(planner: Planning, fold: Fold, items: Items, cost: int) -> Step:
     test, adding = _split_step(planner, fold)
     added: Expression = adding.arguments[1]
     assert isinstance(added, ListLiteral)
@@ -184,7 +174,7 @@ def _map(planner: "Planner", fold: Fold, items: Items, cost: int) -> "Step":
     one = planner.step(added)  # for its cost: a list of a constant is constant
     each, run = ADD_ITEM + one.cost, item.run
 
-    def gather(frame: "Frame") -> list[Any]:
+    def gather(frame: Frame) -> list[Any]:
         found: list[Any] = []
         for _ in items(frame):
             frame[0] += each
@@ -197,7 +187,7 @@ def _map(planner: "Planner", fold: Fold, items: Items, cost: int) -> "Step":
         return Step(gather, cost + 1)
     before, decide = test.cost, test.run
 
-    def gather_some(frame: "Frame") -> list[Any]:
+    def gather_some(frame: Frame) -> list[Any]:
         found: list[Any] = []
         for _ in items(frame):
             frame[0] += before
@@ -211,9 +201,7 @@ def _map(planner: "Planner", fold: Fold, items: Items, cost: int) -> "Step":
     return Step(gather_some, cost + 1)
 
 
-def _transform_map(planner: "Planner", fold: Fold, items: Items, cost: int) -> "Step":
-    from .planner import Step
-
+def _transform_map(planner: Planning, fold: Fold, items: Items, cost: int) -> Step:
     test, adding = _split_step(planner, fold)
     parts = [planner.step(argument) for argument in adding.arguments[1:]]
     each = ADD_ITEM + sum(part.cost for part in parts)
@@ -221,7 +209,7 @@ def _transform_map(planner: "Planner", fold: Fold, items: Items, cost: int) -> "
     decide = test.run if test is not None else (lambda frame: True)
     runs = [part.run for part in parts]
 
-    def gather(frame: "Frame") -> Map:
+    def gather(frame: Frame) -> Map:
         found = Map()
         for _ in items(frame):
             frame[0] += before
@@ -248,7 +236,7 @@ def _insert(found: Map, parts: list[Any]) -> None:
         found.entries[key_of(key)] = (key, value)
 
 
-_MACROS: "dict[str, Callable[[Planner, Fold, Items, int], Step]]" = {
+_MACROS: "dict[str, Callable[[Planning, Fold, Items, int], Step]]" = {
     "all": _quantifier,
     "exists": _quantifier,
     "exists_one": _exists_one,

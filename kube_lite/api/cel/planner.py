@@ -18,18 +18,15 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from . import dispatch, loops
+from .costing import LIST_BASE, MAP_BASE, OBJECT_BASE, PER_CHARACTER
 from .costs import Cost, characters, cost_of
 from .errors import CostExceeded, EvaluationError, NoOverload
-from .estimates import LIST_BASE, MAP_BASE, OBJECT_BASE, PER_CHARACTER
 from .expressions import Call, Expression, Fold, ListLiteral, Literal, MapLiteral, Name, ObjectLiteral, Select
 from .library.conversions import TYPE_VALUES
+from .steps import Frame, Run, Step
 from .values import MISSING, NONE, Map, Optional, equal, key_of, size_of
 
-Frame = list[Any]
-Run = Callable[[Frame], Any]
-
 FIRST_VARIABLE = 2
-_UNKNOWN: Any = object()
 _FIXED_SIZE = frozenset({"bool", "int", "uint", "double", "duration", "timestamp", "null", "type"})
 _CONVERSIONS = frozenset(
     {"bool", "bytes", "double", "duration", "dyn", "int", "string", "timestamp", "type", "uint"}
@@ -38,30 +35,6 @@ _CONVERSIONS = frozenset(
 
 class PlanError(Exception):
     """A constant part of the expression has no value."""
-
-
-class Step(NamedTuple):
-    """How a part is worked out.
-
-    ``cost`` is spent whenever it is. ``base`` is set for variables and what is selected from them: the part
-    of the cost that is not counted where a branch begins with it. ``constant`` is the value if it is always
-    the same.
-    """
-
-    run: Run
-    cost: int = 0
-    base: int | None = None
-    constant: Any = _UNKNOWN
-
-    @property
-    def is_constant(self) -> bool:
-        """Whether the value is known."""
-        return self.constant is not _UNKNOWN
-
-    @property
-    def branch_cost(self) -> int:
-        """What it costs where the variable it begins with is not counted."""
-        return self.cost - (self.base or 0)
 
 
 class Plan(NamedTuple):

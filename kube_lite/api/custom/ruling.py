@@ -26,7 +26,7 @@ from kube_lite.api.schema.load import Schema
 
 from .compiled import Compiled
 from .ratcheting import unchanged
-from .rules import Part
+from .rule_tree import Part
 
 BUDGET = 10_000_000  # of one request, in the units of expressions' costs
 MAX_MESSAGE_BYTES = 5 * 1024

@@ -1,12 +1,10 @@
-"""Addresses that stand for many: what a virtual server is, and who makes it reachable.
+"""Addresses that stand for many: what a virtual server is, and what makes it reachable.
 
-Two backends: ``service_rules.ServiceRules`` has the kernel translate addresses and needs root;
-``forwarder.Forwarder`` accepts connections on loopback addresses and passes their bytes on. Both are told the
-whole wanted state each time and find out themselves what is different.
+A backend is told the whole wanted state each time and finds out itself what is different. Which ones there
+are, and which one this host allows: ``service_backends.py``.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 ANY_LOCAL = ""
@@ -65,24 +63,3 @@ class ProxyBackend(Protocol):
     async def teardown(self) -> None:
         """Remove everything it ever made on this host. May be called twice."""
         ...
-
-
-def select_backend(network_directory: Path, service_cidr: str, *, has_pod_network: bool) -> ProxyBackend:
-    """The best backend that this host allows, not yet entered.
-
-    Args:
-        network_directory: the one given to ``bridge.Bridge``.
-        service_cidr: the range of virtual addresses; with rules in the kernel, connections to those of them
-            that have no server are refused.
-        has_pod_network: pods are on that bridge; without it there is nothing to translate to.
-    """
-    from . import nft
-
-    if has_pod_network and nft.is_allowed():
-        from .bridge import bridge_name
-        from .service_rules import ServiceRules
-
-        return ServiceRules(bridge_name(network_directory), service_cidr)
-    from .forwarder import Forwarder
-
-    return Forwarder()
