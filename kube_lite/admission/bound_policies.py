@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from kube_lite.api.identity import GroupResource, Json
@@ -17,13 +16,15 @@ if TYPE_CHECKING:
 Sort = TypeVar("Sort", bound="Policy")
 
 
-@dataclass(frozen=True, slots=True)
 class Known(Generic[Sort]):
     """Policies with their bindings, as of two surveys."""
 
-    policies: Survey
-    bindings: Survey
-    bound: Sequence[tuple[Sort, Sequence["Binding"]]]
+    def __init__(
+        self, policies: Survey, bindings: Survey, bound: Sequence[tuple[Sort, Sequence["Binding"]]]
+    ) -> None:
+        self.policies = policies
+        self.bindings = bindings
+        self.bound = bound
 
     @property
     def is_current(self) -> bool:

@@ -25,7 +25,6 @@ Caller = tuple[object, ...]
 """Tells those who may be asked again from each other."""
 
 
-@dataclass(slots=True)
 class Turn:
     """What a plugin that asks others who change an object knows of its turn.
 
@@ -35,9 +34,12 @@ class Turn:
         output: what they left in the first.
     """
 
-    earlier: set[Caller] = field(default_factory=set)
-    due: set[Caller] = field(default_factory=set)
-    output: Json | None = None
+    __slots__ = ("due", "earlier", "output")
+
+    def __init__(self) -> None:
+        self.earlier: set[Caller] = set()
+        self.due: set[Caller] = set()
+        self.output: Json | None = None
 
     def call_again(self) -> None:
         """Let everybody who was asked before hear of a change."""
@@ -45,7 +47,6 @@ class Turn:
         self.earlier.clear()
 
 
-@dataclass(slots=True)
 class Rounds:
     """Mutating plugins look again at what policies and webhooks have changed.
 
@@ -54,9 +55,12 @@ class Rounds:
         is_second_wanted: something was changed.
     """
 
-    is_second: bool = False
-    is_second_wanted: bool = False
-    turns: dict[GroupResource, Turn] = field(default_factory=dict)
+    __slots__ = ("is_second", "is_second_wanted", "turns")
+
+    def __init__(self) -> None:
+        self.is_second = False
+        self.is_second_wanted = False
+        self.turns: dict[GroupResource, Turn] = {}
 
     def turn(self, whose: GroupResource) -> Turn:
         """Of the plugin that has its rules from these objects."""

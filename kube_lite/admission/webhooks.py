@@ -8,8 +8,7 @@ Source: ``apiserver/pkg/admission/plugin/webhook`` (``mutating/dispatcher.go``, 
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kube_lite.api.errors import ApiError, BadRequest, Invalid
 from kube_lite.api.identity import GroupResource
@@ -29,8 +28,7 @@ MUTATING = GroupResource(GROUP, "mutatingwebhookconfigurations")
 VALIDATING = GroupResource(GROUP, "validatingwebhookconfigurations")
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """The webhooks of all configurations, in the order of their names, as of a survey."""
 
     survey: Survey

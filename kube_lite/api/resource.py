@@ -16,8 +16,7 @@ from .strategy import Strategy
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
 
-@dataclass(frozen=True, slots=True)
-class Subresource:
+class Subresource(NamedTuple):
     """A path below an object: ``status``, ``scale``, ``binding``.
 
     ``group``, ``version`` and ``kind`` are those of the body where they differ from the parent's (``Scale``).

@@ -5,17 +5,17 @@ process: its number and the time it was started must both be right, because numb
 """
 
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from kube_lite.kit.files import write_private
 
 FILE = "running.json"
 
 
-@dataclass(frozen=True)
-class Running:
+class Running(NamedTuple):
     """What there is to know about a running cluster."""
 
     pid: int
@@ -31,7 +31,7 @@ class Running:
     """Seconds since the epoch."""
     parts: list[str]
     node: str = ""
-    abilities: dict[str, Any] = field(default_factory=dict)
+    abilities: Mapping[str, Any] = MappingProxyType({})
     """What the node's runtime can do here, and why it cannot do the rest."""
     durable: bool = True
     """Whether a write is on the disk before it is acknowledged."""
@@ -54,7 +54,7 @@ def process_started(pid: int) -> int:
 
 def write(data_dir: Path, running: Running) -> None:
     """Leave the note, in one step. A power cut ends the process, so it may take the note along."""
-    write_private(data_dir / FILE, json.dumps(asdict(running)).encode(), durable=False)
+    write_private(data_dir / FILE, json.dumps(running._asdict(), default=dict).encode(), durable=False)
 
 
 def read(data_dir: Path) -> Running | None:

@@ -11,7 +11,6 @@ Source: ``BeforeDelete`` in ``apiserver/pkg/registry/rest/delete.go``, ``Store.D
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from kube_lite.api.errors import Conflict, conflict, details_of
@@ -33,8 +32,7 @@ Check = Callable[[Stored], Awaitable[None]]
 Releases = Callable[[Json], Also]
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteOptions:
+class DeleteOptions(NamedTuple):
     """What a delete request says. Empty texts and None leave things to the kind.
 
     ``orphan`` is the old ``orphanDependents``; ``uid`` and ``resource_version`` are preconditions.

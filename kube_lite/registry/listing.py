@@ -13,7 +13,6 @@ one range read.
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import orjson
@@ -45,8 +44,7 @@ RAW_URL_ALPHABET = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvw
 Matcher = Callable[[Stored], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(NamedTuple):
     """Which objects of a resource are meant.
 
     ``name`` narrows to one object and ``matches`` to those that selectors choose; None chooses all. ``hint``

@@ -10,7 +10,6 @@ here, and is not acknowledged before what was kept of it is dropped.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -47,12 +46,14 @@ class Also(NamedTuple):
     writes: Sequence[Put | Delete] = ()
 
 
-@dataclass(slots=True)
 class Survey:
     """Every object of a resource, decoded and shared; ``is_current`` until one of them is written."""
 
-    objects: list[Json]
-    is_current: bool = True
+    __slots__ = ("is_current", "objects")
+
+    def __init__(self, objects: list[Json]) -> None:
+        self.objects = objects
+        self.is_current = True
 
 
 class Taken(Exception):

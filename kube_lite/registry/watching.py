@@ -14,8 +14,8 @@ when older history has been forgotten.
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field
 from functools import cached_property, partial
+from typing import NamedTuple
 
 from kube_lite_storage import Watch
 from kube_lite_storage.errors import Compacted, StoreError
@@ -37,7 +37,6 @@ RECENT = 512
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 
 
-@dataclass(slots=True)
 class Change:
     """One watch event. ``type`` is ``ADDED MODIFIED DELETED BOOKMARK``.
 
@@ -46,9 +45,12 @@ class Change:
     ``encoded``, by whatever key their maker chooses.
     """
 
-    type: str
-    stored: Stored
-    encoded: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False)
+    __slots__ = ("encoded", "stored", "type")
+
+    def __init__(self, type: str, stored: Stored) -> None:
+        self.type = type
+        self.stored = stored
+        self.encoded: dict[str, bytes] = {}
 
 
 class Happening:
@@ -94,8 +96,7 @@ class Happening:
         return change
 
 
-@dataclass(frozen=True, slots=True)
-class WatchOptions:
+class WatchOptions(NamedTuple):
     """Where a watch begins, and what it is told beside changes.
 
     Attributes:

@@ -4,8 +4,6 @@ Whoever applies need not know whether the object is there: what is not there is 
 too. What was merged is read like a body that a client sent.
 """
 
-from dataclasses import replace
-
 from kube_lite.api.errors import MODIFIED, AlreadyExists, BadRequest, conflict, not_found
 from kube_lite.api.identity import GroupVersionKind, Json, ObjectKey
 from kube_lite.api.meta import copy
@@ -62,11 +60,11 @@ class Applying:
                     continue
             answer = await self._writing.change(request, key, merged, options, prepare=prepare)
             warnings = (*warnings_of(configuration, options), *answer.warnings)
-            return replace(answer, warnings=warnings)
+            return answer._replace(warnings=warnings)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def _create(self, request: Request, options: WriteOptions, configuration: Configuration) -> Answer:
-        check_permission(self._parts.authorizer, replace(request, verb="create"))
+        check_permission(self._parts.authorizer, request._replace(verb="create"))
         obj = await self._merged(request, options, configuration, None)
         return await self._writing.create_object(
             request, Body(obj, warnings_of(configuration, options)), options

@@ -1,7 +1,6 @@
 """Delete and deletecollection."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from kube_lite.admission.chain import DELETE
@@ -79,8 +78,8 @@ class DeletingVerbs:
             lambda: list_objects(objects, scope, limit=chosen.limit, continue_token=chosen.continue_token)
         )
         for stored in found.items:
-            one = replace(
-                request, verb="delete", namespace=stored.key.namespace, name=stored.key.name, body=None
+            one = request._replace(
+                verb="delete", namespace=stored.key.namespace, name=stored.key.name, body=None
             )
             try:
                 await self.delete_object(one, options)

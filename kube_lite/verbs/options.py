@@ -4,9 +4,8 @@ Source: ``apimachinery/pkg/apis/meta/v1/validation`` and ``meta/internalversion/
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from kube_lite.api.errors import ApiError, BadRequest, Cause, invalid
 from kube_lite.registry.deleting import BACKGROUND, FOREGROUND, ORPHAN, DeleteOptions
@@ -19,8 +18,7 @@ MATCH = "resourceVersionMatch"
 Query = Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class WriteOptions:
+class WriteOptions(NamedTuple):
     """How something is to be written.
 
     ``validation`` is ``Ignore Warn Strict``; ``manager`` is who writes, ``force`` belongs to apply.
@@ -43,8 +41,7 @@ def _usual(user_agent: str) -> WriteOptions:
     return WriteOptions(manager=user_agent.partition("/")[0])
 
 
-@dataclass(frozen=True, slots=True)
-class ListOptions:
+class ListOptions(NamedTuple):
     """What to list or watch. ``revision`` is None where none was given, 0 for "any"."""
 
     label_selector: str = ""

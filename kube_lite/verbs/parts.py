@@ -2,9 +2,7 @@
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from kube_lite.admission.chain import Attempt, Chain
 from kube_lite.api.identity import GroupResource, Json, ObjectKey
@@ -20,8 +18,7 @@ from kube_lite.registry.services import ServiceAddresses
 from kube_lite.registry.watching import Watching
 
 
-@dataclass(frozen=True)
-class Parts:
+class Parts(NamedTuple):
     """Everything below the verbs."""
 
     objects: Objects
@@ -34,9 +31,9 @@ class Parts:
     admission: Chain
     addresses: ServiceAddresses
     tokens: TokenIssuer | None
-    source: random.Random = field(default_factory=random.Random)
+    source: random.Random
 
-    @cached_property
+    @property
     def metadata(self) -> Schema:
         """What the metadata of every object looks like."""
         return self.definitions.schema(OBJECT_META)

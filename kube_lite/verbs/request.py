@@ -1,7 +1,8 @@
 """One request, whatever brought it: the words in which HTTP and in-process callers speak to the pipeline."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from kube_lite.api.identity import Json
 from kube_lite.api.resource import Resource
@@ -12,8 +13,7 @@ from kube_lite.registry.watching import Change
 __all__ = ["Answer", "Change", "Listing", "Request"]
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What somebody wants.
 
     Attributes:
@@ -37,15 +37,14 @@ class Request:
     namespace: str = ""
     name: str = ""
     subresource: str = ""
-    query: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = MappingProxyType({})
     body: bytes | Json | list[Json] | None = None
     content_type: str = "application/json"
     user_agent: str = ""
     as_text: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What came of a request for one object.
 
     ``stored`` is set when the answer is an object of the store (its bytes can be sent as they are),
@@ -67,8 +66,7 @@ class Answer:
         return self.object
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(NamedTuple):
     """What came of a list request: the objects, and the fields of ``ListMeta``.
 
     ``text`` has the objects instead of ``items`` where the request said that it would do: as items of a list,

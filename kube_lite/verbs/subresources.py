@@ -5,7 +5,6 @@ for them.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 
 from kube_lite.admission.chain import CREATE
 from kube_lite.api.codecs import decode_object
@@ -219,7 +218,7 @@ class Subresources:
         if eviction["metadata"].get("name", request.name) != request.name:
             raise BadRequest("name in URL does not match name in Eviction object")
         parts, key = self._parts, ObjectKey(request.namespace, request.name)
-        wanted = read_delete_options(replace(request, body=eviction.get("deleteOptions") or {}))
+        wanted = read_delete_options(request._replace(body=eviction.get("deleteOptions") or {}))
         is_trial = options.dry_run or wanted.dry_run
         pod = (await self._get(request)).object
         await self._admit(request, request.resource, key, eviction, options)
@@ -235,8 +234,8 @@ class Subresources:
             await change_object(
                 parts.objects, self._row(BUDGETS), ObjectKey(request.namespace, budget.name), charge
             )
-        one = replace(request, verb="delete", subresource="", body=None)
-        await self._deleting.delete_object(one, replace(wanted, dry_run=is_trial))
+        one = request._replace(verb="delete", subresource="", body=None)
+        await self._deleting.delete_object(one, wanted._replace(dry_run=is_trial))
         return Answer(201, object=dict(DONE))
 
     async def _finalize(self, request: Request) -> Answer:
@@ -287,5 +286,5 @@ def in_newest_version(request: Request, gvk: GroupVersionKind) -> Request:
     if isinstance(body, bytes) and OLD_EVICTION.encode() in body:
         body = decode_object(body, request.content_type, gvk.kind).value
     if isinstance(body, dict) and body.get("apiVersion") == OLD_EVICTION:
-        return replace(request, body={**body, "apiVersion": gvk.api_version})
+        return request._replace(body={**body, "apiVersion": gvk.api_version})
     return request
