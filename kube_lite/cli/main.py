@@ -25,7 +25,8 @@ class Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out one command line. Returns the exit code."""
-    options = parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    options = parser(command_in(words)).parse_args(words)
     if options.module is None:
         parser().print_help()
         return 2
@@ -41,8 +42,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def parser() -> Parser:
-    """The whole grammar. ``--data-dir`` may stand before or after the command."""
+def command_in(words: Sequence[str]) -> str:
+    """The command of a command line; empty where that is not plain to see."""
+    rest = iter(words)
+    for word in rest:
+        if word != "--data-dir":
+            return word if word in COMMANDS else ""
+        next(rest, None)
+    return ""
+
+
+def parser(command: str = "") -> Parser:
+    """The grammar. ``--data-dir`` may stand before or after the command.
+
+    Args:
+        command: whose grammar will do; that of all takes longer to put together than the rest of a start's
+            command line.
+    """
     root = Parser(prog="kube-lite", description="A Kubernetes cluster in one process, on this machine.")
     root.add_argument("--data-dir", type=Path, metavar="DIR", default=None, help=DATA_DIR_HELP)
     root.set_defaults(module=None)
@@ -50,6 +66,14 @@ def parser() -> Parser:
     common.add_argument("--data-dir", type=Path, metavar="DIR", default=argparse.SUPPRESS, help=DATA_DIR_HELP)
     commands = root.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
 
+    for name, add in COMMANDS.items():
+        if not command or name == command:
+            add(commands, common)
+    return root
+
+
+def add_up_command(commands: "argparse._SubParsersAction[Parser]", common: Parser) -> None:
+    """``kube-lite up``."""
     up = commands.add_parser("up", parents=[common], help="start a cluster, in the foreground until Ctrl-C")
     up.set_defaults(module="serve")
     up.add_argument(
@@ -110,16 +134,25 @@ def parser() -> Parser:
     )
     up.add_argument("--detach", action="store_true", help="start in the background and return when ready")
 
+
+def add_down_command(commands: "argparse._SubParsersAction[Parser]", common: Parser) -> None:
+    """``kube-lite down``."""
     down = commands.add_parser(
         "down", parents=[common], help="stop the cluster, and clean up after one that died"
     )
     down.set_defaults(module="down")
 
+
+def add_status_command(commands: "argparse._SubParsersAction[Parser]", common: Parser) -> None:
+    """``kube-lite status``."""
     status = commands.add_parser(
         "status", parents=[common], help="what runs, where, and what this host allows"
     )
     status.set_defaults(module="status")
 
+
+def add_kubeconfig_command(commands: "argparse._SubParsersAction[Parser]", common: Parser) -> None:
+    """``kube-lite kubeconfig``."""
     kubeconfig = commands.add_parser(
         "kubeconfig", parents=[common], help="print the kubeconfig, or merge it into your own"
     )
@@ -127,17 +160,6 @@ def parser() -> Parser:
     kubeconfig.add_argument(
         "--merge", action="store_true", help="add it to $KUBECONFIG or ~/.kube/config and make it current"
     )
-
-    add_image_commands(commands, common)
-    add_node_commands(commands, common)
-    add_secrets_commands(commands, common)
-    add_store_commands(commands, common)
-
-    version = commands.add_parser(
-        "version", parents=[common], help="version of this program and of the API it serves"
-    )
-    version.set_defaults(module="version")
-    return root
 
 
 def add_image_commands(commands: "argparse._SubParsersAction[Parser]", common: Parser) -> None:
@@ -185,26 +207,6 @@ def add_node_commands(commands: "argparse._SubParsersAction[Parser]", common: Pa
     drain.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help="how long to try (60)")
 
 
-def add_store_commands(commands: "argparse._SubParsersAction[Parser]", common: Parser) -> None:
-    """``kube-lite snapshot save|restore|status`` and ``kube-lite check``."""
-    snapshot = commands.add_parser("snapshot", help="everything that is stored, in one file")
-    snapshot.set_defaults(module="snapshot", action=None)
-    actions = snapshot.add_subparsers(title="actions", metavar="ACTION", parser_class=Parser)
-    for name, words in (
-        ("save", "write a snapshot, also while the cluster runs"),
-        ("restore", "make the store of a new data directory of a snapshot"),
-        ("status", "what a snapshot holds, and whether it is what was written"),
-    ):
-        action = actions.add_parser(name, parents=[common], help=words)
-        action.set_defaults(action=name)
-        action.add_argument("file", type=Path, metavar="FILE", help="the snapshot")
-    check = commands.add_parser(
-        "check", parents=[common], help="verify what is stored, and say what is wrong"
-    )
-    check.set_defaults(module="check")
-    check.add_argument("directory", type=Path, nargs="?", metavar="DIR", help="the data directory")
-
-
 def add_secrets_commands(commands: "argparse._SubParsersAction[Parser]", common: Parser) -> None:
     """``kube-lite secrets status|rotate|reencrypt``."""
     secrets = commands.add_parser("secrets", help="encryption of what is stored")
@@ -218,4 +220,49 @@ def add_secrets_commands(commands: "argparse._SubParsersAction[Parser]", common:
         actions.add_parser(action, parents=[common], help=words).set_defaults(action=action)
 
 
+def add_snapshot_commands(commands: "argparse._SubParsersAction[Parser]", common: Parser) -> None:
+    """``kube-lite snapshot save|restore|status``."""
+    snapshot = commands.add_parser("snapshot", help="everything that is stored, in one file")
+    snapshot.set_defaults(module="snapshot", action=None)
+    actions = snapshot.add_subparsers(title="actions", metavar="ACTION", parser_class=Parser)
+    for name, words in (
+        ("save", "write a snapshot, also while the cluster runs"),
+        ("restore", "make the store of a new data directory of a snapshot"),
+        ("status", "what a snapshot holds, and whether it is what was written"),
+    ):
+        action = actions.add_parser(name, parents=[common], help=words)
+        action.set_defaults(action=name)
+        action.add_argument("file", type=Path, metavar="FILE", help="the snapshot")
+
+
+def add_check_command(commands: "argparse._SubParsersAction[Parser]", common: Parser) -> None:
+    """``kube-lite check``."""
+    check = commands.add_parser(
+        "check", parents=[common], help="verify what is stored, and say what is wrong"
+    )
+    check.set_defaults(module="check")
+    check.add_argument("directory", type=Path, nargs="?", metavar="DIR", help="the data directory")
+
+
+def add_version_command(commands: "argparse._SubParsersAction[Parser]", common: Parser) -> None:
+    """``kube-lite version``."""
+    version = commands.add_parser(
+        "version", parents=[common], help="version of this program and of the API it serves"
+    )
+    version.set_defaults(module="version")
+
+
 DATA_DIR_HELP = "where the cluster is kept (kube-lite in your state directory)"
+COMMANDS = {
+    "up": add_up_command,
+    "down": add_down_command,
+    "status": add_status_command,
+    "kubeconfig": add_kubeconfig_command,
+    "image": add_image_commands,
+    "node": add_node_commands,
+    "secrets": add_secrets_commands,
+    "snapshot": add_snapshot_commands,
+    "check": add_check_command,
+    "version": add_version_command,
+}
+"""Who adds the grammar of each, in the order of the help."""
