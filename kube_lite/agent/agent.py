@@ -207,8 +207,13 @@ class Agent:
             return
         if worker is None:
             self._take_on(new)
-        elif _is_older(new, worker.pod) or not worker.update(new):
+        elif _is_older(new, worker.pod):
             return
+        else:
+            is_news = worker.update(new)
+            self._statuses.compare(new)
+            if not is_news:
+                return
         self._wake(uid)
 
     def _take_on(self, pod: Json) -> None:

@@ -77,6 +77,14 @@ def _tells(node: Json | None) -> bool:
     return found is not None and found["status"] != "Unknown"
 
 
+def plan_return(pod: Json, now: float) -> Json | None:
+    """The status of a Pod that runs on, of which the cluster says otherwise because its node was lost."""
+    if (pod.get("status") or {}).get("phase") != "Running" or meta.is_condition_true(pod, "Ready"):
+        return None
+    ready = {"type": "Ready", "status": "True", "lastProbeTime": None}
+    return {**pod["status"], "conditions": meta.with_condition(meta.conditions_of(pod), ready, now)}
+
+
 def plan_pod(pod: Json, address: str, now: float) -> Json | None:
     """The status of a Pod that runs, or, of a Job's, that has succeeded; None when it says so already."""
     status = pod.get("status") or {}
@@ -190,6 +198,8 @@ class FakePods(Controller):
         self._pods = informers.informer(PODS)
         self._pods.add_index(BY_NODE, lambda pod: [pod["spec"].get("nodeName", "")])
         self._addresses = 0
+        self._returned: set[ObjectKey] = set()
+        """Pods of nodes that were lost and are there again."""
         self.watch(self._pods, _keys_of_pod)
         self.watch(self._nodes, self._keys_of_node)
 
@@ -197,6 +207,7 @@ class FakePods(Controller):
         """Take one step with a Pod."""
         pod = self._pods.get(key)
         if pod is None or not is_fake(self._nodes.get(ObjectKey("", pod["spec"].get("nodeName", "")))):
+            self._returned.discard(key)
             return None
         try:
             if meta.is_being_deleted(pod):
@@ -204,13 +215,17 @@ class FakePods(Controller):
                     PODS, key.name, namespace=key.namespace, grace_seconds=0, uid=pod["metadata"]["uid"]
                 )
                 return None
-            status = plan_pod(pod, self._address(), self.clock.now())
+            now = self.clock.now()
+            status = plan_pod(pod, self._address(), now)
+            if key in self._returned:
+                status = plan_return(pod, now) or status
             if status is not None:
                 await self._client.update(
                     PODS, {**pod, "status": status}, namespace=key.namespace, subresource="status"
                 )
         except NotFound:
-            return None
+            pass
+        self._returned.discard(key)
         return None
 
     def _address(self) -> str:
@@ -220,10 +235,14 @@ class FakePods(Controller):
         return f"198.{18 + high}.{low >> 8}.{low & 255}"
 
     def _keys_of_node(self, event: EventType, old: Json | None, new: Json | None) -> Iterable[ObjectKey]:
-        """The Pods of a Node that has just become one of ours."""
-        if new is None or not is_fake(new) or is_fake(old):
+        """The Pods of a Node that has just become one of ours, or is there again."""
+        is_back = old is not None and not _tells(old) and _tells(new)
+        if new is None or not is_fake(new) or (is_fake(old) and not is_back):
             return ()
-        return [key_of(pod) for pod in self._pods.by_index(BY_NODE, new["metadata"]["name"])]
+        keys = [key_of(pod) for pod in self._pods.by_index(BY_NODE, new["metadata"]["name"])]
+        if is_back:
+            self._returned.update(keys)
+        return keys
 
 
 def _lease(node: Json, moment: str) -> Json:

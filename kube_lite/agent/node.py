@@ -79,15 +79,21 @@ def plan_conditions(
 
 
 def plan_report(before: Json, wanted: Json, *, now: float, reported_at: float) -> bool:
-    """Whether the status must be written: it differs, heartbeats apart, or it was last written long ago."""
+    """Whether the status must be written: it differs, heartbeats apart, or it was last written long ago.
+
+    Conditions that others have set are not looked at.
+    """
     if now - reported_at >= REPORT_SECONDS:
         return True
 
+    ours = {one["type"] for one in wanted["conditions"]}
+
     def facts(status: Json) -> Json:
-        conditions = [
-            {key: value for key, value in one.items() if key != "lastHeartbeatTime"}
+        conditions = {
+            one["type"]: {key: value for key, value in one.items() if key != "lastHeartbeatTime"}
             for one in status.get("conditions") or ()
-        ]
+            if one["type"] in ours
+        }
         return {**status, "conditions": conditions}
 
     return facts({key: before.get(key) for key in wanted}) != facts(wanted)
@@ -154,6 +160,8 @@ class NodeKeeper:
             await self._clock.sleep(RENEW_SECONDS)
             try:
                 await self._renew()
+                # Whoever heard nothing of us for a while may have said that we are lost.
+                self._known = await self._client.get(NODES, self._name)
                 await self._report(self._reported_at)
             except NotFound:  # somebody deleted the node while we live
                 await self._register_again()

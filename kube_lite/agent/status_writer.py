@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from kube_lite.api import meta
 from kube_lite.api.errors import ApiError, Conflict, NotFound
 from kube_lite.api.identity import Json
 from kube_lite.client.protocol import Client
@@ -90,6 +91,19 @@ class StatusWriter:
         self._wanted[uid] = status
         self._idle.setdefault(uid, asyncio.Event())
         self._queue.add(uid)
+
+    def compare(self, pod: Json) -> None:
+        """The API has this version of a pod now: if somebody else says whether it is ready, say it again.
+
+        That is what the cluster does with the pods of a node of which it hears nothing.
+        """
+        uid = pod["metadata"]["uid"]
+        wanted = self._wanted.get(uid)
+        if wanted is None or uid in self._idle:
+            return
+        if meta.is_condition_true({"status": wanted}, "Ready") != meta.is_condition_true(pod, "Ready"):
+            self._idle[uid] = asyncio.Event()
+            self._queue.add(uid)
 
     async def flushed(self, uid: str) -> None:
         """Wait until what was reported has been written, or cannot be written any more."""

@@ -33,7 +33,7 @@ from kube_lite.http.listener import CannotListen
 from kube_lite.kinds import builtin
 from kube_lite.kinds.schemas import definitions as load_definitions
 from kube_lite.kit import pki
-from kube_lite.kit.clock import Clock, RealClock
+from kube_lite.kit.clock import Clock, ManualClock, RealClock
 from kube_lite.kit.service import Service, running
 from kube_lite.verbs.local import LocalClient
 from kube_lite.verbs.pipeline import Pipeline
@@ -70,7 +70,8 @@ class Cluster:
 
     Args:
         config: the settings; fields may also be given by name, ``Cluster(parts="api")``.
-        clock: the time of every part; None: the operating system's.
+        clock: the time of every part; None: the operating system's. A ``ManualClock`` that is moved waits for
+            the store's writes, so that nodes stay ready however far it goes.
         on_part: called with a part's name, a few words about it and the seconds it took, when it is ready.
 
     Raises:
@@ -164,6 +165,8 @@ class Cluster:
         self.store = await stack.enter_async_context(
             Store.open(self.directory / "store", durable=self.config.durable, now=self.clock.now)
         )
+        if isinstance(self.clock, ManualClock):
+            stack.callback(self.clock.awaits(self.store.settle))
         self.encryption = await Encryption.start(
             self.store, self.directory, self.config.encryption_config, self.clock
         )
@@ -284,6 +287,7 @@ class Cluster:
             ca_pem=self.authority.certificate_pem.decode(),
             sign=self.authority.sign,
             issue=self.issuer.issue_for_secret,
+            version=self.config.kubernetes_version,
         )
         for service in (*services, *self._fake_nodes(await self._shared_informers(stack))):
             await stack.enter_async_context(running(service))

@@ -9,6 +9,9 @@ from kube_lite.kit.clock import Clock
 from kube_lite.kit.service import Service
 
 if TYPE_CHECKING:
+    from kube_lite.api.identity import GroupVersionResource
+    from kube_lite.client.recorder import Recorder
+
     from .certificates import Sign
     from .token_secrets import Issue
 
@@ -22,6 +25,7 @@ def controllers(
     ca_pem: str,
     sign: "Sign",
     issue: "Issue",
+    version: str = "1.36",
 ) -> list[Service]:
     """The controllers of a cluster, in the order in which to start them.
 
@@ -30,6 +34,7 @@ def controllers(
         ca_pem: whom Pods should trust when they talk to the API.
         sign: the cluster's authority, which signs requests for certificates.
         issue: the cluster's issuer of tokens for Secrets.
+        version: the release.
     """
     from kube_lite.client.recorder import Recorder
 
@@ -41,13 +46,11 @@ def controllers(
     from .disruption import DisruptionBudgets
     from .endpoints import EndpointsController
     from .endpointslices import EndpointSlices
-    from .ephemeral_volumes import EphemeralVolumes
     from .finished_jobs import FinishedJobs
     from .garbage import Garbage
     from .job import Jobs
     from .mirroring import EndpointMirroring
     from .namespace import Namespaces
-    from .node_lifecycle import NodeLifecycle
     from .pod_cleanup import PodCleanup
     from .quota import Quotas
     from .replicaset import REPLICATION_CONTROLLER_KIND, ReplicaSets
@@ -56,22 +59,14 @@ def controllers(
     from .rootca import RootCertificates
     from .serviceaccounts import DefaultAccounts
     from .statefulset import StatefulSets
-    from .taint_eviction import TaintEviction
     from .token_secrets import TokenSecrets
-    from .volume_binding import ClaimBinding, VolumePhases
-    from .volume_protection import (
-        ATTRIBUTES_CLASSES,
-        AttributesClassProtection,
-        ClaimProtection,
-        VolumeProtection,
-    )
 
     recorder = Recorder(client, clock, "controllers")
     garbage = Garbage(client, clock, resources)
+    served = {row.gvr for row in resources}
     services: list[Service] = [
         recorder,
-        NodeLifecycle(client, informers, clock),
-        TaintEviction(client, informers, clock, recorder),
+        *_for_nodes(client, informers, clock, recorder, version),
         DefaultAccounts(client, informers, clock),
         RootCertificates(client, informers, clock, ca_pem),
         TokenSecrets(client, informers, clock, ca_pem, issue),
@@ -93,18 +88,55 @@ def controllers(
         CertificateSigning(client, informers, clock, sign),
         CertificateCleanup(client, informers, clock),
         Autoscalers(client, informers, clock, recorder, resources),
+        *_for_volumes(client, informers, clock, recorder, served),
+        garbage,
+        Namespaces(client, informers, clock, resources, garbage),
+    ]
+    if CLAIMS in served:
+        services.append(PodClaims(client, informers, clock, recorder))
+        services.append(ClaimReservations(client, informers, clock))
+    return services
+
+
+def _for_nodes(
+    client: Client, informers: Informers, clock: Clock, recorder: "Recorder", version: str
+) -> list[Service]:
+    from .node_health import grace_seconds
+    from .node_lifecycle import NodeLifecycle
+    from .node_monitor import NodeMonitor
+    from .taint_eviction import TaintEviction
+
+    monitor = NodeMonitor(client, informers, clock, recorder, grace_seconds(version))
+    return [
+        monitor,
+        NodeLifecycle(client, informers, clock, monitor),
+        TaintEviction(client, informers, clock, recorder),
+    ]
+
+
+def _for_volumes(
+    client: Client,
+    informers: Informers,
+    clock: Clock,
+    recorder: "Recorder",
+    served: "set[GroupVersionResource]",
+) -> list[Service]:
+    from .ephemeral_volumes import EphemeralVolumes
+    from .volume_binding import ClaimBinding, VolumePhases
+    from .volume_protection import (
+        ATTRIBUTES_CLASSES,
+        AttributesClassProtection,
+        ClaimProtection,
+        VolumeProtection,
+    )
+
+    services: list[Service] = [
         ClaimBinding(client, informers, clock, recorder),
         VolumePhases(client, informers, clock, recorder),
         EphemeralVolumes(client, informers, clock, recorder),
         ClaimProtection(client, informers, clock),
         VolumeProtection(client, informers, clock),
-        garbage,
-        Namespaces(client, informers, clock, resources, garbage),
     ]
-    served = {row.gvr for row in resources}
     if ATTRIBUTES_CLASSES in served:
         services.append(AttributesClassProtection(client, informers, clock))
-    if CLAIMS in served:
-        services.append(PodClaims(client, informers, clock, recorder))
-        services.append(ClaimReservations(client, informers, clock))
     return services

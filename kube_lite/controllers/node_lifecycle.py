@@ -3,12 +3,13 @@
 A new node carries ``not-ready`` (``admission/node_taints.py``) until it says for the first time that it is
 ready. From then on its conditions and its taints say the same: conditions make taints of effect
 ``NoSchedule``, and a node that is not ready, or of which nobody knows, also gets the one of effect
-``NoExecute``. A node that has not said anything keeps what it has.
+``NoExecute`` when ``node_monitor`` says that it is its turn. A node that has not said anything keeps what
+it has.
 
 The same write tells it for how long it may rely on what it has read, which grows with the cluster; a node
 that was told when there were fewer hears of it with its next change, so that not all are written at once.
-Source: ``doNoScheduleTaintingPass`` and ``processTaintBaseEviction`` in ``pkg/controller/nodelifecycle``;
-``pkg/controller/ttl``.
+Source: ``doNoScheduleTaintingPass``, ``processTaintBaseEviction`` and ``reconcileNodeLabels`` in
+``pkg/controller/nodelifecycle``; ``pkg/controller/ttl``.
 """
 
 import math
@@ -16,13 +17,14 @@ from collections.abc import Iterable
 
 from kube_lite.api.errors import NotFound
 from kube_lite.api.identity import Json, ObjectKey, key_of
-from kube_lite.api.meta import annotations_of, condition
+from kube_lite.api.meta import annotations_of, condition, labels_of
 from kube_lite.api.times import format_time
 from kube_lite.client.controller import Controller, RequeueAfter
 from kube_lite.client.informers import Informers
 from kube_lite.client.protocol import Client, EventType, PatchType
 from kube_lite.kit.clock import Clock
 
+from .node_monitor import NodeMonitor
 from .resources import NODES
 
 PREFIX = "node.kubernetes.io/"
@@ -40,15 +42,22 @@ TAINTS = {
 TTL = "node.alpha.kubernetes.io/ttl"
 TTL_STEPS = ((0, 100, 0), (90, 500, 15), (450, 1000, 30), (900, 2000, 60), (1800, math.inf, 300))
 """From and up to how many nodes, and the seconds; they overlap, so that one node more or less is all one."""
+OLD_LABELS = {
+    "kubernetes.io/os": "beta.kubernetes.io/os",
+    "kubernetes.io/arch": "beta.kubernetes.io/arch",
+}
+"""Labels, and under which name they were known before; both are to say the same."""
 OURS = {NO_SCHEDULE: {*TAINTS.values(), UNSCHEDULABLE}, NO_EXECUTE: {NOT_READY, UNREACHABLE}}
 
 
 class NodeLifecycle(Controller):
-    """Keeps the taints of every node, and for how long it may keep what it has read."""
+    """Keeps the taints and labels of every node, and for how long it may keep what it has read."""
 
-    def __init__(self, client: Client, informers: Informers, clock: Clock) -> None:
+    def __init__(self, client: Client, informers: Informers, clock: Clock, monitor: NodeMonitor) -> None:
         super().__init__("node-lifecycle", clock)
         self._client = client
+        self._monitor = monitor
+        monitor.on_change(self.queue.add)
         self._nodes = informers.informer(NODES)
         self._count = self._step = 0
         self.watch(self._nodes, self._counted)
@@ -62,8 +71,11 @@ class NodeLifecycle(Controller):
         seconds = str(TTL_STEPS[self._step][2])
         if annotations_of(node).get(TTL) != seconds:
             metadata["annotations"] = {TTL: seconds}
+        labels = plan_labels(labels_of(node))
+        if labels:
+            metadata["labels"] = labels
         patch: Json = {"metadata": metadata}
-        taints = plan_taints(node, self.clock.now())
+        taints = plan_taints(node, self.clock.now(), repels=self._monitor.repels(key.name))
         if taints is not None:
             # Somebody else may be changing taints too.
             metadata["resourceVersion"] = node["metadata"]["resourceVersion"]
@@ -92,12 +104,25 @@ def plan_step(nodes: int, step: int) -> int:
     return step
 
 
-def plan_taints(node: Json, now: float) -> list[Json] | None:
-    """The taints that a node should have; None if it has them. Those that others gave it stay in front."""
+def plan_labels(labels: Json) -> Json:
+    """The labels of a node that must change so that old names say what new ones do."""
+    return {
+        old: labels[name]
+        for name, old in OLD_LABELS.items()
+        if name in labels and labels[name] != labels.get(old)
+    }
+
+
+def plan_taints(node: Json, now: float, *, repels: bool) -> list[Json] | None:
+    """The taints that a node should have; None if it has them. Those that others gave it stay in front.
+
+    Args:
+        repels: if it is not ready, its Pods should leave.
+    """
     if condition(node, "Ready") is None:
         return None
     there: list[Json] = (node.get("spec") or {}).get("taints") or []
-    wanted = wanted_taints(node)
+    wanted = wanted_taints(node, repels=repels)
     missing = wanted - {_name(taint) for taint in there}
     kept = [taint for taint in there if _name(taint) in wanted or not _is_ours(taint)]
     if not missing and len(kept) == len(there):
@@ -106,7 +131,7 @@ def plan_taints(node: Json, now: float) -> list[Json] | None:
                      for effect, key in sorted(missing))]  # fmt: skip
 
 
-def wanted_taints(node: Json) -> set[tuple[str, str]]:
+def wanted_taints(node: Json, *, repels: bool) -> set[tuple[str, str]]:
     """Effect and key of every taint that follows from what a node says."""
     keys = {
         key
@@ -114,7 +139,8 @@ def wanted_taints(node: Json) -> set[tuple[str, str]]:
         if (condition(node, type_) or {}).get("status") == status
     }
     wanted = {(NO_SCHEDULE, key) for key in keys}
-    wanted |= {(NO_EXECUTE, key) for key in keys & OURS[NO_EXECUTE]}
+    if repels:
+        wanted |= {(NO_EXECUTE, key) for key in keys & OURS[NO_EXECUTE]}
     if (node.get("spec") or {}).get("unschedulable"):
         wanted.add((NO_SCHEDULE, UNSCHEDULABLE))
     return wanted

@@ -190,6 +190,10 @@ class Store:
         _check(txn)
         return await self._writer.submit(txn)
 
+    async def settle(self) -> bool:
+        """Wait until every write under way is answered, and told to watchers; whether there was one."""
+        return await self._writer.settle()
+
     def watch(self, wanted: Range, *, after: int) -> Watch:
         """Every change of the range after a revision, without gap or repeat, then each as it is committed.
 

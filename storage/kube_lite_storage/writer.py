@@ -117,6 +117,13 @@ class Writer:
             await self._room.wait()
         return await self._ask(lambda answer: _Pending(txn, answer))
 
+    async def settle(self) -> bool:
+        """Wait until what is asked for by now is answered; whether anything was."""
+        if not self._waiting:
+            return False
+        await asyncio.wait(self._waiting)
+        return True
+
     async def compact(self, revision: int) -> int:
         """Forget, and wait until it is done; bytes of values forgotten."""
         return await self._ask(lambda answer: _Compact(revision, answer))
@@ -183,6 +190,7 @@ class Writer:
         for answer in list(self._waiting):
             if not answer.done():
                 answer.set_exception(reason)
+        self._waiting.clear()
         self._ended(reason)
         self._gone.set_result(None)
 

@@ -13,6 +13,7 @@ import pytest
 import kube_lite
 from kube_lite.api.errors import NotFound
 from kube_lite.api.identity import GroupVersionResource, Json
+from kube_lite.api.meta import is_condition_true
 from kube_lite.client.kubeconfig import access, load
 from kube_lite.client.remote import RemoteClient
 from kube_lite.cluster.compose import Cluster
@@ -21,9 +22,11 @@ from kube_lite.kit.clock import ManualClock
 
 CONFIG_MAPS = GroupVersionResource("", "v1", "configmaps")
 CLUSTER_ROLES = GroupVersionResource("rbac.authorization.k8s.io", "v1", "clusterroles")
+NODES = GroupVersionResource("", "v1", "nodes")
 PODS = GroupVersionResource("", "v1", "pods")
 DEPLOYMENTS = GroupVersionResource("apps", "v1", "deployments")
 
+GONE: Json = {"key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute"}
 CONFIG_MAP: Json = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mine"}, "data": {"a": "1"}}
 DEPLOYMENT: Json = {
     "apiVersion": "apps/v1",
@@ -105,6 +108,49 @@ async def test_pods_that_shun_each_other_have_a_node_each() -> None:
         pods = await cluster.client.list(PODS, namespace="default")
         assert sorted(pod["spec"]["nodeName"] for pod in pods.items) == ["box", "box-2", "box-3"]
         assert len({pod["status"]["hostIP"] for pod in pods.items}) == 3
+
+
+async def test_nodes_stay_ready_however_far_the_clock_is_moved() -> None:
+    clock = ManualClock()
+    config = kube_lite.Config(listen="127.0.0.1:0", runtime="fake", nodes=2, durable=False)
+    async with kube_lite.Cluster(config, clock=clock) as cluster, asyncio.timeout(20):
+        await cluster.client.create(DEPLOYMENTS, DEPLOYMENT, namespace="default")
+        await available(cluster, "web", 2)
+        before = (await cluster.client.list(PODS, namespace="default")).items
+        await clock.advance(3600)
+        for node in (await cluster.client.list(NODES)).items:
+            [ready] = [one for one in node["status"]["conditions"] if one["type"] == "Ready"]
+            assert (ready["status"], ready["reason"]) == ("True", "KubeletReady")
+            assert not node["spec"].get("taints")
+        after = (await cluster.client.list(PODS, namespace="default")).items
+        assert [pod["metadata"]["uid"] for pod in after] == [pod["metadata"]["uid"] for pod in before]
+
+
+async def test_pods_leave_a_node_that_stops_and_are_ready_again_on_one_that_comes_back() -> None:
+    clock = ManualClock()
+    async with kube_lite.Cluster(runtime="fake", clock=clock) as cluster, asyncio.timeout(20):
+        client = cluster.client
+        fake = {"metadata": {"name": "far", "annotations": {"kube-lite.io/fake": "true"}}}
+        await client.create(NODES, fake)
+
+        async def play(word: str) -> None:
+            await client.patch(NODES, "far", {"metadata": {"annotations": {"kube-lite.io/fake": word}}})
+
+        await clock.advance(1)
+        for name, seconds in (("patient", 600), ("hasty", 30)):
+            spec = copy.deepcopy(DEPLOYMENT["spec"]["template"]["spec"])
+            spec |= {"nodeName": "far", "tolerations": [GONE | {"tolerationSeconds": seconds}]}
+            await client.create(PODS, {"metadata": {"name": name}, "spec": spec}, namespace="default")
+        await clock.advance(60)
+        await play("no longer")
+        await clock.advance(120)
+        pods = {pod["metadata"]["name"]: pod for pod in (await client.list(PODS)).items}
+        assert "deletionTimestamp" in pods["hasty"]["metadata"]
+        assert not is_condition_true(pods["patient"], "Ready")
+        await play("true")
+        await clock.advance(60)
+        assert is_condition_true(await client.get(PODS, "patient", namespace="default"), "Ready")
+        assert not (await client.get(NODES, "far"))["spec"].get("taints")
 
 
 async def test_an_error_in_the_body_stays_what_it_is() -> None:

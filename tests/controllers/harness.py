@@ -21,7 +21,7 @@ from kube_lite.controllers import controllers
 from kube_lite.controllers.daemonset_plan import node_of
 from kube_lite.controllers.resources import EVENTS, NAMESPACES, PODS, SERVICE_ACCOUNTS
 from kube_lite.kit import pki
-from kube_lite.kit.clock import Clock, RealClock
+from kube_lite.kit.clock import Clock, ManualClock, RealClock
 from kube_lite.kit.service import running
 from kube_lite.verbs.local import LocalClient
 from kube_lite.verbs.pipeline import Pipeline
@@ -165,6 +165,8 @@ async def world(
     registry = kinds.builtin()
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(Store.open(path / "store", durable=False))
+        if isinstance(clock, ManualClock):
+            stack.callback(clock.awaits(store.settle))
         issuer = TokenIssuer.open(path / "accounts.key", clock)
         pipeline = Pipeline(
             store=store,

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from kube_lite.api.identity import Json
-from kube_lite.controllers.node_lifecycle import TTL, TTL_STEPS, plan_step, plan_taints
+from kube_lite.controllers.node_lifecycle import TTL, TTL_STEPS, plan_labels, plan_step, plan_taints
 from kube_lite.controllers.resources import NODES
 
 from .harness import world
@@ -47,13 +47,35 @@ def taint(key: str, effect: str = "NoSchedule") -> Json:
     ],
 )
 def test_taints_say_what_conditions_say(found: Json, wanted: list[str] | None) -> None:
-    planned = plan_taints(found, NOW)
+    planned = plan_taints(found, NOW, repels=True)
     assert (None if planned is None else [entry["key"] for entry in planned]) == wanted
 
 
-def test_a_node_that_is_not_ready_also_drives_pods_away() -> None:
-    planned = plan_taints(node("False"), NOW) or []
-    assert {entry["effect"] for entry in planned} == {"NoSchedule", "NoExecute"}
+@pytest.mark.parametrize(
+    ("repels", "effects"),
+    [(True, {"NoSchedule", "NoExecute"}), (False, {"NoSchedule"})],
+    ids=["yes", "not yet"],
+)
+def test_a_node_that_is_not_ready_drives_pods_away_when_it_is_its_turn(
+    repels: bool, effects: set[str]
+) -> None:
+    planned = plan_taints(node("False"), NOW, repels=repels) or []
+    assert {entry["effect"] for entry in planned} == effects
+
+
+@pytest.mark.parametrize(
+    ("labels", "wanted"),
+    [
+        pytest.param({}, {}, id="none"),
+        pytest.param({"kubernetes.io/os": "linux"}, {"beta.kubernetes.io/os": "linux"}, id="only the new"),
+        pytest.param({"kubernetes.io/arch": "arm64", "beta.kubernetes.io/arch": "amd64"},
+                     {"beta.kubernetes.io/arch": "arm64"}, id="another"),
+        pytest.param({"kubernetes.io/os": "linux", "beta.kubernetes.io/os": "linux"}, {}, id="the same"),
+        pytest.param({"beta.kubernetes.io/os": "linux"}, {}, id="only the old one"),
+    ],
+)  # fmt: skip
+def test_old_labels_say_what_new_ones_do(labels: Json, wanted: Json) -> None:
+    assert plan_labels(labels) == wanted
 
 
 @pytest.mark.parametrize(
