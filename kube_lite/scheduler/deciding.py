@@ -14,17 +14,22 @@ Source: kubernetes/pkg/scheduler/schedule_one.go.
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain, islice
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
 from kube_lite.api.identity import Json, ObjectKey
 
 from . import pod_affinity, profiles, spread, volumes
+from .devices.errors import Failed, Nowhere
 from .judging import Judge, Refusal, Verdict
 from .profiles import Profile
 from .ranking import Ranking, Weights
 from .snapshot import Needs, NodeInfo, Snapshot, is_choosy
+
+if TYPE_CHECKING:
+    from .devices.claims import Attempt
+    from .devices.rule import ClaimRule
 
 FULL_SCORE = 100
 MAX_CLASSES = 128
@@ -38,7 +43,7 @@ NO_VICTIMS = "No preemption victims found for incoming pod"
 NOT_HELPFUL = "Preemption is not helpful for scheduling"
 NEVER = "not eligible due to preemptionPolicy=Never."
 NO_CLAIMS = "no new claims to deallocate"
-"""What the rule for device claims has to say of a pod without any, before preemption does."""
+"""What the rule for device claims has to say of a pod without any; others see ``devices.rule.help_of``."""
 
 
 class Placement(NamedTuple):
@@ -47,17 +52,19 @@ class Placement(NamedTuple):
     Attributes:
         impossible: a reason that has nothing to do with any node.
         refusals: by node.
+        against: the rule whose reason ``impossible`` is.
     """
 
     node: str
     impossible: str = ""
     refusals: Mapping[str, Refusal] = {}
+    against: str = ""
 
     @property
     def rules(self) -> frozenset[str]:
         """The rules that stood against it."""
         if self.impossible:
-            return frozenset({"" if self.impossible == NO_NODES else profiles.BINDING})
+            return frozenset({self.against})
         return frozenset(refusal.rule for refusal in self.refusals.values())
 
 
@@ -78,6 +85,7 @@ class Decider:
         storage: claims, volumes and classes.
         selector_of: pod → the selector of what it belongs to, or None.
         percentage: see ``profiles.Settings``.
+        devices: the rule for device claims, where there are such.
     """
 
     def __init__(
@@ -87,8 +95,10 @@ class Decider:
         profile: Profile,
         selector_of: Callable[[Json], Json | None] = lambda pod: None,
         percentage: int = 0,
+        devices: "ClaimRule | None" = None,
     ) -> None:
         self.profile = profile
+        self._devices = devices if profiles.CLAIMS in profile.filters else None
         self._snapshot = snapshot
         self._judge = Judge(snapshot, profile)
         self._storage = storage
@@ -105,9 +115,11 @@ class Decider:
         if not nodes:
             return Placement("", NO_NODES)
         try:
-            across = self.across(pod)
+            across = self.across(pod, needs)
         except volumes.Impossible as error:
-            return Placement("", str(error))
+            return Placement("", str(error), against=profiles.BINDING)
+        except Nowhere as error:
+            return Placement("", str(error), against=profiles.CLAIMS)
         self._forget_departed()
         gentle = self._gentle(pod)
         first = "" if across else self._first(pod, needs, gentle)
@@ -118,21 +130,32 @@ class Decider:
             return Placement("", refusals=refusals)
         if len(possible) == 1:
             return Placement(possible[0][0].name)
-        return Placement(self._best(pod, possible, gentle).name)
+        return Placement(self._best(pod, possible, gentle, self.attempt(pod, needs)).name)
 
     def refuse(self, pod: Json, needs: Needs, info: NodeInfo) -> Refusal | None:
         """Why the pod cannot go to one node as things are now; for those that try what would be if."""
         try:
-            across = self.across(pod)
+            across = self.across(pod, needs)
+            return self._judge.judge(pod, needs, info).refusal or _first(across, info)
         except volumes.Impossible as error:
             return Refusal((str(error),), resolvable=False, rule=profiles.BINDING)
-        return self._judge.judge(pod, needs, info).refusal or _first(across, info)
+        except (Nowhere, Failed) as error:
+            return Refusal((str(error),), resolvable=False, rule=profiles.CLAIMS)
 
-    def across(self, pod: Json) -> list[Refuse]:
+    def attempt(self, pod: Json, needs: Needs) -> "Attempt | None":
+        """What is found out about the device claims of the pod that is being placed; None if it has none.
+
+        Raises:
+            Nowhere: the pod cannot go anywhere.
+        """
+        return None if self._devices is None else self._devices.attempt(pod, needs.requests)
+
+    def across(self, pod: Json, needs: Needs) -> list[Refuse]:
         """The rules that look at more than one node, as far as they have anything to say of this pod.
 
         Raises:
             volumes.Impossible: the pod cannot go anywhere.
+            Nowhere: the same, because of its device claims.
         """
         rules: list[Refuse] = []
         filters, snapshot = self.profile.filters, self._snapshot
@@ -147,6 +170,9 @@ class Decider:
             beside = pod_affinity.Limits(pod, snapshot)
             if not beside.is_idle():
                 rules.append(_named(lambda info: beside.refusal(info.labels), profiles.POD_AFFINITY))
+        attempt = self.attempt(pod, needs)
+        if attempt is not None:
+            rules.append(_named(lambda info: _without_devices(attempt, info), profiles.CLAIMS))
         return rules
 
     def _first(self, pod: Json, needs: Needs, gentle: Gentle) -> str:
@@ -226,7 +252,10 @@ class Decider:
             verdict = verdicts[info.name] = self._judge.judge(pod, needs, info, verdict)
         return verdict
 
-    def _best(self, pod: Json, possible: Sequence[tuple[NodeInfo, Verdict]], gentle: Gentle) -> NodeInfo:
+    def _best(
+        self, pod: Json, possible: Sequence[tuple[NodeInfo, Verdict]], gentle: Gentle,
+        attempt: "Attempt | None" = None,
+    ) -> NodeInfo:  # fmt: skip
         """The node with the highest score; of equals the one with fewest pods, then by name."""
         weights = self.profile.weights
         infos = [info for info, _ in possible]
@@ -245,6 +274,10 @@ class Decider:
             wished = self._beside(pod, infos)
             if wished is not None:
                 _add(scores, weights[profiles.POD_AFFINITY], wished)
+        if attempt is not None and profiles.CLAIMS in weights:
+            earlier = [attempt.score(info.node or {}) for info in infos]
+            if any(earlier):
+                _add(scores, weights[profiles.CLAIMS], _scaled(earlier))
         best = max(scores)
         if scores.count(best) == 1:
             return infos[scores.index(best)]
@@ -285,7 +318,7 @@ def class_of(pod: Json, needs: Needs) -> bytes:
     ports_wanted = [list(port) for port in sorted(needs.ports)]
     parts = (
         needs.requests, needs.usual, ports_wanted, images, spec.get("tolerations"),
-        spec.get("nodeSelector"), (spec.get("affinity") or {}).get("nodeAffinity"),
+        spec.get("nodeSelector"), (spec.get("affinity") or {}).get("nodeAffinity"), sorted(needs.delegated),
     )  # fmt: skip
     return orjson.dumps(parts)
 
@@ -299,8 +332,9 @@ def how_many(nodes: int, percentage: int = 0) -> int:
 
 
 def failure_message(
-    pod: Json, placement: Placement, hopes: Mapping[str, str] | None = None, *, count: int = 0
-) -> str:
+    pod: Json, placement: Placement, hopes: Mapping[str, str] | None = None, *, count: int = 0,
+    claims: str = NO_CLAIMS,
+) -> str:  # fmt: skip
     """``0/2 nodes are available: 1 Insufficient cpu, 1 node(s) were unschedulable. …, preemption: …``.
 
     Source: ``FitError.Error`` in kubernetes/pkg/scheduler/framework/types.go.
@@ -308,6 +342,7 @@ def failure_message(
     Args:
         hopes: node → what preemption found there, where it looked; None when it did what it could.
         count: of all nodes.
+        claims: what is done about the device claims of the pod.
     """
     if placement.impossible == NO_NODES:
         return NO_NODES
@@ -321,17 +356,22 @@ def failure_message(
     if hopes is None:
         return message
     if pod["spec"].get("preemptionPolicy") == "Never":
-        return f"{message} {NO_CLAIMS}, preemption: {NEVER}"
+        return f"{message} {claims}, preemption: {NEVER}"
     told = [
         hopes.get(name, NO_VICTIMS) if refusal.resolvable else NOT_HELPFUL
         for name, refusal in refusals.items()
     ]
-    return f"{message} {NO_CLAIMS}, preemption: {_none_of(count, told)}"
+    return f"{message} {claims}, preemption: {_none_of(count, told)}"
 
 
 def _none_of(number: int, reasons: Iterable[str]) -> str:
     counted = sorted(f"{count} {reason}" for reason, count in Counter(reasons).items())
     return f"0/{number} nodes are available: {', '.join(counted)}."
+
+
+def _without_devices(attempt: "Attempt", info: NodeInfo) -> tuple[str, bool] | None:
+    found = attempt.on(info.node or {})
+    return (found, False) if isinstance(found, str) else None
 
 
 def _named(refusal: Callable[[NodeInfo], tuple[str, bool] | None], rule: str) -> Refuse:

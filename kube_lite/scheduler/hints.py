@@ -14,10 +14,14 @@ POD_CAME = frozenset({rules.SPREAD, rules.POD_AFFINITY})
 POD_LEFT = frozenset({
     rules.FIT, rules.PORTS, rules.SPREAD, rules.POD_AFFINITY, rules.RESTRICTIONS, rules.BINDING,
 })  # fmt: skip
+CLAIMS_CHANGED = frozenset({rules.CLAIMS})
+DEVICES_CHANGED = frozenset({rules.CLAIMS, rules.FIT})  # classes may stand behind resources
 NODE_CAME = rules.FILTERS | {ANY}
 STORAGE_CHANGED = frozenset({rules.BINDING, rules.ZONES, rules.RESTRICTIONS})
 NAMESPACE_CHANGED = frozenset({rules.POD_AFFINITY})
-BY_LABELS = frozenset({rules.AFFINITY, rules.SPREAD, rules.POD_AFFINITY, rules.BINDING, rules.ZONES})
+BY_LABELS = frozenset({
+    rules.AFFINITY, rules.SPREAD, rules.POD_AFFINITY, rules.BINDING, rules.ZONES, rules.CLAIMS,
+})  # fmt: skip
 
 
 def node_changed(old: Json, new: Json) -> frozenset[str]:

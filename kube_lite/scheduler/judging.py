@@ -105,10 +105,14 @@ class Judge:
             return Refusal((ports.TAKEN,), resolvable=True, rule=profiles.PORTS)
         if profiles.FIT not in filters:
             return None
-        reasons = fit.insufficient(needs.requests, info.allocatable, info.used, len(info.pods))
+        requests = needs.requests
+        if needs.delegated:  # devices stand in for what the node does not have
+            absent = {name for name in needs.delegated if not info.allocatable.get(name)}
+            requests = {name: amount for name, amount in requests.items() if name not in absent}
+        reasons = fit.insufficient(requests, info.allocatable, info.used, len(info.pods))
         if not reasons:
             return None
-        hopeful = fit.can_ever_fit(needs.requests, info.allocatable)
+        hopeful = fit.can_ever_fit(requests, info.allocatable)
         return Refusal(tuple(reasons), resolvable=hopeful, rule=profiles.FIT)
 
     def _image_spread(self, spec: Json) -> dict[str, float]:

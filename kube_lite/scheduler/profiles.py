@@ -29,14 +29,15 @@ PORTS, FIT, BALANCE, IMAGES = (
 )
 SPREAD, POD_AFFINITY = "PodTopologySpread", "InterPodAffinity"
 RESTRICTIONS, BINDING, ZONES = "VolumeRestrictions", "VolumeBinding", "VolumeZone"
+CLAIMS = "DynamicResources"
 PREEMPTION, GATES = "DefaultPreemption", "SchedulingGates"
 
 FILTERS = frozenset({
     UNSCHEDULABLE, TAINTS, AFFINITY, PORTS, FIT, SPREAD, POD_AFFINITY, RESTRICTIONS, BINDING, ZONES,
-    "NodeName", "NodeVolumeLimits", "DynamicResources",
+    "NodeName", "NodeVolumeLimits", CLAIMS,
 })  # fmt: skip
 WEIGHTS: Mapping[str, int] = {
-    TAINTS: 3, AFFINITY: 2, FIT: 1, SPREAD: 2, POD_AFFINITY: 2, BALANCE: 1, IMAGES: 1,
+    TAINTS: 3, AFFINITY: 2, FIT: 1, SPREAD: 2, POD_AFFINITY: 2, BALANCE: 1, IMAGES: 1, CLAIMS: 1,
 }  # fmt: skip
 OTHERS = frozenset({PREEMPTION, GATES, "PrioritySort", "DefaultBinder"})
 KNOWN = FILTERS | set(WEIGHTS) | OTHERS

@@ -16,7 +16,7 @@ Source: kubernetes/pkg/scheduler/backend/queue/scheduling_queue.go.
 
 import heapq
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from kube_lite.api.identity import Json, ObjectKey, key_of
@@ -81,6 +81,7 @@ class Queue:
         entry = self._waiting.get(key_of(pod))
         if entry is not None and entry.pod["metadata"].get("uid") == pod["metadata"].get("uid"):
             changed = entry.pod["spec"] != pod["spec"] or _labels(entry.pod) != _labels(pod)
+            changed = changed or _claims(entry.pod) != _claims(pod)
             entry.pod = pod
             if changed and entry.state == "unschedulable":
                 self._wake(entry, now)
@@ -124,9 +125,22 @@ class Queue:
         else:
             self._back_off(entry)
 
-    def wake(self, rules: frozenset[str], now: float) -> bool:
-        """Something changed that these rules look at; True if it may help somebody."""
-        helped = [entry for entry in self._unschedulable() if not entry.rules or entry.rules & rules]
+    def hold(self, entry: Waiting, rules: frozenset[str]) -> None:
+        """It need not be tried before something changes that these rules look at; that is no failure."""
+        if self._waiting.get(entry.key) is entry:
+            entry.rules = rules
+            entry.state = "unschedulable"
+
+    def wake(
+        self, rules: frozenset[str], now: float, helps: Callable[[Json], bool] = lambda pod: True
+    ) -> bool:
+        """Something changed that these rules look at; True if it may help somebody.
+
+        Args:
+            helps: of the pods that one of the rules stood against, those that the change may help.
+        """
+        waiting = self._unschedulable()
+        helped = [entry for entry in waiting if not entry.rules or (entry.rules & rules and helps(entry.pod))]
         for entry in helped:
             self._wake(entry, now)
         return bool(helped)
@@ -168,6 +182,11 @@ class Queue:
             entry = heapq.heappop(self._backing_off)[-1]
             if entry.state == "backing off":
                 self._activate(entry)
+
+
+def _claims(pod: Json) -> object:
+    """The claims that were made for it."""
+    return (pod.get("status") or {}).get("resourceClaimStatuses")
 
 
 def _labels(pod: Json) -> Json:

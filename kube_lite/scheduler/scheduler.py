@@ -11,7 +11,7 @@ nothing runs here.
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from kube_lite.api.errors import ApiError, NotFound
 from kube_lite.api.identity import GroupVersionResource, Json, key_of
@@ -23,19 +23,27 @@ from kube_lite.kit.clock import Clock
 
 from . import hints
 from .binding import Binder, Reserved
-from .deciding import NO_NODES, Decider, Placement, failure_message
+from .deciding import NO_CLAIMS, NO_NODES, Decider, Placement, failure_message
+from .devices.errors import Failed
+from .devices.plugin import DynamicResources
+from .devices.records import Features
 from .preempt import Eviction, is_eligible, plan_preemption
 from .profiles import Settings
 from .queue import Backoff, Queue, Waiting
 from .snapshot import Needs, Snapshot, needs_of
 from .surroundings import Surroundings
 
+if TYPE_CHECKING:
+    from .devices.binding import Reserved as Devices
+
 log = logging.getLogger(__name__)
 
 PODS = GroupVersionResource("", "v1", "pods")
 NODES = GroupVersionResource("", "v1", "nodes")
 BINDINGS_AT_ONCE = 64  # enough to share commits, few enough to leave others their turn
+TURN_SECONDS, TURN_PODS = 0.002, 32  # how long to decide before others have their turn
 FINISHED = ("Succeeded", "Failed")
+UNSCHEDULABLE = "Unschedulable"
 
 
 class Recorder(Protocol):
@@ -55,6 +63,7 @@ class Scheduler:
 
     Args:
         settings: profiles and figures; the pods of a profile are those that name it as their scheduler.
+        devices: what of device claims the release has switched on; None where it does not serve them.
     """
 
     name = "scheduler"
@@ -66,6 +75,7 @@ class Scheduler:
         clock: Clock,
         recorder: Recorder,
         settings: Settings | None = None,
+        devices: Features | None = None,
     ) -> None:
         settings = settings or Settings()
         self._client = client
@@ -76,9 +86,15 @@ class Scheduler:
         self._around = Surroundings(informers)
         self._queue = Queue(Backoff(settings.initial_backoff, settings.max_backoff))
         self._snapshot = Snapshot()
+        self._devices: DynamicResources | None = None
+        if devices is not None:
+            self._devices = DynamicResources(
+                client, informers, clock, devices, tell=self._tell, wake=self._wake
+            )
+        rule = self._devices.rule if self._devices is not None else None
         self._deciders = {
             name: Decider(
-                self._snapshot, self._around, profile, self._around.selector_of, settings.percentage
+                self._snapshot, self._around, profile, self._around.selector_of, settings.percentage, rule
             )
             for name, profile in settings.profiles.items()
         }
@@ -94,6 +110,9 @@ class Scheduler:
             informer.add_handler(self._on_storage)
         self._nodes.add_handler(self._on_node)
         self._pods.add_handler(self._on_pod)
+        if self._devices is not None:
+            self._devices.watch()
+            await self._devices.synced()
         await self._around.synced()
         await self._nodes.synced()
         await self._pods.synced()
@@ -107,29 +126,64 @@ class Scheduler:
 
     async def _schedule_waiting(self, group: asyncio.TaskGroup) -> None:
         """Try every pod whose turn it is."""
-        self._queue.wake_forgotten(self._clock.monotonic())
+        began, tried = self._clock.monotonic(), 0
+        self._queue.wake_forgotten(began)
         while (entry := self._queue.pop(self._clock.monotonic())) is not None:
             self._schedule(entry, group)
-            await asyncio.sleep(0)  # a long queue must not keep others from running
+            tried += 1
+            if tried >= TURN_PODS or self._clock.monotonic() - began >= TURN_SECONDS:
+                await asyncio.sleep(0)  # a long queue must not keep others from running
+                began, tried = self._clock.monotonic(), 0
 
     def _schedule(self, entry: Waiting, group: asyncio.TaskGroup) -> None:
         pod = entry.pod
         needs = needs_of(pod)
+        if self._devices is not None:
+            if self._devices.rule.hold(pod):
+                self._queue.hold(entry, hints.CLAIMS_CHANGED)
+                return
+            needs = self._devices.with_delegated(needs)
         decider = self._deciders[scheduler_of(pod)]
-        placement = decider.place(pod, needs)
-        if placement.node:
-            choice = self._binder.reserve(pod, self._snapshot.node(placement.node))
-            self._snapshot.place(pod, placement.node, needs)
-            group.create_task(self._bind(entry, placement.node, choice), name=f"bind {entry.key}")
+        try:
+            placement = decider.place(pod, needs)
+        except Failed as error:
+            self._queue.put_back(entry, self._clock.monotonic(), unschedulable=False)
+            self._tell_failed(entry, str(error), group)
             return
-        eviction, message = self._look_for_victims(pod, needs, placement, decider)
+        if placement.node:
+            self._assign(entry, needs, placement.node, group)
+            return
+        words, claim = NO_CLAIMS, None
+        if self._devices is not None:
+            words, claim = self._devices.help(pod, needs, is_judged=not placement.impossible)
+        eviction, message = self._look_for_victims(pod, needs, placement, decider, words)
         now = self._clock.monotonic()
         self._queue.put_back(entry, now, unschedulable=True, rules=placement.rules)
         self._tell(pod, "Warning", "FailedScheduling", message)
-        group.create_task(self._tell_unschedulable(pod, message, eviction), name=f"status of {entry.key}")
+        group.create_task(
+            self._tell_unschedulable(pod, message, eviction, claim=claim), name=f"status of {entry.key}"
+        )
+
+    def _assign(self, entry: Waiting, needs: Needs, node_name: str, group: asyncio.TaskGroup) -> None:
+        """Keep the node's room, volumes and devices for the pod, and have it bound."""
+        info = self._snapshot.node(node_name)
+        choice = self._binder.reserve(entry.pod, info)
+        devices = None
+        if self._devices is not None and info is not None and info.node is not None:
+            devices = self._devices.reserve(entry.pod, needs, info.node)
+        self._snapshot.place(entry.pod, node_name, needs)
+        group.create_task(self._bind(entry, node_name, choice, devices, group), name=f"bind {entry.key}")
+
+    def _tell_failed(self, entry: Waiting, message: str, group: asyncio.TaskGroup) -> None:
+        """Say that the pod could not be judged, or not be bound, through no fault of the nodes."""
+        self._tell(entry.pod, "Warning", "FailedScheduling", message)
+        group.create_task(
+            self._tell_unschedulable(entry.pod, message, None, reason="SchedulerError"),
+            name=f"status of {entry.key}",
+        )
 
     def _look_for_victims(
-        self, pod: Json, needs: Needs, placement: Placement, decider: Decider
+        self, pod: Json, needs: Needs, placement: Placement, decider: Decider, claims: str
     ) -> tuple[Eviction | None, str]:
         """Who is to leave for a pod that fits nowhere, if anybody, and what to say of it."""
         count = len(self._snapshot.nodes())
@@ -143,21 +197,29 @@ class Scheduler:
                 self._snapshot.nominate(pod, found.best.node)
                 return found.best, failure_message(pod, placement, count=count)
             hopes = found.hopes
-        return None, failure_message(pod, placement, hopes, count=count)
+        return None, failure_message(pod, placement, hopes, count=count, claims=claims)
 
-    async def _bind(self, entry: Waiting, node_name: str, choice: Reserved | None) -> None:
+    async def _bind(
+        self, entry: Waiting, node_name: str, choice: Reserved | None, devices: "Devices | None",
+        group: asyncio.TaskGroup,
+    ) -> None:  # fmt: skip
         """Write the decision; a pod whose binding is refused waits for another try, unless it is gone."""
         pod = entry.pod
         try:
             await self._binder.prepare(choice, node_name)
+            if self._devices is not None and devices is not None:
+                await self._devices.binder.prepare(devices)
             async with self._writing:
                 await self._client.create(
                     PODS, binding(pod, node_name), namespace=entry.key.namespace, name=entry.key.name,
                     subresource="binding",
                 )  # fmt: skip
-        except (ApiError, TimeoutError) as error:
-            why = error.message if isinstance(error, ApiError) else "its volumes were not bound in time"
+        except (ApiError, TimeoutError, Failed) as error:
+            why = error.message if isinstance(error, ApiError) else str(error)
+            why = why or "its volumes were not bound in time"
             log.info("binding refused", extra={"pod": str(entry.key), "node": node_name, "why": why})
+            if self._devices is not None and devices is not None:
+                await self._devices.binder.take_back(devices)
             current = self._pods.get(entry.key)
             if current is None or not current["spec"].get("nodeName"):  # nobody else has bound it meanwhile
                 self._snapshot.displace(pod["metadata"]["uid"])
@@ -166,6 +228,8 @@ class Scheduler:
                 self._queue.remove(entry.key)
             else:
                 self._queue.put_back(entry, self._clock.monotonic(), unschedulable=False)
+            if isinstance(error, Failed):
+                self._tell_failed(entry, why, group)
             self._work.set()
             return
         self._forget(entry)
@@ -182,12 +246,21 @@ class Scheduler:
         if current is None or current["metadata"]["uid"] == uid:
             self._queue.remove(entry.key)
 
-    async def _tell_unschedulable(self, pod: Json, message: str, eviction: Eviction | None) -> None:
-        """Say in the pod's status why it has no node, unless it says so already; drive others away."""
+    async def _tell_unschedulable(
+        self, pod: Json, message: str, eviction: Eviction | None, *, reason: str = UNSCHEDULABLE,
+        claim: Json | None = None,
+    ) -> None:  # fmt: skip
+        """Say in the pod's status why it has no node, unless it says so already; make room for it.
+
+        Args:
+            claim: its allocation is to be taken back.
+        """
         node = eviction.node if eviction is not None else ""
-        patch = plan_condition(pod, message, self._clock.now(), nominated=node)
+        patch = plan_condition(pod, message, self._clock.now(), nominated=node, reason=reason)
         key = key_of(pod)
         try:
+            if claim is not None and self._devices is not None:
+                await self._devices.binder.free(claim)
             if patch is not None:
                 async with self._writing:
                     await self._client.patch(
@@ -271,8 +344,8 @@ class Scheduler:
         self._binder.look_again()
         self._wake(hints.STORAGE_CHANGED)
 
-    def _wake(self, rules: frozenset[str]) -> None:
-        if rules and len(self._queue) and self._queue.wake(rules, self._clock.monotonic()):
+    def _wake(self, rules: frozenset[str], helps: Callable[[Json], bool] = lambda pod: True) -> None:
+        if rules and len(self._queue) and self._queue.wake(rules, self._clock.monotonic(), helps):
             self._work.set()
 
 
@@ -312,14 +385,16 @@ def binding(pod: Json, node_name: str) -> Json:
     }
 
 
-def plan_condition(pod: Json, message: str, now: float, *, nominated: str = "") -> Json | None:
+def plan_condition(
+    pod: Json, message: str, now: float, *, nominated: str = "", reason: str = UNSCHEDULABLE
+) -> Json | None:
     """The status patch that says why a pod has no node; None when its status says so already.
 
     Args:
         nominated: the node that others have been asked to leave for it.
     """
     present = condition(pod, "PodScheduled") or {}
-    wanted = {"status": "False", "reason": "Unschedulable", "message": message}
+    wanted = {"status": "False", "reason": reason, "message": message}
     status: Json = {"nominatedNodeName": nominated} if nominated else {}
     if (pod.get("status") or {}).get("nominatedNodeName") == nominated:
         status = {}

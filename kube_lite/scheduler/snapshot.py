@@ -29,6 +29,8 @@ class Needs(NamedTuple):
     requests: dict[str, int]
     usual: dict[str, int]
     ports: frozenset[HostPort]
+    delegated: frozenset[str] = frozenset()
+    """Resources that devices stand in for on nodes that have none of them."""
 
 
 class Placed(NamedTuple):
