@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from kube_lite_runtime.driver import Driver
 
     from kube_lite.client.informers import Informers
+    from kube_lite.scheduler.devices.records import Features
     from kube_lite.scheduler.profiles import Settings
 
 __all__ = ["STORE_FAILURES", "CannotListen", "Cluster", "StoreLocked", "describe"]
@@ -321,7 +322,8 @@ class Cluster:
         recorder = Recorder(client, self.clock, "default-scheduler")
         await stack.enter_async_context(running(recorder))
         informers = await self._shared_informers(stack)
-        scheduler = Scheduler(client, informers, self.clock, recorder, self._scheduler_settings())
+        settings, devices = self._scheduler_settings(), self._device_features()
+        scheduler = Scheduler(client, informers, self.clock, recorder, settings, devices)
         await stack.enter_async_context(running(scheduler))
         self._ready("scheduler", "")
 
@@ -339,6 +341,15 @@ class Cluster:
             raise ConfigError(f"scheduler configuration {path}: {error.strerror}") from error
         except (ProfileError, yaml.YAMLError) as error:
             raise ConfigError(f"scheduler configuration {path}: {error}") from error
+
+    def _device_features(self) -> "Features | None":
+        """What of device claims is on by default in the release; None where it does not serve them."""
+        from kube_lite.scheduler.devices.known import CLAIMS
+        from kube_lite.scheduler.devices.records import Features
+
+        if all(row.gvr != CLAIMS for row in self.registry):
+            return None
+        return Features.of_release(int(self.config.kubernetes_version.split(".")[1]))
 
     async def _start_node(self, stack: AsyncExitStack) -> None:
         self._begin()
