@@ -8,7 +8,9 @@ Source: ``podEphemeralContainersStrategy`` and ``podResizeStrategy`` in ``pkg/re
 from collections.abc import Iterator
 
 from kube_lite.api.errors import Cause
+from kube_lite.api.fielderrors import forbidden
 from kube_lite.api.identity import Json
+from kube_lite.kinds.checks.immutability import difference
 from kube_lite.kinds.pod_resources import quality_of_service
 
 EPHEMERAL = "ephemeralContainers"
@@ -28,14 +30,14 @@ def with_ephemeral_containers(pod: Json, sent: Json) -> Json:
 def check_ephemeral_containers(new: Json, old: Json) -> Iterator[Cause]:
     """Those that are there stay as they are; more may come."""
     after = {entry["name"]: entry for entry in new["spec"].get(EPHEMERAL) or ()}
-    before = {entry["name"]: entry for entry in old["spec"].get(EPHEMERAL) or ()}
-    removed = [name for name in before if name not in after]
-    changed = [name for name, entry in before.items() if name in after and after[name] != entry]
-    for names, what in ((removed, "removed"), (changed, "changed")):
-        if names:
-            told = ", ".join(f'"{name}"' for name in names)
-            why = f"Forbidden: existing ephemeral containers {told} may not be {what}\n"
-            yield Cause("FieldValueForbidden", why, f"spec.{EPHEMERAL}")
+    for before in old["spec"].get(EPHEMERAL) or ():
+        name = before["name"]
+        told = f'existing ephemeral containers "{name}" may not be'
+        if name not in after:
+            yield forbidden(f"spec.{EPHEMERAL}", f"{told} removed\n")
+        elif after[name] != before:
+            shown = difference(before, after[name], "core.v1.EphemeralContainer")
+            yield forbidden(f"spec.{EPHEMERAL}", f"{told} changed\n{shown}")
 
 
 def with_resources(pod: Json, sent: Json) -> Json:

@@ -20,12 +20,14 @@ _WORDS = re.compile(
 )
 _SPELLED = {"cephfs": "CephFS"}
 _HOST = ("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "hostUsers")
+_CONTAINER = (
+    "name image command args workingDir ports envFrom env resources resizePolicy restartPolicy "
+    "restartPolicyRules volumeMounts volumeDevices livenessProbe readinessProbe startupProbe lifecycle "
+    "terminationMessagePath terminationMessagePolicy imagePullPolicy securityContext stdin stdinOnce tty"
+)
 _ORDER = {
-    "core.v1.Container": (
-        "name image command args workingDir ports envFrom env resources resizePolicy restartPolicy "
-        "restartPolicyRules volumeMounts volumeDevices livenessProbe readinessProbe startupProbe lifecycle "
-        "terminationMessagePath terminationMessagePolicy imagePullPolicy securityContext stdin stdinOnce tty"
-    ),
+    "core.v1.Container": _CONTAINER,
+    "core.v1.EphemeralContainerCommon": _CONTAINER,
     "core.v1.PodSpec": (
         "volumes initContainers containers ephemeralContainers restartPolicy terminationGracePeriodSeconds "
         "activeDeadlineSeconds dnsPolicy nodeSelector serviceAccountName automountServiceAccountToken "

@@ -36,7 +36,7 @@ def check_pod_update(new: Json, old: Json) -> Iterator[Cause]:
         return
     remaining = _without_mutable(spec, before)
     if remaining != before:
-        yield forbidden("spec", f"{POD_UPDATES}\n{_difference(before, remaining)}")
+        yield forbidden("spec", f"{POD_UPDATES}\n{difference(before, remaining)}")
 
 
 def _check_deadline(spec: Json, before: Json) -> Iterator[Cause]:
@@ -80,14 +80,14 @@ def _without_mutable(spec: Json, before: Json) -> Json:
     return same
 
 
-def _difference(before: Json, after: Json) -> str:
-    """What is different, as a unified diff of both as they lie in memory."""
-    lines = difflib.unified_diff(_lines(before), _lines(after), lineterm="")
+def difference(before: Json, after: Json, message: str = "core.v1.PodSpec") -> str:
+    """What is different, as a unified diff of both values of that message as they lie in memory."""
+    lines = difflib.unified_diff(_lines(before, message), _lines(after, message), lineterm="")
     return "".join(f"{line}\n" for line in list(lines)[2:])  # the first two would name the files
 
 
-def _lines(spec: Json) -> list[str]:
-    in_memory = json.loads(go_struct(spec, "core.v1.PodSpec"))
+def _lines(value: Json, message: str) -> list[str]:
+    in_memory = json.loads(go_struct(value, message))
     return json.dumps(in_memory, indent=1, ensure_ascii=False).splitlines()
 
 
