@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from kube_lite.cluster.config import RELEASES, RUNTIMES
+from kube_lite.cluster.config import FEATURES, RELEASES, RUNTIMES
 
 from .failure import Failure
 
@@ -94,6 +94,11 @@ def add_up_command(commands: "argparse._SubParsersAction[Parser]", common: Parse
         "--legacy-apis",
         choices=("on", "off"),
         help="also serve the API versions of 1.12 to 1.22 that later releases removed (on)",
+    )
+    up.add_argument(
+        "--feature-gates",
+        metavar="NAME=BOOL,...",
+        help=f"what is off unless asked for: {', '.join(FEATURES)} (none)",
     )
     up.add_argument("--runtime", choices=RUNTIMES, help="how Pods run (auto: the best this host allows)")
     up.add_argument("--node-name", metavar="N", help="name of the node (the host's name)")

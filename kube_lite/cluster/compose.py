@@ -227,6 +227,7 @@ class Cluster:
             clock=clock,
             operations=self.encryption.operations,
             aggregation=self.aggregation,
+            has_cbor="CBORServingAndStorage" in self.config.feature_gates,
             node_credentials=lambda: pki.client_context(self.authority.files.certificate, node_client),
         )
         client = self.client_for("system:apiserver", "kube-apiserver")

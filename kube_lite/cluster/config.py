@@ -16,6 +16,8 @@ from typing import Any
 PARTS = ("api", "controllers", "scheduler", "node")
 RUNTIMES = ("auto", "process", "fake")
 MAX_NODES = 16  # each has some ten tasks and a listener of its own, busy or not
+FEATURES = {"CBORServingAndStorage": 32}
+"""Feature gates that can be turned on, and the minor release that each came with; all are off there."""
 RELEASES = tuple(f"1.{minor}" for minor in range(25, 38))
 
 
@@ -53,6 +55,8 @@ class Config:
     """The end of every name in the cluster."""
     durable: bool = True
     """Whether a write is on the disk before it is acknowledged. Off is for tests only."""
+    feature_gates: frozenset[str] = frozenset()
+    """Which of ``FEATURES`` are on: ``CBORServingAndStorage=true``, as upstream's option."""
     encryption_config: Path | None = None
     """An ``EncryptionConfiguration``: what is encrypted in the store; None: Secrets, with keys made here."""
     scheduler_config: Path | None = None
@@ -77,6 +81,12 @@ class Config:
             raise ConfigError(
                 f"kubernetes version {self.kubernetes_version!r}: served are {RELEASES[0]} to {RELEASES[-1]}"
             )
+        minor = int(self.kubernetes_version.split(".")[1])
+        for name in self.feature_gates:
+            if minor < FEATURES[name]:
+                raise ConfigError(
+                    f"feature gate {name}: Kubernetes {self.kubernetes_version} does not know it"
+                )
         if self.runtime not in RUNTIMES:
             raise ConfigError(f"runtime {self.runtime!r}: one of {', '.join(RUNTIMES)}")
         if self.log_level not in ("debug", "info", "warning", "error"):
@@ -132,6 +142,22 @@ def parse_parts(text: str) -> tuple[str, ...]:
     return tuple(name for name in PARTS if name in names)
 
 
+def parse_feature_gates(value: object) -> frozenset[str]:
+    """``A=true,B=false``, a mapping of that, or names → those that are on. Raises ``ConfigError``."""
+    if isinstance(value, frozenset | list | tuple):
+        wished: dict[str, object] = dict.fromkeys(map(str, value), True)
+    elif isinstance(value, Mapping):
+        wished = {str(name): wish for name, wish in value.items()}
+    elif isinstance(value, str):
+        wished = dict(part.strip().partition("=")[::2] for part in value.split(",") if part.strip())
+    else:
+        raise ConfigError(f"feature gates {value!r}: NAME=true,NAME=false is wanted")
+    unknown = sorted(wished.keys() - FEATURES.keys())
+    if unknown:
+        raise ConfigError(f"feature gates {', '.join(unknown)}: known are {', '.join(FEATURES)}")
+    return frozenset(name for name, wish in wished.items() if _boolean(wish))
+
+
 def _path(value: object) -> Path:
     return Path(str(value)).expanduser()
 
@@ -163,6 +189,7 @@ CONVERT: Mapping[str, Any] = {
     "encryption_config": _path,
     "scheduler_config": _path,
     "durable": _boolean,
+    "feature_gates": parse_feature_gates,
     "legacy_apis": _boolean,
     "nodes": _number,
     "parts": _parts,

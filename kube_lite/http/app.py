@@ -75,6 +75,7 @@ class ApiServer:
         tokens: whose keys are published, for those who verify tokens elsewhere.
         node_credentials: gives TLS for connections to nodes, with a certificate that nodes trust.
         aggregation: passes on what other servers serve; without it nobody else does.
+        has_cbor: whether CBOR is spoken.
     """
 
     name = "apiserver"
@@ -97,6 +98,7 @@ class ApiServer:
         tokens: TokenIssuer | None = None,
         operations: Operations = NO_OPERATIONS,
         aggregation: "Aggregation | None" = None,
+        has_cbor: bool = False,
     ) -> None:
         self.port = port
         self.git_version = git_version(version)
@@ -119,7 +121,7 @@ class ApiServer:
         self._counting = Counting(self._metrics)
         self._streams: NodeStreams | None = None
         self._listener: Listener | None = None
-        self._entrance = Entrance(authenticator, authorizer, minor)
+        self._entrance = Entrance(authenticator, authorizer, minor, has_cbor=has_cbor)
         self._limits = Limits(self._counting.end)
         self._quick = QuickReads(pipeline, registry, self._entrance, self._limits, self._counting, clock.now)
         self._metrics.gauge(
@@ -203,9 +205,11 @@ class ApiServer:
 
     async def _answer_with_object(self, call: Call, target: Target) -> StreamResponse:
         headers, query, row = call.request.headers, call.address.query, target.resource
-        form = with_pretty(negotiate(headers.get("Accept", ""), row), query, headers.get("User-Agent", ""))
+        accept, agent = headers.get("Accept", ""), headers.get("User-Agent", "")
+        is_watch = target.verb == "watch"
+        form = with_pretty(negotiate(accept, row, has_cbor=call.has_cbor, is_watch=is_watch), query, agent)
         request = await self._request(call, target, as_text=form == PLAIN)
-        if target.verb == "watch":
+        if is_watch:
             framer = Framer(row, form, query, self._clock.now)
             with self._counting.streaming(call):
                 return await serve_watch(
@@ -231,7 +235,7 @@ class ApiServer:
             body = await read_body(http) or None
             is_custom_patch = http.method == "PATCH" and bool(target.resource.definition)
             if not is_custom_patch and (http.method == "PATCH" or body is not None):
-                refuse_unknown_body(http.method, content_type)
+                refuse_unknown_body(http.method, content_type, has_cbor=call.has_cbor)
         return Request(
             verb=target.verb,
             resource=target.resource,

@@ -25,6 +25,7 @@ class Call:
         user: who asks, once that is known.
         deprecation: what every answer about the resource warns of, or empty.
         route: by what metrics count the request, see ``counting``; empty for what is not counted.
+        has_cbor: whether the server speaks CBOR.
     """
 
     request: BaseRequest
@@ -34,6 +35,7 @@ class Call:
     user: User = ANONYMOUS
     deprecation: str = ""
     route: tuple[str, ...] = ()
+    has_cbor: bool = False
 
     def headers(self, content_type: str, warnings: Iterable[str] = ()) -> Mapping[str, str]:
         """The headers that every answer has; without a content type where there is no content."""

@@ -36,7 +36,7 @@ VERBS = {
 }  # fmt: skip
 READ, OTHER = ((verb, "", "", "", "", "", "", COMPONENT) for verb in ("GET", "other"))
 """Routes of requests that name no resource."""
-APPLY = "application/apply-patch+yaml"
+APPLY = "application/apply-patch+"
 CLUSTER = "kube-lite"  # which storage it is, where upstream has several
 
 

@@ -52,9 +52,13 @@ class Entrance:
 
     Args:
         minor: of the release, whose rules for acting as another hold.
+        has_cbor: whether CBOR is spoken.
     """
 
-    def __init__(self, authenticator: Authenticator, authorizer: Authorizer, minor: int) -> None:
+    def __init__(
+        self, authenticator: Authenticator, authorizer: Authorizer, minor: int, *, has_cbor: bool = False
+    ) -> None:
+        self.has_cbor = has_cbor
         self._has_constrained_impersonation = minor >= 36
         self._authenticator = authenticator
         self._authorizer = authorizer
@@ -66,7 +70,7 @@ class Entrance:
         given = request.headers.get("Audit-Id")
         audit_id = given[:AUDIT_ID_LENGTH] if given else self.next_id()
         address, asked = parse_request(request.method, request.raw_path)
-        return Call(request, address, audit_id, asked)
+        return Call(request, address, audit_id, asked, has_cbor=self.has_cbor)
 
     def next_id(self) -> str:
         """An id that no other request has."""

@@ -3,8 +3,8 @@
 Two judges look at ``Accept``, as in the real server. The router wants a media type it knows, by name or
 ``*/*`` (a mere ``application/*`` fails); then the best clause is taken whose parameters can be served, such
 as ``as=Table``. They refuse in different words. Custom resources have no form in protobuf, nor have tables: a
-clause that wants one is passed over, alone it is refused. CBOR is unknown here as it is to a real server
-whose feature gates are as they come (``CBORServingAndStorage`` is off).
+clause that wants one is passed over, alone it is refused. CBOR, which has no tables either, is unknown
+unless the feature gate ``CBORServingAndStorage`` is on.
 Source: ``apiserver/pkg/endpoints/handlers/negotiation/negotiate.go``, ``AllowsMediaTypeTransform`` in
 ``handlers/rest.go``, and go-restful's ``route.go``.
 """
@@ -18,15 +18,18 @@ from kube_lite.api.resource import Resource
 JSON = "application/json"
 YAML = "application/yaml"
 PROTOBUF = "application/vnd.kubernetes.protobuf"
+CBOR = "application/cbor"
+CBOR_STREAM = "application/cbor-seq"
 META_VERSIONS = ("v1", "v1beta1")
 _KNOWN = (JSON, YAML, PROTOBUF)
-_NAMED = (*_KNOWN, f"{JSON};stream=watch", f"{PROTOBUF};stream=watch")
+_STREAMED = (f"{JSON};stream=watch", f"{PROTOBUF};stream=watch")
 _PATCHES = (
     "application/json-patch+json",
     "application/merge-patch+json",
     "application/strategic-merge-patch+json",
     "application/apply-patch+yaml",
 )
+_APPLY_CBOR = "application/apply-patch+cbor"
 
 
 class Form(NamedTuple):
@@ -56,15 +59,22 @@ class _Clause(NamedTuple):
     parameters: dict[str, str]
 
 
-def negotiate(accept: str, row: Resource | None = None) -> Form:
+def negotiate(
+    accept: str, row: Resource | None = None, *, has_cbor: bool = False, is_watch: bool = False
+) -> Form:
     """The form that serves an ``Accept`` header best, for objects of ``row`` or what every server knows.
+
+    Args:
+        has_cbor: whether CBOR is served.
+        is_watch: whether the answer is a stream.
 
     Raises:
         NotAcceptable: none does.
     """
     if not accept or accept == JSON:
         return PLAIN
-    return _negotiate(accept, PROTOBUF in accept and row is not None and not speaks_protobuf(row))
+    is_custom = PROTOBUF in accept and row is not None and not speaks_protobuf(row)
+    return _negotiate(accept, is_custom, has_cbor, is_watch)
 
 
 def speaks_protobuf(row: Resource) -> bool:
@@ -75,18 +85,21 @@ def speaks_protobuf(row: Resource) -> bool:
 
 
 @lru_cache(maxsize=256)  # clients send the same few headers for all their life
-def _negotiate(accept: str, is_custom: bool) -> Form:
+def _negotiate(accept: str, is_custom: bool, has_cbor: bool, is_watch: bool) -> Form:
     clauses = _clauses(accept)
-    if not any(clause.media_type in (*_KNOWN, "*/*") for clause in clauses):
-        message = f"406: Not Acceptable\n\nAvailable representations: {', '.join(_NAMED)}"
+    known = (*_KNOWN, CBOR) if has_cbor else _KNOWN
+    streamed = (*_STREAMED, CBOR_STREAM) if has_cbor else _STREAMED
+    routed = (*known, *streamed[2:]) if is_watch else known
+    if not any(clause.media_type in (*routed, "*/*") for clause in clauses):
+        message = f"406: Not Acceptable\n\nAvailable representations: {', '.join((*known, *streamed))}"
         raise NotAcceptable(message, details={})
     for clause in clauses:
-        for media_type in _KNOWN:
+        for media_type in known:
             if clause.media_type in (media_type, "application/*", "*/*"):
                 form = _form(media_type, clause.parameters)
                 if form is not None and not (is_custom and form == IN_PROTOBUF):
                     return form
-    raise NotAcceptable(f"only the following media types are accepted: {', '.join(_KNOWN)}")
+    raise NotAcceptable(f"only the following media types are accepted: {', '.join(known)}")
 
 
 def _clauses(accept: str) -> list[_Clause]:
@@ -115,7 +128,7 @@ def _form(media_type: str, parameters: dict[str, str]) -> Form | None:
     if parameters.get("g") != "meta.k8s.io" or version not in META_VERSIONS:
         return None
     kinds = ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")
-    if kind not in kinds or (kind == "Table" and media_type == PROTOBUF):
+    if kind not in kinds or (kind == "Table" and media_type in (PROTOBUF, CBOR)):
         return None
     return Form(media_type, kind, version, pretty)
 
@@ -134,20 +147,23 @@ def refuse_misfits(form: Form, row: Resource, *, is_list: bool) -> None:
     raise NotAcceptable(f"you requested {wrong}, but the requested object is {what} ({go_type})")
 
 
-def refuse_unknown_body(method: str, content_type: str) -> None:
+def refuse_unknown_body(method: str, content_type: str, *, has_cbor: bool = False) -> None:
     """Refuse a body in a form that nobody here reads.
 
     A missing ``Content-Type`` means JSON, but not for patches.
+
+    Args:
+        has_cbor: whether CBOR is read.
 
     Raises:
         UnsupportedMediaType: in the words of the router for patches, of the decoder otherwise.
     """
     media_type = content_type.partition(";")[0].strip()
     if method == "PATCH":
-        if media_type not in _PATCHES:
+        if media_type not in _PATCHES and not (has_cbor and media_type == _APPLY_CBOR):
             raise UnsupportedMediaType("415: Unsupported Media Type", details={})
-    elif media_type not in ("", JSON, YAML, PROTOBUF):
+    elif media_type and media_type not in (known := (*_KNOWN, CBOR) if has_cbor else _KNOWN):
         raise UnsupportedMediaType(
             "the body of the request was in an unknown format - accepted media types include: "
-            + ", ".join(_KNOWN)
+            + ", ".join(known)
         )

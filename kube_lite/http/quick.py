@@ -82,7 +82,9 @@ class QuickReads:
             return None
         row, query = path.resource, path.query
         try:
-            form = with_pretty(negotiate(wish.accept, row), query, wish.user_agent)
+            form = with_pretty(
+                negotiate(wish.accept, row, has_cbor=self._entrance.has_cbor), query, wish.user_agent
+            )
             if form.kind:
                 return None
             user = self._entrance.user_of(connection, wish.token)

@@ -18,7 +18,7 @@ from kube_lite.api.table import INCLUDES, render
 from kube_lite.verbs.request import Answer, Change, Listing
 
 from .listed import Listed
-from .negotiate import JSON, PLAIN, PROTOBUF, YAML, Form
+from .negotiate import CBOR, JSON, PLAIN, PROTOBUF, YAML, Form
 
 BLOCK = 100  # objects joined at once
 BROWSERS = ("curl", "Wget", "Mozilla/5.0")
@@ -193,11 +193,15 @@ def _partial(obj: Json, form: Form, row: Resource) -> Json:
 
 
 def encode(document: Json, form: Form) -> bytes:
-    """JSON, protobuf or YAML. Few want the latter two, so what writes them is imported late."""
+    """JSON, protobuf, CBOR or YAML. Few want another than the first, so what writes it is imported late."""
     if form.media_type == PROTOBUF:
         from kube_lite.api.codecs.protobuf_writing import encode as encode_protobuf
 
         return encode_protobuf(document if "apiVersion" in document else {**document, "apiVersion": "v1"})
+    if form.media_type == CBOR:
+        from kube_lite.api.codecs.cbor import encode as encode_cbor
+
+        return encode_cbor(document)
     if form.media_type != YAML:
         return orjson.dumps(document, option=orjson.OPT_INDENT_2 if form.pretty else 0)
     import yaml

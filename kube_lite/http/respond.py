@@ -192,7 +192,7 @@ def status_response(call: Call, error: ApiError) -> Reply:
     """What a failed request is told: a ``metav1.Status``, in JSON where the client's wish cannot be met."""
     headers = call.request.headers
     try:
-        form = negotiate(headers.get("Accept", ""))
+        form = negotiate(headers.get("Accept", ""), has_cbor=call.has_cbor)
     except NotAcceptable:
         form = PLAIN
     form = with_pretty(form, call.address.query, headers.get("User-Agent", ""))

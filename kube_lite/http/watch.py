@@ -1,6 +1,7 @@
 """Watches over HTTP: one JSON frame a line, as long as the client likes, at most as long as was agreed.
 
-In protobuf a frame is a ``WatchEvent`` behind its length, and holds the object in an envelope of its own. A
+In protobuf a frame is a ``WatchEvent`` behind its length, and holds the object in an envelope of its own; in
+CBOR frames follow each other without anything between them (RFC 8742). A
 frame is made once per event and form and kept with the event, so that a thousand watchers cost one encoding.
 Each write waits until the client has taken most of what was sent before; a client that takes nothing stops
 its own watch only, and the store cuts that off with its bounded queue.
@@ -23,10 +24,11 @@ from kube_lite.verbs.request import Change
 
 from .call import Call
 from .listener import Connection
-from .negotiate import JSON, PLAIN, PROTOBUF, Form
+from .negotiate import CBOR, CBOR_STREAM, JSON, PLAIN, PROTOBUF, Form
 from .represent import encode, event_object
 
 STREAMED = ("application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch")
+_CALLED = {JSON: JSON, PROTOBUF: STREAMED[1], CBOR: CBOR_STREAM}
 LONGEST_SECONDS = 1800.0  # without timeoutSeconds a watch ends after this to twice this, as upstream
 
 Changes = AbstractAsyncContextManager[AsyncIterator[Change]]
@@ -39,20 +41,20 @@ class Framer:
     """
 
     def __init__(self, row: Resource, form: Form, query: Mapping[str, str], now: Callable[[], float]) -> None:
-        if form.media_type not in (JSON, PROTOBUF):
+        if form.media_type not in _CALLED:
             raise NotAcceptable(f"only the following media types are accepted: {', '.join(STREAMED)}")
         self._row = row
         self._form = form._replace(pretty=False)  # a frame is a line
         self._query = query
         self._now = now
-        self._in_protobuf = form.media_type == PROTOBUF
+        self._media_type = form.media_type
         self._key = f"{form.media_type}/{form.kind}/{form.version}"
         self._is_first = True
 
     @property
     def content_type(self) -> str:
         """What the frames are called."""
-        return f"{PROTOBUF};stream=watch" if self._in_protobuf else JSON
+        return _CALLED[self._media_type]
 
     def frame(self, change: Change) -> bytes:
         """What tells of a change."""
@@ -80,10 +82,16 @@ class Framer:
 
     def message(self, frame: bytes) -> str | bytes:
         """A frame as a message of a WebSocket, which has a length of its own."""
-        return frame[4:] if self._in_protobuf else frame.decode()
+        if self._media_type == CBOR:
+            return frame
+        return frame[4:] if self._media_type == PROTOBUF else frame.decode()
 
     def _framed(self, kind: str, body: bytes) -> bytes:
-        if self._in_protobuf:
+        if self._media_type == CBOR:
+            from kube_lite.api.codecs import cbor
+
+            return cbor.encode_event(kind, body)
+        if self._media_type == PROTOBUF:
             from kube_lite.api.codecs.protobuf_writing import encode_event
 
             return encode_event(kind, body)

@@ -4,6 +4,7 @@ Whoever applies need not know whether the object is there: what is not there is 
 too. What was merged is read like a body that a client sent.
 """
 
+from kube_lite.api.codecs import APPLY_CBOR, YAML, media_type
 from kube_lite.api.errors import MODIFIED, AlreadyExists, BadRequest, conflict, not_found
 from kube_lite.api.identity import GroupVersionKind, Json, ObjectKey
 from kube_lite.api.meta import copy
@@ -120,7 +121,8 @@ def read_configuration(request: Request) -> Configuration:
     body = request.body
     if isinstance(body, dict):
         return Configuration(body)
-    return parse(body if isinstance(body, bytes) else b"")
+    is_cbor = media_type(request.content_type) == APPLY_CBOR
+    return parse(body if isinstance(body, bytes) else b"", APPLY_CBOR if is_cbor else YAML)
 
 
 def warnings_of(configuration: Configuration, options: WriteOptions) -> tuple[str, ...]:

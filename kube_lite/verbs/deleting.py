@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kube_lite.admission.chain import DELETE
-from kube_lite.api.codecs import DecodeError, decode, json_type
+from kube_lite.api.codecs import JSON, DecodeError, decode, json_type, reading
 from kube_lite.api.errors import BadRequest, NotFound
 from kube_lite.api.identity import GroupResource, Json, ObjectKey
 from kube_lite.registry.deleting import DeleteOptions, success
@@ -106,7 +106,8 @@ def read_delete_options(request: Request) -> DeleteOptions:
         try:
             body = decode(body, request.content_type).value
         except DecodeError as error:
-            raise BadRequest(f"couldn't get version/kind; json parse error: {error}") from error
+            why = reading(request.content_type) or reading(JSON)
+            raise BadRequest(f"{why}{error}") from error
         if not isinstance(body, dict):
             why = f"json: cannot unmarshal {json_type(body)} into Go value of type {INTO_OPTIONS}"
             raise BadRequest(f"couldn't get version/kind; json parse error: {why}")

@@ -7,7 +7,7 @@ looks like, and which fields this door to it cannot change.
 from collections.abc import Callable
 from functools import lru_cache, partial
 
-from kube_lite.api.codecs import media_type
+from kube_lite.api.codecs import APPLY_CBOR, media_type
 from kube_lite.api.identity import GroupVersionKind, Json, parse_api_version
 from kube_lite.api.patch.fieldset import LEAF, FieldSet
 from kube_lite.api.patch.ownership import AtVersion, Writer, after_create, after_update, manager_of
@@ -31,7 +31,7 @@ _OWN_FIELDS = ("apiVersion", "kind", "metadata", "status")
 
 def is_apply(request: Request) -> bool:
     """Whether the request is a server-side apply, whose result carries its owners already."""
-    return request.verb == "patch" and media_type(request.content_type) == APPLY_PATCH
+    return request.verb == "patch" and media_type(request.content_type) in (APPLY_PATCH, APPLY_CBOR)
 
 
 def record(parts: Parts, request: Request, obj: Json, old: Json | None, options: WriteOptions) -> list[Json]:

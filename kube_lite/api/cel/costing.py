@@ -1,4 +1,4 @@
-"""What costs and sizes are reckoned in, beforehand and while a rule runs: ranges, and what making things costs.
+"""What costs and sizes are reckoned in, beforehand and while a rule runs: ranges, and what some things cost.
 
 Source: cel-go ``checker/cost.go``, ``common/cost.go``.
 """

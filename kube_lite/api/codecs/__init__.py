@@ -14,6 +14,8 @@ from kube_lite.api.errors import BadRequest, UnsupportedMediaType
 JSON = "application/json"
 YAML = "application/yaml"
 PROTOBUF = "application/vnd.kubernetes.protobuf"
+CBOR = "application/cbor"
+APPLY_CBOR = "application/apply-patch+cbor"
 ACCEPTED = (JSON, YAML, PROTOBUF)
 NAMED = ", ".join(ACCEPTED)
 SUMMARY_BYTES = 30
@@ -58,8 +60,14 @@ def decode(body: bytes, content_type: str = JSON) -> Decoded:
 
 _MODULES = {
     JSON: "json", YAML: "yaml", "application/x-yaml": "yaml", "text/yaml": "yaml", PROTOBUF: "protobuf",
+    CBOR: "cbor", APPLY_CBOR: "cbor",
 }  # fmt: skip
 """Media type → the module of this folder that reads it."""
+_READING = {
+    JSON: "couldn't get version/kind; json parse error: ",
+    CBOR: "unable to determine group/version/kind: ",
+}
+"""Media type → what a refusal says before why."""
 
 
 @cache
@@ -80,13 +88,12 @@ def decode_object(body: bytes, content_type: str, kind: str) -> Decoded:
     try:
         decoded = decode(body, content_type)
     except DecodeError as error:
-        text = str(error)
-        if media_type(content_type) == JSON:
-            text = f"couldn't get version/kind; json parse error: {text}"
-        raise _unrecognized(kind, text, body) from error
+        raise _unrecognized(kind, reading(content_type) + str(error), body) from error
     if decoded.value is None:
         return decoded._replace(value={})
     if not isinstance(decoded.value, dict):
+        if media_type(content_type) == CBOR:
+            raise _unrecognized(kind, f"{_READING[CBOR]}cbor: the value is not a map", body)
         text = (
             f"couldn't get version/kind; json parse error: json: cannot unmarshal {json_type(decoded.value)} "
             'into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; '
@@ -94,6 +101,11 @@ def decode_object(body: bytes, content_type: str, kind: str) -> Decoded:
         )
         raise _unrecognized(kind, text, body)
     return decoded
+
+
+def reading(content_type: str) -> str:
+    """What a refusal of a body says before why it cannot be read."""
+    return _READING.get(media_type(content_type), "")
 
 
 def unsupported() -> UnsupportedMediaType:

@@ -7,7 +7,7 @@ values as Go prints its own structs.
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from kube_lite.api.codecs import DecodeError, decode, json_type
+from kube_lite.api.codecs import YAML, DecodeError, decode, json_type
 from kube_lite.api.errors import ApiError, BadRequest
 from kube_lite.api.gotext import go_quote, go_text
 from kube_lite.api.identity import GroupVersionKind, Json, parse_api_version
@@ -27,16 +27,17 @@ class Configuration(NamedTuple):
     refusal: tuple[str, ...] = ()
 
 
-def parse(body: bytes) -> Configuration:
-    """Read the body of an apply.
+def parse(body: bytes, form: str = YAML) -> Configuration:
+    """Read the body of an apply; ``form`` is the media type of YAML or CBOR.
 
     Raises:
-        BadRequest: it is no YAML, or no object.
+        BadRequest: it is not in that form, or no object.
     """
     try:
-        decoded = decode(body, "application/yaml")
+        decoded = decode(body, form)
     except DecodeError as error:
-        raise BadRequest(f"{DECODING}error converting YAML to JSON: {error}") from error
+        converting = "error converting YAML to JSON: " if form == YAML else ""
+        raise BadRequest(f"{DECODING}{converting}{error}") from error
     value = decoded.value
     if value is None:
         value = {}
