@@ -282,7 +282,9 @@ def _with_claims(event: EventType, old: Json | None, new: Json | None) -> Iterab
 
 def _let_go(event: EventType, old: Json | None, new: Json | None) -> Iterable[ObjectKey]:
     pod = new or old
-    if pod is None or not pod["spec"].get("resourceClaims") or (new is not None and not is_done(new)):
+    if pod is None or (new is not None and not is_done(new)):
         return
-    for name in filter(None, claim_names(pod).values()):
+    extended = (pod.get("status") or {}).get("extendedResourceClaimStatus") or {}
+    names = [*claim_names(pod).values(), extended.get("resourceClaimName")]
+    for name in filter(None, names):
         yield ObjectKey(pod["metadata"]["namespace"], name)
