@@ -231,16 +231,21 @@ async def test_a_deadline_ends_what_runs(tmp_path: Path) -> None:
 
 
 async def test_a_suspended_job_has_no_pods_and_begins_anew_when_resumed(tmp_path: Path) -> None:
-    async with world(tmp_path) as it:
+    clock = ManualClock()
+    async with world(tmp_path, clock=clock) as it:
         await it.create(JOBS, job())
         await it.until(tells(it, "sum", active=1))
+        began = (await it.get(JOBS, "sum"))["status"]["startTime"]
         await it.merge(JOBS, "sum", {"spec": {"suspend": True}})
         await it.until(is_true(it, "sum", "Suspended"))
         await it.until(tells(it, "sum", active=None, failed=None, terminating=0))
         assert await it.list(PODS) == []
+        await clock.advance(60)
         await it.merge(JOBS, "sum", {"spec": {"suspend": False}})
         await it.until(tells(it, "sum", active=1))
-        assert not meta.is_condition_true(await it.get(JOBS, "sum"), "Suspended")
+        resumed = await it.get(JOBS, "sum")
+        assert not meta.is_condition_true(resumed, "Suspended")
+        assert resumed["status"]["startTime"] > began
 
 
 async def test_a_kill_between_any_two_writes_counts_nothing_twice(tmp_path: Path) -> None:

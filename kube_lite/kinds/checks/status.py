@@ -260,7 +260,13 @@ def _check_course(new: Json, old: Json) -> Iterator[Cause]:
     if ended and before_ended and ended != before_ended:
         yield invalid("status.completionTime", ended, "completionTime cannot be mutated")
     began = before.get("startTime")
-    if began and began != status.get("startTime") and not new["spec"].get("suspend"):
+    is_resumed = is_condition_true(old, "Suspended") and not is_condition_true(new, "Suspended")
+    if (
+        began
+        and began != status.get("startTime")
+        and not new["spec"].get("suspend")
+        and not is_resumed  # its time begins anew; refused by the first patches of 1.32 to 1.34 (#134521)
+    ):
         yield required("status.startTime", "startTime cannot be removed for unsuspended job")
     if is_condition_true(old, MET) and not is_condition_true(new, MET):
         yield invalid_state(CONDITIONS, "cannot disable the SuccessCriteriaMet=True condition")
