@@ -7,8 +7,8 @@ Source: ``plugin/pkg/admission/noderestriction``.
 from collections.abc import Callable, Iterator, Mapping
 
 from kube_lite.api.identity import GroupResource, Json, ObjectKey
+from kube_lite.api.references import ACCOUNTS, CLAIMS, CONFIG_MAPS, SECRETS, references_of
 from kube_lite.auth.nodes import LEASES_NAMESPACE, MIRROR, node_name
-from kube_lite.auth.references import ACCOUNTS, CLAIMS, CONFIG_MAPS, SECRETS, references_of
 
 from .chain import CREATE, DELETE, PODS, UPDATE, Attempt, Rule
 

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 
 from kube_lite.api.errors import BadRequest
 from kube_lite.api.identity import GroupResource, Json, ObjectKey
+from kube_lite.api.references import CLAIMS, claim_of, references_of, secrets_of_volume
 from kube_lite.api.selectors import EQUALS, parse_field_selector
 from kube_lite.registry.objects import Objects
 
 from .authorize import NO_OPINION, Attributes, Decision, Grants
 from .rbac import CLUSTER_ROLES
-from .references import CLAIMS, claim_of, references_of, secrets_of_volume
 from .rules import ANY, covers_resource
 from .user import User
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kube_lite.api.errors import Unauthorized
 from kube_lite.api.identity import Json, ObjectKey
+from kube_lite.api.legacy_tokens import INVALID_SINCE, LAST_USED, SECONDS_OF_DAY, day_of
 from kube_lite.kit.clock import Clock
 from kube_lite.kit.files import write_private
 
@@ -40,11 +41,12 @@ USER_PREFIX = "system:serviceaccount:"
 CLAIM = "kubernetes.io"
 OLD_ISSUER = "kubernetes/serviceaccount"
 OLD_CLAIM = "kubernetes.io/serviceaccount/"
-INVALID_SINCE = "kubernetes.io/legacy-token-invalid-since"
 CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
 
 Lookup = Callable[[str, ObjectKey], Json | None]
 """``pods`` or ``serviceaccounts`` or ``secrets`` or ``nodes``, and which one → the object, or None."""
+Used = Callable[[ObjectKey, str], None]
+"""Is told a Secret and its uid."""
 
 
 class Bound(NamedTuple):
@@ -150,6 +152,9 @@ class TokenIssuer:
         self._now = clock.now
         self._lookup: Lookup = _nothing
         self._known: OrderedDict[str, Verified] = OrderedDict()
+        self._used: Used | None = None
+        self._day = -1.0
+        self._days: tuple[str, ...] = ()
 
     @classmethod
     def open(cls, key_file: Path, clock: Clock) -> "TokenIssuer":
@@ -159,6 +164,10 @@ class TokenIssuer:
     def look_up_with(self, lookup: Lookup) -> None:
         """Say where accounts and Pods are found; until then no token is good."""
         self._lookup = lookup
+
+    def tell_of_uses(self, used: Used) -> None:
+        """Call ``used`` when a token without end is used of whose Secret no label says so for today."""
+        self._used = used
 
     async def prepare(self) -> None:
         """Have the key ready; to be awaited before ``issue`` and ``key_set`` where others share the loop."""
@@ -299,13 +308,24 @@ class TokenIssuer:
         held = (secret.get("data") or {}).get("token") or ""
         if not hmac.compare_digest(held.encode(), base64.b64encode(token.encode())):
             raise InvalidToken("Token does not match server's copy")
-        if (secret["metadata"].get("labels") or {}).get(INVALID_SINCE):
+        labels = secret["metadata"].get("labels") or {}
+        if labels.get(INVALID_SINCE):
             raise InvalidToken(
                 f"the token in secret {key} for service account {verified.namespace}/{verified.name} has "
                 "been marked invalid. Use tokens from the TokenRequest API or manually created secret-based "
                 f"tokens, or remove the '{INVALID_SINCE}' label from the secret to temporarily allow use of "
                 "this token"
             )
+        if self._used is not None and labels.get(LAST_USED) not in self._near_days():
+            self._used(key, secret["metadata"]["uid"])
+
+    def _near_days(self) -> tuple[str, ...]:
+        """Today and, for those whose clock is a little ahead, tomorrow."""
+        now = self._now()
+        day = now // SECONDS_OF_DAY
+        if day != self._day:
+            self._day, self._days = day, (day_of(now), day_of(now + SECONDS_OF_DAY))
+        return self._days
 
 
 def _nothing(_plural: str, _key: ObjectKey) -> Json | None:

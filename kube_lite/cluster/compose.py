@@ -309,7 +309,10 @@ class Cluster:
         from .housekeeping import Housekeeping
 
         client = self.client_for("system:apiserver", "kube-apiserver")
-        housekeeping = Housekeeping(client, self._shared_informers, self.registry, self.clock)
+        version = self.config.kubernetes_version
+        housekeeping = Housekeeping(
+            client, self._shared_informers, self.registry, self.clock, self.issuer, version
+        )
         await stack.enter_async_context(running(housekeeping))
 
     async def _start_scheduler(self, stack: AsyncExitStack) -> None:

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from kube_lite.api.resource import Registry
+from kube_lite.auth.service_accounts import TokenIssuer
 from kube_lite.client.protocol import Client
 from kube_lite.kit.clock import Clock
 from kube_lite.kit.service import running
@@ -16,12 +17,16 @@ from kube_lite.kit.service import running
 if TYPE_CHECKING:
     from kube_lite.client.informers import Informers
 
+TRACKING_SINCE = 27  # the minor release that first noted by default when tokens without end are used
+
 
 class Housekeeping:
     """Service that runs those parts whose kinds the release serves.
 
     Args:
         informers: starts the shared ones, if nobody has yet, and has the stack stop them.
+        issuer: tells of the uses of tokens.
+        version: the release.
     """
 
     name = "housekeeping"
@@ -32,8 +37,12 @@ class Housekeeping:
         informers: Callable[[AsyncExitStack], "Awaitable[Informers]"],
         registry: Registry,
         clock: Clock,
+        issuer: TokenIssuer,
+        version: str,
     ) -> None:
         self._client = client
+        self._issuer = issuer
+        self._minor = int(version.split(".")[1])
         self._informers = informers
         self._registry = registry
         self._clock = clock
@@ -50,4 +59,10 @@ class Housekeeping:
                 if self._registry.by_gvr(resource) is not None:
                     service = part(self._client, await self._informers(stack), self._clock)
                     await stack.enter_async_context(running(service))
+            if self._minor >= TRACKING_SINCE:
+                from kube_lite.controllers.token_tracking import TokenTracking
+
+                informers, follow = await self._informers(stack), self._issuer.tell_of_uses
+                tracking = TokenTracking(self._client, informers, self._clock, follow)
+                await stack.enter_async_context(running(tracking))
             await asyncio.Event().wait()

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from .certificates import Sign
     from .token_secrets import Issue
 
+TOKENS_GO_SINCE = 29  # the minor release in which unused tokens without end first went by default
+
 
 def controllers(
     client: Client,
@@ -59,7 +61,6 @@ def controllers(
     from .rootca import RootCertificates
     from .serviceaccounts import DefaultAccounts
     from .statefulset import StatefulSets
-    from .token_secrets import TokenSecrets
 
     recorder = Recorder(client, clock, "controllers")
     garbage = Garbage(client, clock, resources)
@@ -69,7 +70,7 @@ def controllers(
         *_for_nodes(client, informers, clock, recorder, version),
         DefaultAccounts(client, informers, clock),
         RootCertificates(client, informers, clock, ca_pem),
-        TokenSecrets(client, informers, clock, ca_pem, issue),
+        *_for_tokens(client, informers, clock, ca_pem, issue, version),
         EndpointSlices(client, informers, clock),
         EndpointsController(client, informers, clock),
         EndpointMirroring(client, informers, clock),
@@ -95,6 +96,19 @@ def controllers(
     if CLAIMS in served:
         services.append(PodClaims(client, informers, clock, recorder))
         services.append(ClaimReservations(client, informers, clock))
+    return services
+
+
+def _for_tokens(
+    client: Client, informers: Informers, clock: Clock, ca_pem: str, issue: "Issue", version: str
+) -> list[Service]:
+    from .token_secrets import TokenSecrets
+
+    services: list[Service] = [TokenSecrets(client, informers, clock, ca_pem, issue)]
+    if int(version.split(".")[1]) >= TOKENS_GO_SINCE:
+        from .token_cleanup import TokenCleanup
+
+        services.append(TokenCleanup(client, informers, clock))
     return services
 
 

@@ -5,8 +5,9 @@ import jwt
 import pytest
 
 from kube_lite.api.identity import Json
+from kube_lite.api.legacy_tokens import INVALID_SINCE
 from kube_lite.auth.authenticate import Credentials
-from kube_lite.auth.service_accounts import INVALID_SINCE, InvalidToken
+from kube_lite.auth.service_accounts import InvalidToken
 from kube_lite.controllers.resources import SECRETS, SERVICE_ACCOUNTS
 from kube_lite.controllers.token_secrets import ACCOUNT_NAME, ACCOUNT_UID, TYPE, plan_contents
 
