@@ -16,7 +16,7 @@ Source: kubernetes/pkg/scheduler/backend/queue/scheduling_queue.go.
 
 import heapq
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 from kube_lite.api.identity import Json, ObjectKey, key_of
@@ -66,6 +66,8 @@ class Queue:
     def __init__(self, backoff: Backoff = Backoff()) -> None:  # noqa: B008 - it never changes
         self._backoff = backoff
         self._waiting: dict[ObjectKey, Waiting] = {}
+        self._unschedulable: dict[ObjectKey, Waiting] = {}
+        """Those of them that nothing can be done for: they are asked at every change, the others never."""
         self._active: list[tuple[int, float, int, Waiting]] = []
         self._backing_off: list[tuple[float, int, Waiting]] = []
         self._order = itertools.count()
@@ -87,7 +89,7 @@ class Queue:
                 self._wake(entry, now)
             return
         if entry is not None:
-            entry.state = "gone"
+            self._set_state(entry, "gone")
         entry = self._waiting[key_of(pod)] = Waiting(pod, now, self._backoff)
         self._activate(entry)
 
@@ -95,7 +97,7 @@ class Queue:
         """The pod needs no node any more; unknown ones are no error."""
         entry = self._waiting.pop(key, None)
         if entry is not None:
-            entry.state = "gone"
+            self._set_state(entry, "gone")
 
     def pop(self, now: float) -> Waiting | None:
         """The pod to try now, or None; it stays known until it is removed or put back."""
@@ -103,7 +105,7 @@ class Queue:
         while self._active:
             entry = heapq.heappop(self._active)[-1]
             if entry.state == "active":
-                entry.state = "tried"
+                self._set_state(entry, "tried")
                 return entry
         return None
 
@@ -121,7 +123,7 @@ class Queue:
         entry.since = now
         entry.rules = rules
         if unschedulable:
-            entry.state = "unschedulable"
+            self._set_state(entry, "unschedulable")
         else:
             self._back_off(entry)
 
@@ -129,7 +131,7 @@ class Queue:
         """It need not be tried before something changes that these rules look at; that is no failure."""
         if self._waiting.get(entry.key) is entry:
             entry.rules = rules
-            entry.state = "unschedulable"
+            self._set_state(entry, "unschedulable")
 
     def wake(
         self, rules: frozenset[str], now: float, helps: Callable[[Json], bool] = lambda pod: True
@@ -139,7 +141,7 @@ class Queue:
         Args:
             helps: of the pods that one of the rules stood against, those that the change may help.
         """
-        waiting = self._unschedulable()
+        waiting = self._unschedulable.values()
         helped = [entry for entry in waiting if not entry.rules or (entry.rules & rules and helps(entry.pod))]
         for entry in helped:
             self._wake(entry, now)
@@ -147,21 +149,25 @@ class Queue:
 
     def wake_forgotten(self, now: float) -> None:
         """Try what has waited very long, whether or not anything changed."""
-        for entry in self._unschedulable():
+        for entry in list(self._unschedulable.values()):
             if now - entry.since >= FORGOTTEN_AFTER:
                 self._wake(entry, now)
 
     def next_due(self) -> float | None:
         """When ``pop`` or ``wake_forgotten`` have something new to say without any change, if ever."""
-        due = [entry.since + FORGOTTEN_AFTER for entry in self._unschedulable()]
+        due = [entry.since + FORGOTTEN_AFTER for entry in self._unschedulable.values()]
         while self._backing_off and self._backing_off[0][-1].state != "backing off":
             heapq.heappop(self._backing_off)
         if self._backing_off:
             due.append(self._backing_off[0][0])
         return min(due, default=None)
 
-    def _unschedulable(self) -> Iterator[Waiting]:
-        return iter([entry for entry in self._waiting.values() if entry.state == "unschedulable"])
+    def _set_state(self, entry: Waiting, state: str) -> None:
+        entry.state = state
+        if state == "unschedulable":
+            self._unschedulable[entry.key] = entry
+        elif self._unschedulable.get(entry.key) is entry:
+            del self._unschedulable[entry.key]
 
     def _wake(self, entry: Waiting, now: float) -> None:
         if entry.may_be_tried_at() <= now:
@@ -170,11 +176,11 @@ class Queue:
             self._back_off(entry)
 
     def _activate(self, entry: Waiting) -> None:
-        entry.state = "active"
+        self._set_state(entry, "active")
         heapq.heappush(self._active, (-entry.priority, entry.added, next(self._order), entry))
 
     def _back_off(self, entry: Waiting) -> None:
-        entry.state = "backing off"
+        self._set_state(entry, "backing off")
         heapq.heappush(self._backing_off, (entry.may_be_tried_at(), next(self._order), entry))
 
     def _end_backoffs(self, now: float) -> None:
