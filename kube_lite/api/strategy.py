@@ -36,6 +36,9 @@ class Strategy:
     """Spec and status are written by different requests (where a status subresource exists)."""
     kept_by_status: ClassVar[Sequence[str]] = ()
     """Fields of metadata that a write of the status may not change; with most kinds it may change all."""
+    out_of_reach: ClassVar[Mapping[str, Sequence[str]]] = {}
+    """Subresource, or ``""`` → the fields, ``status.conditions``, that writes through it can never change,
+    where those are others than usual. Source: ``GetResetFields``."""
     has_generation = False
     """``metadata.generation`` counts changes of the spec."""
     defaults_when_read = False

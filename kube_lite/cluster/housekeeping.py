@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from kube_lite.api.resource import Registry
 from kube_lite.auth.service_accounts import TokenIssuer
-from kube_lite.client.protocol import Client
 from kube_lite.kit.clock import Clock
 from kube_lite.kit.service import running
+from kube_lite.verbs.local import LocalClient
 
 if TYPE_CHECKING:
     from kube_lite.client.informers import Informers
@@ -33,7 +33,7 @@ class Housekeeping:
 
     def __init__(
         self,
-        client: Client,
+        client: LocalClient,
         informers: Callable[[AsyncExitStack], "Awaitable[Informers]"],
         registry: Registry,
         clock: Clock,
@@ -51,13 +51,17 @@ class Housekeeping:
         """Work until cancelled; ready before anything is done."""
         ready()
         await asyncio.sleep(0)  # who was told goes first
-        from kube_lite.controllers.flow_control import LEVELS, FlowControl
+        from kube_lite.controllers.flow_control import LEVELS, PRODUCER, FlowControl
         from kube_lite.controllers.service_ips import IP_ADDRESSES, ServiceIPs
 
         async with AsyncExitStack() as stack:
-            for resource, part in ((LEVELS, FlowControl), (IP_ADDRESSES, ServiceIPs)):
+            producer = self._client.called(PRODUCER)
+            for resource, part, client in (
+                (LEVELS, FlowControl, producer),
+                (IP_ADDRESSES, ServiceIPs, self._client),
+            ):
                 if self._registry.by_gvr(resource) is not None:
-                    service = part(self._client, await self._informers(stack), self._clock)
+                    service = part(client, await self._informers(stack), self._clock)
                     await stack.enter_async_context(running(service))
             if self._minor >= TRACKING_SINCE:
                 from kube_lite.controllers.token_tracking import TokenTracking

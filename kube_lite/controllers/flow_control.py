@@ -11,16 +11,20 @@ from collections.abc import Callable, Iterable, Iterator
 
 from kube_lite.api.errors import AlreadyExists, NotFound
 from kube_lite.api.identity import GroupVersionResource, Json, ObjectKey
-from kube_lite.api.meta import condition, conditions_of, with_condition
+from kube_lite.api.meta import condition, with_condition
 from kube_lite.client.controller import Controller, RequeueAfter
 from kube_lite.client.informers import Informers
-from kube_lite.client.protocol import Client, EventType
+from kube_lite.client.protocol import Client, EventType, PatchType
 from kube_lite.kit.clock import Clock
 
 GROUP, VERSION = "flowcontrol.apiserver.k8s.io", "v1"
 SCHEMAS = GroupVersionResource(GROUP, VERSION, "flowschemas")
 LEVELS = GroupVersionResource(GROUP, VERSION, "prioritylevelconfigurations")
 DANGLING = "Dangling"
+PRODUCER = "api-priority-and-fairness-config-producer-v1"
+"""Whose the levels and schemas of every cluster are."""
+CONSUMER = "api-priority-and-fairness-config-consumer-v1"
+"""Whose the conditions are."""
 ANNOTATIONS = {"apf.kubernetes.io/autoupdate-spec": "true"}
 BY_LEVEL = "priority levels"
 
@@ -156,11 +160,17 @@ class FlowControl(Controller):
         found = condition(schema, DANGLING) or {}
         if all(found.get(field) == value for field, value in wanted.items()):
             return None
-        conditions = with_condition(conditions_of(schema), wanted, self.clock.now())
+        applied = {
+            "apiVersion": f"{GROUP}/{VERSION}",
+            "kind": "FlowSchema",
+            "metadata": {"name": key.name},
+            "status": {"conditions": with_condition([found] if found else [], wanted, self.clock.now())},
+        }
         try:
             await self._client.patch(
-                SCHEMAS, key.name, {"status": {"conditions": conditions}}, subresource="status"
-            )
+                SCHEMAS, key.name, applied, subresource="status",
+                patch_type=PatchType.APPLY, field_manager=CONSUMER, force=True,
+            )  # fmt: skip
         except NotFound:
             return None
         return None

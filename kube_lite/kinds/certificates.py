@@ -1,6 +1,7 @@
 """CertificateSigningRequest."""
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from kube_lite.api.errors import Cause
 from kube_lite.api.identity import Json
@@ -29,6 +30,11 @@ class SigningRequestStrategy(Kind):
     """A request for a certificate; who asks is filled in from the request."""
 
     initial_status = "{}"
+    out_of_reach: ClassVar[Mapping[str, Sequence[str]]] = {
+        "": ("spec", "status"),
+        "status": ("spec", "status.conditions"),
+        "approval": ("spec", "status.certificate"),
+    }
     labels = ("spec.signerName",)
     table = (
         NAME,

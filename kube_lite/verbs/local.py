@@ -42,6 +42,10 @@ class LocalClient:
         self._user_agent = user_agent or user.name.rpartition(":")[2]
         self._only_here = only_here
 
+    def called(self, user_agent: str) -> "LocalClient":
+        """The same user's client under another name."""
+        return LocalClient(self._pipeline, self._user, user_agent, only_here=self._only_here)
+
     async def get(
         self, resource: GroupVersionResource, name: str, *, namespace: str = "", subresource: str = ""
     ) -> Json:

@@ -110,6 +110,8 @@ def _empty(schema: Schema | None, gvk: GroupVersionKind) -> Json:
 def ignored(parts: Parts, request: Request) -> FieldSet:
     """The fields that a request cannot change, so that it never owns them."""
     resource, strategy = request.resource, request.resource.strategy
+    if request.subresource in strategy.out_of_reach:
+        return _fields(tuple(strategy.out_of_reach[request.subresource]))
     if not request.subresource:
         is_apart = strategy.has_status and resource.subresource("status") is not None
         return STATUS if is_apart else LEAF
@@ -121,6 +123,18 @@ def ignored(parts: Parts, request: Request) -> FieldSet:
     if strategy.kept_by_status:
         kept = strategy.kept_by_status
         fields["f:metadata"] = LEAF if kept == ALL else {f"f:{name}": LEAF for name in kept}
+    return fields
+
+
+@lru_cache(maxsize=64)
+def _fields(paths: tuple[str, ...]) -> FieldSet:
+    fields: FieldSet = {}
+    for path in paths:
+        *above, last = (f"f:{name}" for name in path.split("."))
+        here = fields
+        for label in above:
+            here = here.setdefault(label, {})
+        here[last] = LEAF
     return fields
 
 

@@ -1,6 +1,7 @@
 """Defaults of apps, batch and autoscaling: ``pkg/apis/{apps,batch,autoscaling}/*/defaults.go``."""
 
 from kube_lite.api.identity import Json
+from kube_lite.kinds.apps import TEMPLATE_GENERATION
 
 from . import Default
 from .core import default_claim
@@ -53,7 +54,11 @@ def default_statefulset(statefulset: Json) -> None:
 
 
 def default_daemonset(daemonset: Json) -> None:
-    """One node at a time."""
+    """One node at a time; the annotation stands for a field, which is always there."""
+    if daemonset.get("apiVersion") == "apps/v1":
+        metadata = daemonset["metadata"]
+        if TEMPLATE_GENERATION not in (metadata.get("annotations") or {}):
+            metadata["annotations"] = {**(metadata.get("annotations") or {}), TEMPLATE_GENERATION: "0"}
     spec = daemonset.setdefault("spec", {})
     default_template(spec.setdefault("template", {}))
     strategy = spec.setdefault("updateStrategy", {})
