@@ -22,6 +22,7 @@ from kube_lite.api.identity import Json
 from kube_lite.api.times import format_duration, parse_time
 
 from .containers import IMAGE_LABEL, sandbox_spec
+from .devices import NotPrepared, prepare_devices
 from .health import Health
 from .host import Host
 from .images import ImageProblem, field_path
@@ -290,6 +291,13 @@ class PodWorker:
             await self._host.driver.stop_sandbox(self._known.sandbox.id)
             self._known.old_sandboxes.append(self._known.sandbox.id)
             self._tell("Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
+        if self._host.driver.abilities().driver != "fake":
+            try:
+                await prepare_devices(self._host.client, self.pod)
+            except NotPrepared as failure:
+                self._known.waits[POD] = self._host.clock.now() + RETRY
+                self._tell("Warning", "FailedPrepareDynamicResources", str(failure))
+                return
         spec = sandbox_spec(
             self.pod, attempt, directories=self._host.directories, resolver=self._host.resolver
         )
