@@ -293,6 +293,7 @@ class Cluster:
         )
         for service in (*services, *self._fake_nodes(await self._shared_informers(stack))):
             await stack.enter_async_context(running(service))
+        self.pipeline.components.tell("controller-manager", str)
         self._ready("controllers", f"{len(services) - 1} of them")
 
     def _fake_nodes(self, informers: "Informers") -> "list[Service]":
@@ -329,6 +330,7 @@ class Cluster:
         settings, devices = self._scheduler_settings(), self._device_features()
         scheduler = Scheduler(client, informers, self.clock, recorder, settings, devices)
         await stack.enter_async_context(running(scheduler))
+        self.pipeline.components.tell("scheduler", str)
         self._ready("scheduler", "")
 
     def _scheduler_settings(self) -> "Settings | None":

@@ -36,7 +36,7 @@ from .documents import Documents
 from .entrance import Entrance, Limits, answer_failure, attributes_of, is_long_running
 from .health import Health
 from .listener import Listener, listening
-from .negotiate import PLAIN, negotiate, refuse_misfits, refuse_unknown_body
+from .negotiate import PLAIN, Route, negotiate, refuse_misfits, refuse_unknown_body
 from .parse import STREAMS, Target, UnknownPath, find_target
 from .quick import QuickReads
 from .reply import Reply
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from .aggregation_plan import Extension
     from .proxy import NodeStreams
 
-METRICS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
+METRICS_TEXT = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"
 SESSIONS = ("exec", "attach", "portforward")
 OPENID_PATHS = ("/openid/", "/.well-known/")
 HEALTH_PATHS = ("/healthz", "/livez", "/readyz")
@@ -206,10 +206,10 @@ class ApiServer:
     async def _answer_with_object(self, call: Call, target: Target) -> StreamResponse:
         headers, query, row = call.request.headers, call.address.query, target.resource
         accept, agent = headers.get("Accept", ""), headers.get("User-Agent", "")
-        is_watch = target.verb == "watch"
-        form = with_pretty(negotiate(accept, row, has_cbor=call.has_cbor, is_watch=is_watch), query, agent)
+        route = Route.MANY if target.verb in ("list", "watch") else Route.ONE
+        form = with_pretty(negotiate(accept, row, route=route, has_cbor=call.has_cbor), query, agent)
         request = await self._request(call, target, as_text=form == PLAIN)
-        if is_watch:
+        if target.verb == "watch":
             framer = Framer(row, form, query, self._clock.now)
             with self._counting.streaming(call):
                 return await serve_watch(
@@ -255,6 +255,8 @@ class ApiServer:
 
         attributes = attributes_of(call)
         self._authorize(attributes)
+        if target.subresource == "log":
+            negotiate(call.request.headers.get("Accept", ""), route=Route.LOG, has_cbor=call.has_cbor)
         if target.subresource in SESSIONS and self._sessions_are_created:
             self._authorize(attributes._replace(verb="create"))  # however the client opens it
         if self._streams is None:

@@ -19,7 +19,7 @@ from kube_lite.api.resource import Registry
 from kube_lite.auth.service_accounts import ALGORITHM, TokenIssuer
 
 from .call import Call
-from .negotiate import JSON, PLAIN, PROTOBUF, Form, negotiate
+from .negotiate import JSON, KNOWN, PLAIN, PROTOBUF, Form, Route, negotiate, refuse_unless
 from .parse import UnknownPath, not_allowed, not_served
 from .represent import encode, with_pretty
 from .versions import git_version, version_document
@@ -53,6 +53,9 @@ class Document(NamedTuple):
     body: bytes
     content_type: str
     headers: Mapping[str, str]
+
+
+NOTHING_ACCEPTABLE = Document(406, b"", "", {})
 
 
 class Documents:
@@ -120,12 +123,14 @@ class Documents:
     def _root(self, call: Call, parts: Parts) -> Document:
         known = (*self._registry.group_versions(), *self._registry.elsewhere)
         groups = {path for group_version in known for path in paths_of(group_version)}
-        return self._written(call, parts, lambda: {"paths": sorted(groups.union(OTHER_PATHS))}, is_kind=False)
+        paths = {"paths": sorted(groups.union(OTHER_PATHS))}
+        return Document(200, encode(paths, _plain(call)), JSON, {})
 
     def _issuer(self, call: Call, parts: Parts) -> Document:
         """Who signs the tokens of ServiceAccounts, and where to find the keys (OpenID Connect Discovery)."""
         if self._tokens is None or parts[1:] != ("openid-configuration",):
             raise UnknownPath
+        refuse_unless(_accept(call), JSON)
         document = {
             "issuer": self._tokens.issuer,
             "jwks_uri": f"https://{self.address}/openid/v1/jwks",
@@ -138,18 +143,20 @@ class Documents:
     def _keys(self, call: Call, parts: Parts) -> Document:
         if self._tokens is None or parts[1:] != ("v1", "jwks"):
             raise UnknownPath
+        refuse_unless(_accept(call), KEY_SET)
         return Document(200, orjson.dumps(self._tokens.key_set()), KEY_SET, {"Cache-Control": KEYS_KEPT})
 
     def _version_of(self, call: Call, parts: Parts) -> Document:
         if len(parts) > 1:
             raise UnknownPath
-        return self._written(call, parts, lambda: version_document(self._version), is_kind=False)
+        refuse_unless(_accept(call), JSON)
+        return Document(200, encode(version_document(self._version), _plain(call)), JSON, {})
 
     def _api(self, call: Call, parts: Parts) -> Document:
         from kube_lite.api import discovery  # like the documents, when it is first needed
 
         if len(parts) == 1:
-            if form := aggregated_form(call.request.headers.get("Accept", ""), self._forms):
+            if form := aggregated_form(_accept(call), self._forms):
                 return self._aggregated(call, parts, *form)
             return self._written(call, parts, lambda: discovery.api_versions(self.address))
         return self._resources(call, parts, GroupVersion("", parts[1]), parts[2:])
@@ -158,14 +165,14 @@ class Documents:
         from kube_lite.api import discovery  # like the documents, when it is first needed
 
         if len(parts) == 1:
-            if form := aggregated_form(call.request.headers.get("Accept", ""), self._forms):
+            if form := aggregated_form(_accept(call), self._forms):
                 return self._aggregated(call, parts, *form)
-            return self._written(call, parts, lambda: discovery.group_list(self._registry))
+            return self._written(call, parts, lambda: discovery.group_list(self._registry), route=Route.NONE)
         if len(parts) == 2:
             group = discovery.group(self._registry, parts[1])
             if group is None:
                 raise UnknownPath
-            return self._written(call, parts, lambda: group)
+            return self._written(call, parts, lambda: group, route=Route.NONE)
         return self._resources(call, parts, GroupVersion(parts[1], parts[2]), parts[3:])
 
     def _resources(self, call: Call, parts: Parts, wanted: GroupVersion, rest: Parts) -> Document:
@@ -193,9 +200,12 @@ class Documents:
 
         known, release = (self._registry, self._definitions), git_version(self._version)
         if parts[1:] == ("v2",):
-            if any(name in call.request.headers.get("Accept", "") for name in PROTOBUF_V2):
+            accept = _accept(call)
+            if any(name in accept for name in PROTOBUF_V2):
                 body = self._bytes((*parts, "protobuf"), lambda: openapi.v2_protobuf(*known, release))
                 return tagged(call, body, PROTOBUF_V2[0])
+            if not _takes_json(accept):
+                return NOTHING_ACCEPTABLE
             return tagged(call, self._json(parts, lambda: openapi.v2(*known, release)), JSON)
         if parts[1:] == ("v3",):
             body = self._json(parts, lambda: openapi.v3_index(*known, release))
@@ -205,6 +215,8 @@ class Documents:
             raise UnknownPath
         if wanted is None or wanted not in self._registry.group_versions():
             return Document(404, b"", "", {})
+        if not _takes_json(_accept(call)):
+            return NOTHING_ACCEPTABLE
         document = tagged(call, self._json(parts, lambda: openapi.v3(*known, wanted, release)), JSON)
         if "hash" in call.address.query:
             return document._replace(headers={**document.headers, "Cache-Control": FOR_EVER})
@@ -214,16 +226,11 @@ class Documents:
         return self._bytes(key, lambda: orjson.dumps(make()))
 
     def _written(
-        self, call: Call, parts: Parts, make: Callable[[], Json], *, is_kind: bool = True
+        self, call: Call, parts: Parts, make: Callable[[], Json], *, route: Route = Route.ONE
     ) -> Document:
-        """``is_kind`` says that there is a form in protobuf; what is none is JSON, as upstream has it."""
-        form = negotiate(call.request.headers.get("Accept", ""))
-        if form.media_type == PROTOBUF and not is_kind:
-            form = PLAIN
+        form = negotiate(_accept(call), route=route)
         if form.kind:
-            raise NotAcceptable(
-                "only the following media types are accepted: application/json, application/yaml"
-            )
+            raise NotAcceptable(f"only the following media types are accepted: {', '.join(KNOWN)}")
         form = with_pretty(form, call.address.query, call.request.headers.get("User-Agent", ""))
         key = (*parts, form.media_type, str(form.pretty))
         return Document(200, self._bytes(key, lambda: encode(make(), form)), form.media_type, {})
@@ -239,6 +246,18 @@ def paths_of(group_version: GroupVersion) -> list[str]:
     """Where a group and a version answer: ``/apis/apps``, ``/apis/apps/v1``."""
     group, version = group_version
     return [f"/apis/{group}", f"/apis/{group}/{version}"] if group else ["/api", f"/api/{version}"]
+
+
+def _accept(call: Call) -> str:
+    return call.request.headers.get("Accept", "")
+
+
+def _takes_json(accept: str) -> bool:
+    return not accept or any(name in accept for name in (JSON, "application/*", "*/*"))
+
+
+def _plain(call: Call) -> Form:
+    return with_pretty(PLAIN, call.address.query, call.request.headers.get("User-Agent", ""))
 
 
 def tagged(call: Call, body: bytes, content_type: str) -> Document:

@@ -1,14 +1,16 @@
 """Accept and Content-Type: in which form an answer goes out, and whether a body's form is understood.
 
-Two judges look at ``Accept``, as in the real server. The router wants a media type it knows, by name or
-``*/*`` (a mere ``application/*`` fails); then the best clause is taken whose parameters can be served, such
-as ``as=Table``. They refuse in different words. Custom resources have no form in protobuf, nor have tables: a
-clause that wants one is passed over, alone it is refused. CBOR, which has no tables either, is unknown
-unless the feature gate ``CBORServingAndStorage`` is on.
+Two judges look at ``Accept``, as in the real server. The router wants a media type that it knows for the
+route, by name or ``*/*`` (a mere ``application/*`` fails); then the best clause is taken whose parameters can
+be served, such as ``as=Table``. They refuse in different words. Custom resources have no form in protobuf,
+nor have tables: a clause that wants one is passed over, alone it is refused. CBOR, which has no tables
+either, is unknown unless the feature gate ``CBORServingAndStorage`` is on.
 Source: ``apiserver/pkg/endpoints/handlers/negotiation/negotiate.go``, ``AllowsMediaTypeTransform`` in
 ``handlers/rest.go``, and go-restful's ``route.go``.
 """
 
+from collections.abc import Sequence
+from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -18,10 +20,11 @@ from kube_lite.api.resource import Resource
 JSON = "application/json"
 YAML = "application/yaml"
 PROTOBUF = "application/vnd.kubernetes.protobuf"
+TEXT = "text/plain"
 CBOR = "application/cbor"
 CBOR_STREAM = "application/cbor-seq"
 META_VERSIONS = ("v1", "v1beta1")
-_KNOWN = (JSON, YAML, PROTOBUF)
+KNOWN = (JSON, YAML, PROTOBUF)
 _STREAMED = (f"{JSON};stream=watch", f"{PROTOBUF};stream=watch")
 _PATCHES = (
     "application/json-patch+json",
@@ -59,14 +62,26 @@ class _Clause(NamedTuple):
     parameters: dict[str, str]
 
 
+class Route(Enum):
+    """What sort of path is asked for, by which the router knows what can be had."""
+
+    ONE = "one"
+    """An object, or a document about the API."""
+    MANY = "many"
+    """A list or a watch."""
+    LOG = "log"
+    """A text."""
+    NONE = "none"
+    """Something that no router looks at."""
+
+
 def negotiate(
-    accept: str, row: Resource | None = None, *, has_cbor: bool = False, is_watch: bool = False
+    accept: str, row: Resource | None = None, *, route: Route = Route.ONE, has_cbor: bool = False
 ) -> Form:
     """The form that serves an ``Accept`` header best, for objects of ``row`` or what every server knows.
 
     Args:
         has_cbor: whether CBOR is served.
-        is_watch: whether the answer is a stream.
 
     Raises:
         NotAcceptable: none does.
@@ -74,7 +89,13 @@ def negotiate(
     if not accept or accept == JSON:
         return PLAIN
     is_custom = PROTOBUF in accept and row is not None and not speaks_protobuf(row)
-    return _negotiate(accept, is_custom, has_cbor, is_watch)
+    return _negotiate(accept, is_custom, route, has_cbor)
+
+
+def refuse_unless(accept: str, media_type: str) -> None:
+    """Refuse who does not take the one form that there is. Raises ``NotAcceptable``."""
+    if accept and not any(clause.media_type in (media_type, "*/*") for clause in _clauses(accept)):
+        raise _not_available((media_type,))
 
 
 def speaks_protobuf(row: Resource) -> bool:
@@ -85,14 +106,16 @@ def speaks_protobuf(row: Resource) -> bool:
 
 
 @lru_cache(maxsize=256)  # clients send the same few headers for all their life
-def _negotiate(accept: str, is_custom: bool, has_cbor: bool, is_watch: bool) -> Form:
+def _negotiate(accept: str, is_custom: bool, route: Route, has_cbor: bool) -> Form:
     clauses = _clauses(accept)
-    known = (*_KNOWN, CBOR) if has_cbor else _KNOWN
-    streamed = (*_STREAMED, CBOR_STREAM) if has_cbor else _STREAMED
-    routed = (*known, *streamed[2:]) if is_watch else known
-    if not any(clause.media_type in (*routed, "*/*") for clause in clauses):
-        message = f"406: Not Acceptable\n\nAvailable representations: {', '.join((*known, *streamed))}"
-        raise NotAcceptable(message, details={})
+    known = (*KNOWN, CBOR) if has_cbor else KNOWN
+    routed = known
+    if route is Route.MANY:
+        routed = (*known, *_STREAMED, CBOR_STREAM) if has_cbor else (*known, *_STREAMED)
+    elif route is Route.LOG:
+        routed = (TEXT, *known)
+    if route is not Route.NONE and not any(clause.media_type in (*routed, "*/*") for clause in clauses):
+        raise _not_available(routed)
     for clause in clauses:
         for media_type in known:
             if clause.media_type in (media_type, "application/*", "*/*"):
@@ -100,6 +123,10 @@ def _negotiate(accept: str, is_custom: bool, has_cbor: bool, is_watch: bool) -> 
                 if form is not None and not (is_custom and form == IN_PROTOBUF):
                     return form
     raise NotAcceptable(f"only the following media types are accepted: {', '.join(known)}")
+
+
+def _not_available(routed: Sequence[str]) -> NotAcceptable:
+    return NotAcceptable(f"406: Not Acceptable\n\nAvailable representations: {', '.join(routed)}", details={})
 
 
 def _clauses(accept: str) -> list[_Clause]:
@@ -162,7 +189,7 @@ def refuse_unknown_body(method: str, content_type: str, *, has_cbor: bool = Fals
     if method == "PATCH":
         if media_type not in _PATCHES and not (has_cbor and media_type == _APPLY_CBOR):
             raise UnsupportedMediaType("415: Unsupported Media Type", details={})
-    elif media_type and media_type not in (known := (*_KNOWN, CBOR) if has_cbor else _KNOWN):
+    elif media_type and media_type not in (known := (*KNOWN, CBOR) if has_cbor else KNOWN):
         raise UnsupportedMediaType(
             "the body of the request was in an unknown format - accepted media types include: "
             + ", ".join(known)

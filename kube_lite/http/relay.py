@@ -28,7 +28,7 @@ from aiohttp.web_ws import WebSocketResponse
 from multidict import CIMultiDict
 from yarl import URL
 
-from kube_lite.api.errors import BadRequest, NotFound, ServiceUnavailable
+from kube_lite.api.errors import BadRequest, NotFound, ServiceUnavailable, not_found
 from kube_lite.api.identity import GroupVersionResource, Json
 from kube_lite.auth.impersonate import PREFIX
 from kube_lite.kit.go_client import why_failed
@@ -120,7 +120,10 @@ class Relay:
         port = named.port
         if port.isdecimal():
             port = places.port_name(await self._look(SERVICES, named.name, target.namespace), named)
-        endpoints = await self._look(ENDPOINTS, named.name, target.namespace)
+        try:
+            endpoints = await self._look(ENDPOINTS, named.name, target.namespace)
+        except NotFound as error:  # of which the client has not asked
+            raise not_found(target.resource.group_resource, named.name) from error
         if not endpoints.get("subsets"):
             raise places.nothing_serves(named.name)
         for address, reference, number in places.places_of_service(endpoints, port, self._source):

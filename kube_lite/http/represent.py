@@ -204,8 +204,6 @@ def encode(document: Json, form: Form) -> bytes:
         return encode_cbor(document)
     if form.media_type != YAML:
         return orjson.dumps(document, option=orjson.OPT_INDENT_2 if form.pretty else 0)
-    import yaml
+    from kube_lite.api.codecs.yaml import encode as encode_yaml
 
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    text: str = yaml.dump(document, Dumper=dumper, default_flow_style=False, allow_unicode=True)
-    return text.encode()
+    return encode_yaml(document)

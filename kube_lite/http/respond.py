@@ -18,7 +18,7 @@ from kube_lite.api.errors import ApiError, NotAcceptable
 
 from .call import Call
 from .chunks import Chunks
-from .negotiate import PLAIN, negotiate
+from .negotiate import PLAIN, Route, negotiate
 from .reply import Reply
 from .represent import encode, with_pretty
 
@@ -192,7 +192,7 @@ def status_response(call: Call, error: ApiError) -> Reply:
     """What a failed request is told: a ``metav1.Status``, in JSON where the client's wish cannot be met."""
     headers = call.request.headers
     try:
-        form = negotiate(headers.get("Accept", ""), has_cbor=call.has_cbor)
+        form = negotiate(headers.get("Accept", ""), route=Route.NONE, has_cbor=call.has_cbor)
     except NotAcceptable:
         form = PLAIN
     form = with_pretty(form, call.address.query, headers.get("User-Agent", ""))

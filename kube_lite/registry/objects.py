@@ -167,6 +167,14 @@ class Objects:
                 del self._peeked[next(iter(self._peeked))]
         return peeked.object
 
+    def trouble(self) -> str:
+        """What is wrong with the store, found out by reading from it; empty where nothing is."""
+        try:
+            self.store.get(keys.storage_key(GroupResource("", "namespaces"), ObjectKey("", "default")))
+        except StoreError as error:
+            return str(error)
+        return ""
+
     def all(self, resource: GroupResource, namespace: str = "") -> list[Json]:
         """Every object of a resource as it is now, decoded and shared: for kinds of which there are few."""
         return self.survey(resource, namespace).objects

@@ -25,6 +25,7 @@ from kube_lite.registry.objects import Objects, Store
 from kube_lite.registry.services import SERVICE_CIDR, ServiceAddresses
 from kube_lite.registry.watching import Change, Watching
 
+from .components import COMPONENT_STATUSES, Components
 from .definitions import CustomResources
 from .deleting import DeletingVerbs
 from .elsewhere import Elsewhere
@@ -88,6 +89,8 @@ class Pipeline:
         if tokens is not None:
             tokens.look_up_with(parts.lookup)
         self._reading = Reading(parts)
+        self.components = Components()
+        self.components.tell("etcd-0", objects.trouble)
         writing = Writing(parts)
         deleting = DeletingVerbs(parts, writing)
         patching = PatchingVerbs(parts, writing)
@@ -111,6 +114,9 @@ class Pipeline:
         self._check_verb(request)
         try:
             if not request.subresource:
+                if request.verb in ("get", "list") and request.resource.gvr == COMPONENT_STATUSES:
+                    components = self.components
+                    return components.get(request) if request.name else components.list(request)
                 if request.verb == "get":
                     return await self._parts.objects.resolved(lambda: self._reading.get(request))
                 if request.verb == "list":

@@ -84,6 +84,24 @@ def test_broken_bytes_and_halves_of_surrogate_pairs_are_replaced() -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("n", '"n"'),
+        ("1e3", '"1e3"'),
+        ("2020-01-01", '"2020-01-01"'),
+        ("12:30:45", '"12:30:45"'),
+        ("", '""'),
+        ("a: b", "'a: b'"),
+        ("it's", "it's"),
+        ("two\nlines\n", "|\n  two\n  lines"),
+        ("two\nlines", "|-\n  two\n  lines"),
+    ],
+)
+def test_texts_are_written_so_that_no_reader_takes_them_for_something_else(text: str, written: str) -> None:
+    assert encode_yaml({"a": text}).decode() == f"a: {written}\n"
+
+
 def test_repeated_keys_of_yaml_are_told_with_their_line() -> None:
     decoded = decode(b"a: 1\nmap: {k: a, k: b}\n", YAML)
     assert decoded.value == {"a": 1, "map": {"k": "b"}}

@@ -4,6 +4,7 @@ from typing import Any
 
 import jwt
 import pytest
+import yaml
 from jwt import PyJWKSet
 
 from kube_lite.api.identity import GroupVersionResource
@@ -66,6 +67,73 @@ async def test_the_version_is_the_one_that_was_chosen(site: Site) -> None:
     assert (version["major"], version["minor"]) == ("1", "36")
     assert version["gitVersion"] == site.server.git_version
     assert version["gitVersion"].startswith("v1.36.")
+
+
+ROUTED = "406: Not Acceptable\n\nAvailable representations: "
+SPOKEN = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
+TABLE = "application/json;as=Table;g=meta.k8s.io;v=v1"
+CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
+
+
+@pytest.mark.parametrize(
+    ("path", "accept", "message"),
+    [
+        ("/api/v1", "application/*", ROUTED + SPOKEN),
+        ("/api/v1", TABLE, f"only the following media types are accepted: {SPOKEN}"),
+        ("/apis", "text/html", f"only the following media types are accepted: {SPOKEN}"),
+        ("/apis/apps", TABLE, f"only the following media types are accepted: {SPOKEN}"),
+        ("/version", "application/yaml", f"{ROUTED}application/json"),
+        ("/.well-known/openid-configuration", "text/html", f"{ROUTED}application/json"),
+        ("/openid/v1/jwks", "application/json", f"{ROUTED}application/jwk-set+json"),
+        (f"{CONFIG_MAPS}/a", "text/html", ROUTED + SPOKEN),
+        (
+            CONFIG_MAPS,
+            "text/html",
+            f"{ROUTED}{SPOKEN}, application/json;stream=watch, "
+            "application/vnd.kubernetes.protobuf;stream=watch",
+        ),
+        ("/api/v1/namespaces/default/pods/a/log", "text/html", f"{ROUTED}text/plain, {SPOKEN}"),
+    ],
+)
+async def test_who_takes_none_of_a_paths_forms_is_told_which_there_are(
+    site: Site, path: str, accept: str, message: str
+) -> None:
+    http = await site.session()
+    async with http.get(path, headers={"Accept": accept}) as response:
+        assert response.status == 406
+        text = await response.text()
+    told = yaml.safe_load(text)  # also if it is JSON
+    assert told["message"].strip() == message
+
+
+@pytest.mark.parametrize(
+    ("path", "accept", "code"),
+    [
+        ("/apis", "application/*", 200),
+        ("/version", TABLE, 200),
+        ("/", "text/html", 200),
+        ("/openapi/v2", "text/html", 406),
+        ("/openapi/v3/apis/apps/v1", "application/yaml", 406),
+        ("/openapi/v3", "application/yaml", 200),
+    ],
+)
+async def test_some_documents_are_less_particular(site: Site, path: str, accept: str, code: int) -> None:
+    http = await site.session()
+    async with http.get(path, headers={"Accept": accept}) as response:
+        assert (response.status, bool(await response.read())) == (code, code == 200)
+
+
+async def test_components_say_how_they_are(site: Site) -> None:
+    listed, _ = await get(site, "/api/v1/componentstatuses")
+    health = {item["metadata"]["name"]: item["conditions"][0]["status"] for item in listed["items"]}
+    assert health == {"controller-manager": "False", "scheduler": "False", "etcd-0": "True"}
+    selected, _ = await get(site, "/api/v1/componentstatuses?fieldSelector=metadata.name%3Detcd-0")
+    assert [item["metadata"] for item in selected["items"]] == [{"name": "etcd-0"}]
+    one, _ = await get(site, "/api/v1/componentstatuses/etcd-0")
+    assert one["conditions"] == [{"type": "Healthy", "status": "True", "message": "ok"}]
+    http = await site.session()
+    async with http.get("/api/v1/componentstatuses/etcd-1") as response:
+        assert (await response.json())["message"] == 'componentstatus "etcd-1" not found'
 
 
 @pytest.mark.parametrize("path", ["/api/v1", "/apis/apps", "/version", "/openapi/v2"])

@@ -159,7 +159,7 @@ async def test_a_pod_that_does_not_listen_is_unavailable(site: Site) -> None:
 @pytest.mark.parametrize(
     ("path", "code", "message"),
     [
-        ("services/none/proxy/", 404, 'endpoints "none" not found'),
+        ("services/none/proxy/", 404, 'services "none" not found'),
         ("services/none:80/proxy/", 404, 'services "none" not found'),
         ("services/web:81/proxy/", 503, 'no service port 81 found for service "web"'),
         ("services/web:other/proxy/", 503, 'no endpoints available for service "web:other"'),

@@ -83,9 +83,7 @@ def decode(body: bytes) -> Decoded:
 
 def encode(value: Any) -> bytes:
     """Write YAML as ``sigs.k8s.io/yaml`` does: keys sorted, no aliases, lists not indented."""
-    text: str = yaml.dump(
-        value, Dumper=_Dumper, default_flow_style=False, allow_unicode=True, sort_keys=True, width=1 << 20
-    )
+    text: str = yaml.dump(value, Dumper=_Dumper, default_flow_style=False, allow_unicode=True, sort_keys=True)
     return text.encode()
 
 
@@ -109,6 +107,20 @@ class _Dumper(yaml.CSafeDumper):
         return _STANDARD + _TAGS[type(meaning)]
 
 
+def _represent_text(dumper: _Dumper, text: str) -> yaml.Node:
+    """Lines as lines; in double quotes what would be taken for something else, by old readers too."""
+    style = None
+    if "\n" in text:
+        style = "|"
+    elif _OLD.fullmatch(text) or dumper.resolve(yaml.ScalarNode, text, (True, False)) not in _TEXTS:
+        style = '"'
+    return dumper.represent_scalar(_STANDARD + "str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent_text)
+_TEXTS = (_STANDARD + "str", _STANDARD + "merge")
+_OLD = re.compile(r"[yYnN]|\d{4}-\d\d?-\d\d?([Tt ].*)?|[-+]?\d[\d_]*(:[0-5]?\d)+(\.\d*)?")
+"""Booleans, moments and numbers to base 60 of YAML 1.1, which ``decode`` takes for texts as its model does."""
 _TAGS = {str: "str", bool: "bool", int: "int", float: "float", type(None): "null"}
 
 
