@@ -1,19 +1,22 @@
 """Nodes that do not exist: as many as a test of placing and scaling needs, each for a few kilobytes.
 
 A Node with the annotation ``kube-lite.io/fake: "true"`` is played here: it is ready, its Lease is renewed,
-and the Pods that are bound to it run at once, without anything running. Pods of Jobs succeed. One that is
-asked to end is gone. Everything else of such a Node and its Pods (labels, taints, capacity, conditions) may
-be changed by anybody, and stays as it was changed.
+and the Pods that are bound to it run at once, without anything running (or, where the control plane attaches
+volumes to it, as soon as it has done so). Pods of Jobs succeed. One that is asked to end is gone. Everything
+else of such a Node and its Pods (labels, taints, capacity, conditions) may be changed by anybody, and stays
+as it was changed.
 
 The idea is that of kubernetes-sigs/kwok.
 """
 
 import random
 from collections.abc import Iterable
+from contextlib import suppress
 
 from kube_lite.api import meta
 from kube_lite.api.errors import AlreadyExists, NotFound
-from kube_lite.api.identity import Json, ObjectKey, key_of
+from kube_lite.api.identity import GroupVersionResource, Json, ObjectKey, key_of
+from kube_lite.api.storage import CONTROLLER_ATTACHES, attached_name, claims_of
 from kube_lite.api.times import format_micro_time, format_time
 from kube_lite.client.controller import Controller, RequeueAfter
 from kube_lite.client.informers import Informers
@@ -21,10 +24,11 @@ from kube_lite.client.protocol import Client, EventType
 from kube_lite.kit.clock import Clock
 
 from .node import LEASE_NAMESPACE, LEASE_SECONDS
-from .resources import LEASES, NODES, PODS
+from .resources import CLAIMS, CSI_DRIVERS, LEASES, NODES, PERSISTENT_VOLUMES, PODS
 
 ANNOTATION = "kube-lite.io/fake"
 BY_NODE = "fake node"
+VOLUME_SECONDS = 5.0  # until it is looked again whether volumes are attached; a node says so at once
 RENEW_SECONDS = 30.0  # of the 40 that a Lease is good for: with thousands of nodes each renewal counts
 AT_A_TIME = 64  # writes under way, so that they share commits
 CAPACITY = {"cpu": "32", "memory": "256Gi", "ephemeral-storage": "1Ti", "pods": "110"}
@@ -216,6 +220,8 @@ class FakePods(Controller):
                 )
                 return None
             now = self.clock.now()
+            if not meta.is_being_deleted(pod) and not await self._has_volumes(pod):
+                return RequeueAfter(VOLUME_SECONDS)
             status = plan_pod(pod, self._address(), now)
             if key in self._returned:
                 status = plan_return(pod, now) or status
@@ -228,6 +234,32 @@ class FakePods(Controller):
         self._returned.discard(key)
         return None
 
+    async def _has_volumes(self, pod: Json) -> bool:
+        """Whether the volumes of a Pod that must be attached are; asked only where somebody attaches."""
+        node = self._nodes.get(ObjectKey("", pod["spec"]["nodeName"]))
+        if node is None or CONTROLLER_ATTACHES not in meta.annotations_of(node):
+            return True
+        attached = {entry["name"] for entry in (node.get("status") or {}).get("volumesAttached") or ()}
+        for key in claims_of(pod):
+            claim = await self._find(CLAIMS, key) or {"spec": {}}
+            volume = await self._find(
+                PERSISTENT_VOLUMES, ObjectKey("", claim["spec"].get("volumeName") or "")
+            )
+            if volume is None:
+                return False
+            driver = (volume["spec"].get("csi") or {}).get("driver")
+            name = attached_name(
+                volume, await self._find(CSI_DRIVERS, ObjectKey("", driver)) if driver else None
+            )
+            if name and name not in attached:
+                return False
+        return True
+
+    async def _find(self, resource: GroupVersionResource, key: ObjectKey) -> Json | None:
+        with suppress(NotFound):
+            return await self._client.get(resource, key.name, namespace=key.namespace) if key.name else None
+        return None
+
     def _address(self) -> str:
         """One of 198.18.0.0/15, which is for tests and routed nowhere (RFC 2544)."""
         self._addresses = (self._addresses + 1) % (1 << 17)
@@ -237,12 +269,17 @@ class FakePods(Controller):
     def _keys_of_node(self, event: EventType, old: Json | None, new: Json | None) -> Iterable[ObjectKey]:
         """The Pods of a Node that has just become one of ours, or is there again."""
         is_back = old is not None and not _tells(old) and _tells(new)
-        if new is None or not is_fake(new) or (is_fake(old) and not is_back):
+        has_more = _attached(old) != _attached(new)
+        if new is None or not is_fake(new) or (is_fake(old) and not is_back and not has_more):
             return ()
         keys = [key_of(pod) for pod in self._pods.by_index(BY_NODE, new["metadata"]["name"])]
         if is_back:
             self._returned.update(keys)
         return keys
+
+
+def _attached(node: Json | None) -> object:
+    return ((node or {}).get("status") or {}).get("volumesAttached")
 
 
 def _lease(node: Json, moment: str) -> Json:

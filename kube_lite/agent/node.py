@@ -13,6 +13,7 @@ from kube_lite_runtime.driver import Driver
 
 from kube_lite.api.errors import AlreadyExists, ApiError, NotFound
 from kube_lite.api.identity import Json
+from kube_lite.api.storage import CONTROLLER_ATTACHES
 from kube_lite.api.times import format_micro_time, format_time
 from kube_lite.client.protocol import Client
 from kube_lite.kit.clock import Clock
@@ -139,7 +140,7 @@ class NodeKeeper:
             "kubernetes.io/hostname": self._name,
             "kubernetes.io/os": "linux",
         }
-        annotations = {"volumes.kubernetes.io/controller-managed-attach-detach": "true"}
+        annotations = {CONTROLLER_ATTACHES: "true"}
         node: Json = {
             "apiVersion": "v1",
             "kind": "Node",

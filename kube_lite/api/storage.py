@@ -1,15 +1,41 @@
-"""Storage classes: of what class a claim or volume is, and which class is the default."""
+"""Storage: of what class a claim or volume is, which class is the default, and how both are called."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from . import meta
-from .identity import Json
+from .identity import Json, ObjectKey
 
 BETA_CLASS = "volume.beta.kubernetes.io/storage-class"
 IS_DEFAULT = (
     "storageclass.kubernetes.io/is-default-class",
     "storageclass.beta.kubernetes.io/is-default-class",
 )
+
+CONTROLLER_ATTACHES = "volumes.kubernetes.io/controller-managed-attach-detach"
+"""The annotation of a node to which the control plane attaches volumes."""
+
+
+def attached_name(volume: Json, driver: Json | None) -> str:
+    """How a node's status calls a volume that must be attached to it; empty for one that needs not be.
+
+    Args:
+        driver: the CSIDriver of the volume. While there is none it may be on its way.
+    """
+    source = volume["spec"].get("csi")
+    if source is None or (driver is not None and driver["spec"].get("attachRequired") is False):
+        return ""
+    return f"kubernetes.io/csi/{source['driver']}^{source['volumeHandle']}"
+
+
+def claims_of(pod: Json) -> Iterator[ObjectKey]:
+    """The claims that a Pod uses; one it has for itself is named after both."""
+    metadata = pod["metadata"]
+    for volume in pod["spec"].get("volumes") or ():
+        claim = volume.get("persistentVolumeClaim")
+        if claim is not None:
+            yield ObjectKey(metadata["namespace"], claim["claimName"])
+        elif volume.get("ephemeral") is not None:
+            yield ObjectKey(metadata["namespace"], f"{metadata['name']}-{volume['name']}")
 
 
 def class_of(obj: Json) -> str:

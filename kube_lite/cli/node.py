@@ -7,6 +7,7 @@ from typing import Any
 from kube_lite.api.errors import ApiError, NotFound, TooManyRequests
 from kube_lite.api.identity import GroupVersionResource, Json
 from kube_lite.api.quantity import parse_quantity
+from kube_lite.api.storage import CONTROLLER_ATTACHES
 from kube_lite.client.kubeconfig import access, load
 from kube_lite.client.protocol import PatchType
 from kube_lite.client.remote import RemoteClient
@@ -135,7 +136,11 @@ def plan_node(name: str, options: argparse.Namespace) -> Json:
     return {
         "apiVersion": "v1",
         "kind": "Node",
-        "metadata": {"name": name, "labels": labels, "annotations": {FAKE: "true"}},
+        "metadata": {
+            "name": name,
+            "labels": labels,
+            "annotations": {FAKE: "true", CONTROLLER_ATTACHES: "true"},
+        },
         "spec": {"taints": taints} if taints else {},
         "status": {"capacity": capacity, "allocatable": capacity},
     }

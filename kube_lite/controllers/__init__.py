@@ -135,6 +135,7 @@ def _for_volumes(
     recorder: "Recorder",
     served: "set[GroupVersionResource]",
 ) -> list[Service]:
+    from .attachments import Attachments
     from .ephemeral_volumes import EphemeralVolumes
     from .volume_binding import ClaimBinding, VolumePhases
     from .volume_protection import (
@@ -148,6 +149,7 @@ def _for_volumes(
         ClaimBinding(client, informers, clock, recorder),
         VolumePhases(client, informers, clock, recorder),
         EphemeralVolumes(client, informers, clock, recorder),
+        Attachments(client, informers, clock, recorder),
         ClaimProtection(client, informers, clock),
         VolumeProtection(client, informers, clock),
     ]

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from kube_lite.api import meta
 from kube_lite.api.identity import GroupVersionResource, Json, ObjectKey, key_of
-from kube_lite.api.storage import class_of, default_class
+from kube_lite.api.storage import claims_of, class_of, default_class
 from kube_lite.client.controller import Controller, RequeueAfter
 from kube_lite.client.informers import Informers
 from kube_lite.client.protocol import Client, EventType
@@ -38,7 +38,7 @@ from .volume_plan import (
     released_volume,
     with_provisioner,
 )
-from .volume_protection import BY_CLAIM, claims_of
+from .volume_protection import BY_CLAIM
 
 COMPONENT = "persistentvolume-controller"
 REPEAT_SECONDS = 15.0  # a claim that is looked at after that long says again what it waits for

@@ -8,11 +8,12 @@ Source: ``pkg/controller/volume/pvcprotection``, ``pvprotection``, ``vacprotecti
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 from kube_lite.api import meta
 from kube_lite.api.errors import NotFound
 from kube_lite.api.identity import GroupVersionResource, Json, ObjectKey
+from kube_lite.api.storage import claims_of
 from kube_lite.client.controller import Controller, RequeueAfter
 from kube_lite.client.informers import Informers
 from kube_lite.client.protocol import Client, EventType, PatchType
@@ -123,17 +124,6 @@ class AttributesClassProtection(Protection):
     def is_used(self, key: ObjectKey, obj: Json) -> bool:
         """By any claim or volume."""
         return any(informer.by_index(BY_CLASS, key.name) for informer in self._users)
-
-
-def claims_of(pod: Json) -> Iterator[ObjectKey]:
-    """The claims that a Pod uses; one it has for itself is named after both."""
-    metadata = pod["metadata"]
-    for volume in pod["spec"].get("volumes") or ():
-        claim = volume.get("persistentVolumeClaim")
-        if claim is not None:
-            yield ObjectKey(metadata["namespace"], claim["claimName"])
-        elif volume.get("ephemeral") is not None:
-            yield ObjectKey(metadata["namespace"], f"{metadata['name']}-{volume['name']}")
 
 
 def classes_of(obj: Json) -> set[str]:

@@ -10,7 +10,7 @@ from kube_lite.api.identity import Json
 from kube_lite.client.informers import Informers
 from kube_lite.controllers.resources import NAMESPACES
 from kube_lite.kit.clock import ManualClock
-from kube_lite.kit.service import running
+from kube_lite.kit.service import Service, running
 from tests.controllers.harness import World, world
 
 NOW = 1_700_000_000.0
@@ -52,7 +52,7 @@ def test_pods_run_and_those_of_jobs_succeed() -> None:
 async def playing(it: World) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         informers = Informers(it.client, it.clock)
-        parts = [
+        parts: list[Service] = [
             informers,
             FakeNodes(it.client, informers, it.clock, "v1.36.1", random.Random(1)),
             FakePods(it.client, informers, it.clock),

@@ -3,13 +3,10 @@ from pathlib import Path
 import pytest
 
 from kube_lite.api.identity import GroupVersionResource, Json
+from kube_lite.api.storage import claims_of
 from kube_lite.controllers.resources import PERSISTENT_VOLUME_CLAIMS as CLAIMS
 from kube_lite.controllers.resources import PERSISTENT_VOLUMES, PODS
-from kube_lite.controllers.volume_protection import (
-    ATTRIBUTES_CLASSES,
-    claims_of,
-    plan_finalizers,
-)
+from kube_lite.controllers.volume_protection import ATTRIBUTES_CLASSES, plan_finalizers
 
 from .harness import World, world
 
