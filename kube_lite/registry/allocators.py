@@ -4,12 +4,14 @@ What is taken is a key in the store, written in the same transaction as the Serv
 deleted with the one that gives it back. So two Services can never get the same one, a crash leaves nothing
 to repair, and nothing needs to be remembered over a restart.
 Source: ``pkg/registry/core/service/ipallocator``, ``portallocator``: the lower band of each range is left
-to those who ask for a certain one.
+to those who ask for a certain one (KEP-3070, KEP-3668).
 """
 
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network
+from typing import NamedTuple
 
 from kube_lite_storage import Store
 from kube_lite_storage.types import Compare, Delete, Put
@@ -18,6 +20,7 @@ from kube_lite.api.identity import GroupResource, ObjectKey
 
 from .keys import claim_key, storage_key
 from .objects import Also
+from .service_ranges import ServiceRanges
 from .stored import Stored
 
 IP_ADDRESSES = GroupResource("networking.k8s.io", "ipaddresses")
@@ -30,24 +33,35 @@ class RangeFull(Exception):
     """Everything in the range is taken."""
 
 
-class Pool:
-    """Items numbered from 0 that may each be claimed by one owner; see ``ClusterIPs`` and ``NodePorts``.
+class Span(NamedTuple):
+    """Items in a row, numbered from 0.
 
-    ``text`` says what the item of a number is called.
+    Attributes:
+        reserved: how many of the lowest are left to those who ask for them.
+        text: what the item of a number is called.
     """
 
-    def __init__(
-        self, store: Store, name: str, size: int, source: random.Random, text: Callable[[int], str]
-    ) -> None:
+    size: int
+    reserved: int
+    text: Callable[[int], str]
+
+
+def lower_band(size: int, part: int, most: int) -> int:
+    """How much of a range is left to those who ask for a certain item: its ``part``, 16 to ``most``."""
+    return min(max(16, size // part), most) if size > 16 else 0
+
+
+class Pool(ABC):
+    """Items that may each be claimed by one owner; see ``ClusterIPs`` and ``NodePorts``."""
+
+    def __init__(self, store: Store, name: str, source: random.Random) -> None:
         self._store = store
         self._name = name
-        self._size = size
         self._source = source
-        self._text = text
 
-    def _reserved(self) -> int:
-        """How many of the lowest are left to those who ask for them: a sixteenth, 16 to 256."""
-        return min(max(16, self._size // 16), 256) if self._size >= 32 else 0
+    @abstractmethod
+    def spans(self) -> Iterable[Span]:
+        """What there is to give out, in the order in which to do so."""
 
     def pick(self, avoid: Iterable[str] = ()) -> str:
         """Some item that is free now; whoever claims it first gets it.
@@ -56,19 +70,20 @@ class Pool:
             RangeFull: there is none.
         """
         shunned = set(avoid)
-        for number in self._candidates():
-            item = self._text(number)
-            if item not in shunned and self.is_free(item):
-                return item
-        raise RangeFull(self._name)
+        for span in self.spans():
+            for number in self._candidates(span):
+                item = span.text(number)
+                if item not in shunned and self.is_free(item):
+                    return item
+        raise RangeFull
 
-    def _candidates(self) -> Iterator[int]:
-        lowest = self._reserved()
-        if lowest < self._size:
+    def _candidates(self, span: Span) -> Iterator[int]:
+        lowest = span.reserved
+        if lowest < span.size:
             for _ in range(TRIES):
-                yield self._source.randrange(lowest, self._size)
-        yield from range(lowest, self._size)
-        yield from range(lowest)
+                yield self._source.randrange(lowest, span.size)
+        yield from range(lowest, span.size)
+        yield from range(min(lowest, span.size))
 
     def is_free(self, item: str) -> bool:
         """Whether nobody has claimed it."""
@@ -90,14 +105,20 @@ class Pool:
 
 
 class ClusterIPs(Pool):
-    """The addresses of Services, out of a CIDR; network and broadcast address are left out."""
+    """The addresses of Services; of each range network and broadcast address are left out.
+
+    Args:
+        cidr: the range that the server was started with.
+    """
 
     def __init__(self, store: Store, cidr: str, source: random.Random) -> None:
-        self.network = IPv4Network(cidr)
-        first = self.network.network_address + 1
-        super().__init__(
-            store, "clusterips", self.network.num_addresses - 2, source, lambda number: str(first + number)
-        )
+        super().__init__(store, "clusterips", source)
+        self._ranges = ServiceRanges(store, cidr)
+
+    def spans(self) -> Iterable[Span]:
+        """The ranges that are ready, in no order: none is better than another."""
+        networks = self._ranges.ready()
+        return map(_span_of, self._source.sample(networks, len(networks)))
 
     def is_free(self, item: str) -> bool:
         """Whether no Service has it, and nobody has made an IPAddress to keep it for another purpose."""
@@ -110,21 +131,28 @@ class ClusterIPs(Pool):
         )
 
     def contains(self, text: str) -> bool:
-        """Whether it is an address of the range that can be given out."""
+        """Whether it is an address of a range that can be given out."""
         try:
             address = IPv4Address(text)
         except ValueError:
             return False
-        network = self.network
-        return address in network and address not in (network.network_address, network.broadcast_address)
+        return any(
+            address in network and address not in (network.network_address, network.broadcast_address)
+            for network in self._ranges.ready()
+        )
 
 
 class NodePorts(Pool):
     """The ports that Services open on nodes."""
 
     def __init__(self, store: Store, first: int, last: int, source: random.Random) -> None:
+        super().__init__(store, "nodeports", source)
         self.first, self.last = first, last
-        super().__init__(store, "nodeports", last - first + 1, source, lambda number: str(first + number))
+
+    def spans(self) -> Iterable[Span]:
+        """The one range."""
+        size = self.last - self.first + 1
+        yield Span(size, lower_band(size, 32, 128), lambda number: str(self.first + number))
 
     def contains(self, port: int) -> bool:
         """Whether the port is in the range."""
@@ -134,3 +162,8 @@ class NodePorts(Pool):
 def together(*parts: Also) -> Also:
     """Several things that are to be written with one object."""
     return Also([c for part in parts for c in part.compares], [w for part in parts for w in part.writes])
+
+
+def _span_of(network: IPv4Network) -> Span:
+    first, size = network.network_address + 1, network.num_addresses
+    return Span(max(size - 2, 0), lower_band(size, 16, 256), lambda number: str(first + number))

@@ -8,6 +8,7 @@ Source: ``pkg/registry/core/service/storage/alloc.go``.
 
 import random
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
@@ -52,16 +53,14 @@ class ServiceAddresses:
         spec, before = service["spec"], (old or {}).get("spec") or {}
         kind = spec.get("type", "ClusterIP")
         drop_what_type_had(spec, before)
-        try:
-            if kind == "ExternalName":
-                for field in OF_ADDRESS:
-                    spec.pop(field, None)
-            else:
+        if kind == "ExternalName":
+            for field in OF_ADDRESS:
+                spec.pop(field, None)
+        else:
+            with _told("failed to allocate a serviceIP"):
                 self._complete_address(service, spec, before)
+        with _told("failed to allocate a nodePort"):
             self._complete_ports(service, spec, before, kind)
-        except RangeFull as error:
-            why = f"Internal error occurred: failed to allocate a serviceIP: {error} is full"
-            raise InternalError(why) from error
 
     def changes(self, new: Json | None, old: Json | None) -> Also:
         """What is claimed and released when ``new`` follows ``old``; either may be None."""
@@ -225,6 +224,15 @@ def _path_of_port(service: Json, port: str) -> str:
         if str(entry.get("nodePort")) == port:
             return f"spec.ports[{position}].nodePort"
     return "spec.healthCheckNodePort"
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Say what was not to be had."""
+    try:
+        yield
+    except RangeFull as error:
+        raise InternalError(f"Internal error occurred: {what}: range is full") from error
 
 
 def _no_dual_stack(service: Json, spec: Json) -> Invalid:

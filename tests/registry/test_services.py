@@ -6,8 +6,14 @@ from kube_lite_storage import Store, Txn
 
 from kube_lite.api.errors import Invalid
 from kube_lite.api.identity import Json
-from kube_lite.registry.allocators import ClusterIPs, RangeFull
+from kube_lite.api.resource import Registry
+from kube_lite.registry.allocators import ClusterIPs, RangeFull, lower_band
+from kube_lite.registry.objects import Objects
 from kube_lite.registry.services import ServiceAddresses, held_by
+
+from .things import row
+
+SERVICE_CIDR = {"kind": "ServiceCIDR", "apiVersion": "networking.k8s.io/v1"}
 
 
 def service(**spec: Any) -> Json:
@@ -88,6 +94,39 @@ async def test_a_range_that_is_used_up_says_so(store: Store) -> None:
         await store.commit(Txn(claims.compares, claims.writes))
     with pytest.raises(RangeFull):
         pool.pick()
+
+
+async def test_addresses_come_from_every_range_that_is_ready(
+    store: Store, objects: Objects, registry: Registry
+) -> None:
+    pool = ClusterIPs(store, "10.96.0.0/16", random.Random(1))
+    assert pool.contains("10.96.0.1")
+    for name, range_, condition in (("a", "192.0.2.0/30", "True"), ("b", "198.51.100.0/30", "False")):
+        status = {"conditions": [{"type": "Ready", "status": condition}]}
+        made = {"metadata": {"name": name, "uid": name}, "spec": {"cidrs": [range_]}, "status": status}
+        await objects.create(row(registry, "servicecidrs", "networking.k8s.io"), {**SERVICE_CIDR, **made})
+    others = ("10.96.0.1", "198.51.100.1", "192.0.2.0", "192.0.2.3")
+    assert pool.contains("192.0.2.1")
+    assert not any(pool.contains(text) for text in others)
+    for _ in range(2):
+        claims = pool.claims([pool.pick()], "x/a")
+        await store.commit(Txn(claims.compares, claims.writes))
+    with pytest.raises(RangeFull):
+        pool.pick()
+
+
+@pytest.mark.parametrize(
+    ("size", "part", "most", "reserved"),
+    [
+        pytest.param(16, 16, 256, 0, id="too small to divide"),
+        pytest.param(32, 16, 256, 16, id="half of a small one"),
+        pytest.param(1024, 16, 256, 64, id="a sixteenth"),
+        pytest.param(65536, 16, 256, 256, id="never more"),
+        pytest.param(2768, 32, 128, 86, id="of node ports a part of their own"),
+    ],
+)
+def test_the_lower_band_is_left_to_those_who_ask(size: int, part: int, most: int, reserved: int) -> None:
+    assert lower_band(size, part, most) == reserved
 
 
 async def test_a_balancer_that_keeps_traffic_local_has_a_port_for_health(
