@@ -12,6 +12,7 @@ PATIENCE = 0.3  # seconds a round may take when there is nothing left to write
 
 Step = Callable[[World], Awaitable[None]]
 Claim = Callable[[World], Awaitable[bool]]
+Beside = Callable[[World], contextlib.AbstractAsyncContextManager[None]]
 
 
 async def nothing(it: World) -> None:
@@ -19,11 +20,20 @@ async def nothing(it: World) -> None:
 
 
 async def survive(
-    path: Path, node: Step, is_done: Claim, *, only: Sequence[str] | None = None, writes: int = 4
+    path: Path,
+    node: Step,
+    is_done: Claim,
+    *,
+    only: Sequence[str] | None = None,
+    writes: int = 4,
+    beside: Beside | None = None,
 ) -> None:
-    """Let controllers write one to ``writes`` times, kill them, and begin again, until it is done."""
+    """Let controllers write one to ``writes`` times, kill them, and begin again, until it is done.
+
+    ``beside`` runs what else there is to be killed.
+    """
     for number in range(ROUNDS):
-        async with world(path, only=only) as it:
+        async with world(path, only=only) as it, beside(it) if beside else contextlib.nullcontext():
             if await is_done(it):
                 return
             await node(it)

@@ -1,9 +1,11 @@
 """Controllers of single objects, killed after every write, finish what they began and do nothing twice."""
 
+import asyncio
 from pathlib import Path
 
 from kube_lite.api import meta
 from kube_lite.controllers.certificates import KUBELET_CLIENT, REQUESTS
+from kube_lite.controllers.node_lifecycle import TTL
 from kube_lite.controllers.resource_claims import CLAIMS, TEMPLATES
 from kube_lite.controllers.resources import (
     DEPLOYMENTS,
@@ -14,8 +16,10 @@ from kube_lite.controllers.resources import (
     PODS,
     SECRETS,
     SERVICE_ACCOUNTS,
+    SERVICES,
 )
 from kube_lite.controllers.role_aggregation import CLUSTER_ROLES
+from kube_lite.controllers.service_ips import IP_ADDRESSES
 from kube_lite.controllers.volume_plan import phase_of
 
 from .harness import World, deployment, world
@@ -24,6 +28,7 @@ from .test_certificates import ask, pem
 from .test_resource_claims import TEMPLATE, allocate, end
 from .test_resource_claims import pod as claiming
 from .test_role_aggregation import role
+from .test_service_ips import keeping, service
 from .test_taint_eviction import GONE
 from .test_taint_eviction import pod as tainted
 from .test_token_secrets import secret, text
@@ -190,3 +195,43 @@ async def test_a_pod_gets_one_claim_for_devices_and_gives_it_back(tmp_path: Path
             await allocate(it, told["resourceClaimName"], pod)
             await end(it, pod["metadata"]["name"])
     await survive(tmp_path, nothing, are_gone, only=only, writes=1)
+
+
+async def test_every_address_of_a_service_is_told_of_once_and_passes_to_the_next(tmp_path: Path) -> None:
+    names = ("a", "b", "c")
+    async with world(tmp_path, only=[]) as it:
+        made = [await it.create(SERVICES, service(name)) for name in names]
+        addresses = {each["spec"]["clusterIP"]: each["metadata"]["name"] for each in made}
+
+    async def told(it: World) -> dict[str, str]:
+        found = await it.list(IP_ADDRESSES, "")
+        return {each["metadata"]["name"]: each["spec"]["parentRef"]["name"] for each in found}
+
+    async def is_right(it: World) -> bool:
+        return await told(it) == addresses
+
+    await survive(tmp_path, nothing, is_right, only=[], writes=1, beside=keeping)
+    async with world(tmp_path, only=[]) as it:
+        for name in names:
+            await it.delete(SERVICES, name)
+        addresses.pop(made[0]["spec"]["clusterIP"])
+        for address in addresses:
+            addresses[address] = f"next-of-{addresses[address]}"
+            await it.create(SERVICES, service(addresses[address], clusterIP=address))
+    await survive(tmp_path, nothing, is_right, only=[], writes=1, beside=keeping)
+
+
+async def test_every_node_hears_for_how_long_it_may_rely_on_what_it_has_read(tmp_path: Path) -> None:
+    ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+    async with world(tmp_path, only=[]) as it, asyncio.TaskGroup() as group:
+        for number in range(101):
+            node = {"metadata": {"name": f"n{number}"}, "status": ready}
+            group.create_task(it.client.create(NODES, node))
+
+    async def have_heard(it: World) -> bool:
+        found = await it.list(NODES, "")
+        return all(meta.annotations_of(node).get(TTL) == "15" for node in found)
+
+    await survive(tmp_path, nothing, have_heard, only=["node-lifecycle"], writes=16)
+    async with world(tmp_path, only=[]) as it:
+        assert not [node for node in await it.list(NODES, "") if node["spec"].get("taints")]

@@ -246,6 +246,21 @@ async def test_what_was_decided_before_holds_after_a_restart(tmp_path: Path) -> 
         assert not await nodes.taints("a")
 
 
+async def test_who_was_killed_after_telling_of_the_node_tells_of_its_pods(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with world(tmp_path, clock=clock, only=["serviceaccounts"]) as it:
+        nodes = Nodes(it, clock)
+        await nodes.begin("a", "b")
+        found = await it.get(NODES, "b", "")
+        status = {**found["status"], "conditions": plan_lost(found, clock.now())}
+        await it.client.update(NODES, {**found, "status": status}, subresource="status")
+    async with world(tmp_path, clock=clock, only=PARTS) as it:
+        nodes = Nodes(it, clock)
+        await nodes.renew("a", seconds=20)
+        assert [await nodes.is_pod_ready(name) for name in "ab"] == [True, False]
+        assert await nodes.taints("b") == DRIVEN
+
+
 async def test_a_monitor_that_was_stopped_blames_nobody(tmp_path: Path) -> None:
     clock = ManualClock()
     async with world(tmp_path, clock=clock, only=PARTS) as it:

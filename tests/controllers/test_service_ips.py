@@ -19,11 +19,17 @@ def service(name: str = "web", **spec: object) -> Json:
 
 
 @asynccontextmanager
+async def keeping(it: World) -> AsyncIterator[None]:
+    """With the controller."""
+    informers = Informers(it.client, it.clock)
+    async with running(informers), running(ServiceIPs(it.client, informers, it.clock)):
+        yield
+
+
+@asynccontextmanager
 async def controlled(path: Path) -> AsyncIterator[World]:
-    async with world(path, only=[]) as it:
-        informers = Informers(it.client, it.clock)
-        async with running(informers), running(ServiceIPs(it.client, informers, it.clock)):
-            yield it
+    async with world(path, only=[]) as it, keeping(it):
+        yield it
 
 
 async def until_owner(it: World, address: str, name: str) -> Json:
