@@ -1,6 +1,6 @@
 """One HTTP request on its way through the server, with what each step has found out about it."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -48,7 +48,7 @@ class Call:
         if not self.deprecation and not warnings:
             return headers
         several = CIMultiDict(headers)
-        for text in (self.deprecation, *warnings) if self.deprecation else warnings:
+        for text in _bounded((self.deprecation, *warnings) if self.deprecation else warnings):
             several.add("Warning", warning(text))
         return several
 
@@ -65,6 +65,24 @@ class Wish(NamedTuple):
 
 Handler = Callable[[Call], Awaitable[StreamResponse]]
 """Answers a call."""
+
+
+WARNING_LETTERS, ALL_WARNING_LETTERS = 256, 4096
+"""Of all warnings together no more; beyond that each is cut, and the last ones are left out."""
+
+
+def _bounded(texts: Iterable[str]) -> Iterator[str]:
+    """Every text once, cut where they are too long together. Source: ``endpoints/filters/warning.go``."""
+    told = list(dict.fromkeys(text for text in texts if text))
+    if sum(map(len, told)) <= ALL_WARNING_LETTERS:
+        yield from told
+        return
+    written = 0
+    for text in told:
+        if written >= ALL_WARNING_LETTERS:
+            return
+        yield text[:WARNING_LETTERS]
+        written += min(len(text), WARNING_LETTERS)
 
 
 def warning(text: str) -> str:

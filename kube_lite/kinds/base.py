@@ -101,6 +101,11 @@ class Kind(Strategy):
         texts: Sequence[str] = _on_write("checks").warnings(self.gvk, obj)
         return texts
 
+    def warnings_of_change(self, obj: Json, old: Json) -> Sequence[str]:
+        """What may disappoint about the next version, as far as this kind tells of it again."""
+        texts: Sequence[str] = _on_write("checks.advice").advise_change(self.gvk, obj, old)
+        return texts
+
     def field_labels(self) -> Sequence[str]:
         """The labels that ``selectable_fields`` has values for."""
         return self.labels

@@ -122,7 +122,8 @@ class Writing:
         warnings = (*body.warnings, *strategy.warnings(obj), *attempt.warnings)
         if options.dry_run:
             return Answer(201, object=await self._pretend(resource, obj), warnings=warnings)
-        stored = await self._insert(resource, obj, spec, is_named=bool(key.name))
+        with telling(warnings[len(body.warnings) :]):
+            stored = await self._insert(resource, obj, spec, is_named=bool(key.name))
         return Answer(201, stored=stored, warnings=warnings)
 
     async def change(

@@ -130,9 +130,6 @@ def _check_policies(spec: Json, path: str) -> Iterator[Cause]:
         yield from check_labels(spec["nodeSelector"], f"{path}.nodeSelector")
     if spec.get("securityContext"):
         yield from check_pod_security(spec["securityContext"], spec, f"{path}.securityContext")
-    for position, secret in enumerate(spec.get("imagePullSecrets") or ()):
-        if not secret.get("name"):
-            yield required(f"{path}.imagePullSecrets[{position}].name")
     if spec.get("affinity"):
         yield from check_affinity(spec["affinity"], f"{path}.affinity")
 
