@@ -226,8 +226,9 @@ class FakePods(Controller):
             if key in self._returned:
                 status = plan_return(pod, now) or status
             if status is not None:
+                told = {field: value for field, value in pod.items() if field != "spec"}  # nobody would read it
                 await self._client.update(
-                    PODS, {**pod, "status": status}, namespace=key.namespace, subresource="status"
+                    PODS, {**told, "status": status}, namespace=key.namespace, subresource="status"
                 )
         except NotFound:
             pass

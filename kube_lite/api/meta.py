@@ -50,7 +50,10 @@ def owner_references(obj: Json) -> list[Json]:
 
 def controller_of(obj: Json) -> Json | None:
     """The owner reference of the one controller that manages it, or None."""
-    return next((owner for owner in owner_references(obj) if owner.get("controller")), None)
+    for owner in owner_references(obj):  # a loop, here and below: asked for every change of every Pod
+        if owner.get("controller"):
+            return owner
+    return None
 
 
 def is_controlled_by(obj: Json, owner: Json) -> bool:
@@ -116,7 +119,10 @@ def conditions_of(obj: Json) -> list[Json]:
 
 def condition(obj: Json, type_: str) -> Json | None:
     """The condition of that type, or None."""
-    return next((entry for entry in conditions_of(obj) if entry.get("type") == type_), None)
+    for entry in conditions_of(obj):
+        if entry.get("type") == type_:
+            return entry
+    return None
 
 
 def is_condition_true(obj: Json, type_: str) -> bool:

@@ -61,11 +61,12 @@ class Requirement(NamedTuple):
 class LabelSelector:
     """Requirements that must all be met; none at all is everything. ``nothing`` matches no object."""
 
-    __slots__ = ("nothing", "requirements")
+    __slots__ = ("_exact", "nothing", "requirements")
 
     def __init__(self, requirements: Iterable[Requirement] = (), *, nothing: bool = False) -> None:
         self.requirements = tuple(sorted(requirements, key=lambda requirement: requirement.key))
         self.nothing = nothing
+        self._exact = _exact(self.requirements)
 
     @property
     def is_everything(self) -> bool:
@@ -77,6 +78,8 @@ class LabelSelector:
         if self.nothing:
             return False
         known = labels or {}
+        if self._exact is not None:
+            return self._exact.items() <= known.items()
         return all(requirement.matches(known) for requirement in self.requirements)
 
     def matches_object(self, obj: Json) -> bool:
@@ -98,6 +101,15 @@ class LabelSelector:
     def __hash__(self) -> int:
         """By requirements."""
         return hash(self.requirements)
+
+
+def _exact(requirements: Iterable[Requirement]) -> dict[str, str] | None:
+    """Label → the one value it must have, where that is all that is asked for, as it mostly is."""
+    found: dict[str, str] = {}
+    for key, operator, values in requirements:
+        if operator != EQUALS or found.setdefault(key, values[0]) != values[0]:
+            return None
+    return found
 
 
 EVERYTHING = LabelSelector()

@@ -19,6 +19,7 @@ from .resources import PODS
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 BY_CONTROLLER = "controller"  # index: uid of the managing controller
 ORPHANS = "orphans"  # index: namespace of objects without a managing controller
+FINISHED = ("Succeeded", "Failed")
 PHASES_BY_WORTH = {"Pending": 0, "Unknown": 1, "Running": 2}
 
 
@@ -46,12 +47,14 @@ def phase_of(pod: Json) -> str:
 
 def is_finished(pod: Json) -> bool:
     """Its containers have ended and will not run again."""
-    return phase_of(pod) in ("Succeeded", "Failed")
+    return phase_of(pod) in FINISHED
 
 
 def is_active(pod: Json) -> bool:
     """It runs or will run: neither finished nor asked to end."""
-    return not is_finished(pod) and not meta.is_being_deleted(pod)
+    if pod["metadata"].get("deletionTimestamp"):  # spelt out: asked of all Pods of an owner at every look
+        return False
+    return (pod.get("status") or {}).get("phase") not in FINISHED
 
 
 def is_terminating(pod: Json) -> bool:

@@ -79,7 +79,7 @@ class Counts(NamedTuple):
 def count_pods(owner: Json, owned: Iterable[Json], now: float) -> Counts:
     """Count the Pods that belong to ``owner``."""
     spec = owner["spec"]
-    template_labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
+    wanted = (((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}).items()
     min_ready = spec.get("minReadySeconds") or 0
     replicas = labeled = ready = available = terminating = 0
     waits: list[float] = []
@@ -88,7 +88,7 @@ def count_pods(owner: Json, owned: Iterable[Json], now: float) -> Counts:
             terminating += pod_facts.is_terminating(pod)
             continue
         replicas += 1
-        labeled += template_labels.items() <= meta.labels_of(pod).items()
+        labeled += wanted <= meta.labels_of(pod).items()
         wait = pod_facts.available_in(pod, min_ready, now)
         ready += wait is not None
         available += wait == 0

@@ -5,6 +5,7 @@ before they are changed. What is sent may be built from shared parts: the pipeli
 of its own.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from typing import cast
@@ -235,8 +236,18 @@ class LocalClient:
 
 
 async def _as_events(changes: AsyncIterator[Change]) -> AsyncGenerator[WatchEvent, None]:
+    waits = True
     async for change in changes:
+        is_decoded = _is_decoded(change)
+        if waits and not is_decoded:  # who wrote it has it decoded, and goes on in this turn; history is old
+            await asyncio.sleep(0)
+            is_decoded = _is_decoded(change)
+        waits = is_decoded
         yield WatchEvent(EVENT_TYPES[change.type], change.stored.object)
+
+
+def _is_decoded(change: Change) -> bool:
+    return "object" in vars(change.stored)
 
 
 async def _as_told(told: AsyncIterator[Json]) -> AsyncGenerator[WatchEvent, None]:
