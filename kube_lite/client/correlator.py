@@ -114,6 +114,7 @@ class Correlator:
             return (*group, event["involvedObject"].get("fieldPath", ""), event["message"])
         self._similar.put(group, _Similar(similar.messages, now))
         event["message"] = "(combined from similar events): " + event["message"]
+        event["reportingComponent"] = event["reportingInstance"] = ""
         return group
 
     def _may_write(self, event: Json, now: float) -> bool:

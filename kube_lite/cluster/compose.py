@@ -133,7 +133,7 @@ class Cluster:
         """The administrator's client, without a socket in between."""
         return self.client_for("kube-lite-admin")
 
-    def client_for(self, name: str, user_agent: str = "") -> Client:
+    def client_for(self, name: str, user_agent: str = "") -> LocalClient:
         """A client with an administrator's rights under another name; as for ``LocalClient``."""
         return LocalClient(self.pipeline, User(name, groups=(MASTERS, AUTHENTICATED)), user_agent)
 
@@ -318,13 +318,13 @@ class Cluster:
 
     async def _start_scheduler(self, stack: AsyncExitStack) -> None:
         self._begin()
-        from kube_lite.client.recorder import Recorder
+        from kube_lite.client.series import SeriesRecorder
         from kube_lite.scheduler.scheduler import Scheduler
 
         # It sees through informers, which it shares, and writes with no more than its roles grant.
         user = User("system:kube-scheduler", groups=(AUTHENTICATED,))
         client = LocalClient(self.pipeline, user)
-        recorder = Recorder(client, self.clock, "default-scheduler")
+        recorder = SeriesRecorder(client, self.clock, "default-scheduler", socket.gethostname())
         await stack.enter_async_context(running(recorder))
         informers = await self._shared_informers(stack)
         settings, devices = self._scheduler_settings(), self._device_features()

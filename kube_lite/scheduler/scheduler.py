@@ -47,9 +47,11 @@ UNSCHEDULABLE = "Unschedulable"
 
 
 class Recorder(Protocol):
-    """Where events go; see ``client.recorder``."""
+    """Where events go; see ``client.series``."""
 
-    def event(self, regarding: Json, type: str, reason: str, message: str) -> None:
+    def event(
+        self, regarding: Json, type: str, reason: str, message: str, *, action: str, related: Json | None = None
+    ) -> None:
         """Tell of something that happened to an object; never waits."""
         ...
 
@@ -159,7 +161,7 @@ class Scheduler:
         eviction, message = self._look_for_victims(pod, needs, placement, decider, words)
         now = self._clock.monotonic()
         self._queue.put_back(entry, now, unschedulable=True, rules=placement.rules)
-        self._tell(pod, "Warning", "FailedScheduling", message)
+        self._tell(pod, "Warning", "FailedScheduling", message, "Scheduling")
         group.create_task(
             self._tell_unschedulable(pod, message, eviction, claim=claim), name=f"status of {entry.key}"
         )
@@ -176,7 +178,7 @@ class Scheduler:
 
     def _tell_failed(self, entry: Waiting, message: str, group: asyncio.TaskGroup) -> None:
         """Say that the pod could not be judged, or not be bound, through no fault of the nodes."""
-        self._tell(entry.pod, "Warning", "FailedScheduling", message)
+        self._tell(entry.pod, "Warning", "FailedScheduling", message, "Scheduling")
         group.create_task(
             self._tell_unschedulable(entry.pod, message, None, reason="SchedulerError"),
             name=f"status of {entry.key}",
@@ -233,11 +235,11 @@ class Scheduler:
             self._work.set()
             return
         self._forget(entry)
-        self._tell(pod, "Normal", "Scheduled", f"Successfully assigned {entry.key} to {node_name}")
+        told = f"Successfully assigned {entry.key} to {node_name}"
+        self._tell(pod, "Normal", "Scheduled", told, "Binding")
 
-    def _tell(self, pod: Json, type_: str, reason: str, message: str) -> None:
-        regarding = {**pod, "apiVersion": "v1", "kind": "Pod"}  # items of a list need not say so
-        self._recorders[scheduler_of(pod)].event(regarding, type_, reason, message)
+    def _tell(self, pod: Json, type_: str, reason: str, message: str, action: str) -> None:
+        self._recorders[scheduler_of(pod)].event(_named(pod), type_, reason, message, action=action)
 
     def _forget(self, entry: Waiting) -> None:
         """The pod has a node; whoever has its name by now may be another pod, which still waits."""
@@ -271,7 +273,7 @@ class Scheduler:
                 words = f"Preempted by pod {pod['metadata']['uid']} on node {node}"
                 await self._binder.drive_away(victim)
                 self._recorders[scheduler_of(pod)].event(
-                    {**victim, "apiVersion": "v1", "kind": "Pod"}, "Normal", "Preempted", words
+                    _named(victim), "Normal", "Preempted", words, action="Preempting", related=_named(pod)
                 )
         except ApiError as error:  # the next try says it again
             log.debug("status refused", extra={"pod": str(key), "why": error.message})
@@ -407,3 +409,7 @@ def plan_condition(
             entry["lastTransitionTime"] = format_time(now)
         status["conditions"] = [entry]
     return {"metadata": {"uid": pod["metadata"]["uid"]}, "status": status} if status else None
+
+
+def _named(pod: Json) -> Json:
+    return {**pod, "apiVersion": "v1", "kind": "Pod"}  # items of a list need not say so

@@ -16,6 +16,7 @@ from kube_lite.api.meta import condition
 from kube_lite.auth.user import AUTHENTICATED, MASTERS, User
 from kube_lite.client.informers import Informers
 from kube_lite.client.recorder import Recorder
+from kube_lite.client.series import SeriesRecorder
 from kube_lite.controllers.resource_claims import ClaimReservations, PodClaims
 from kube_lite.kinds.schemas import definitions
 from kube_lite.kit.clock import RealClock
@@ -157,13 +158,15 @@ async def cluster(path: Path, *, features: Features | None = Features()) -> Asyn
         except AlreadyExists:
             pass
         informers = Informers(client, clock)
-        recorder = Recorder(client, clock, "default-scheduler")
+        recorder = Recorder(client, clock, "resourceclaim-controller")
+        series = SeriesRecorder(client, clock, "default-scheduler", "host")
         for service in (
             informers,
             recorder,
+            series,
             PodClaims(client, informers, clock, recorder),
             ClaimReservations(client, informers, clock),
-            Scheduler(client, informers, FastClock(), recorder, devices=features),
+            Scheduler(client, informers, FastClock(), series, devices=features),
         ):
             await stack.enter_async_context(running(service))
         yield Cluster(client, store)

@@ -16,7 +16,7 @@ from kube_lite.api.identity import GroupVersionResource, Json
 from kube_lite.api.meta import condition
 from kube_lite.auth.user import AUTHENTICATED, MASTERS, User
 from kube_lite.client.informers import Informers
-from kube_lite.client.recorder import Recorder
+from kube_lite.client.series import SeriesRecorder
 from kube_lite.kinds.schemas import definitions
 from kube_lite.kit.clock import RealClock
 from kube_lite.kit.service import running
@@ -134,7 +134,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         account = {"metadata": {"name": "default"}}
         await client.create(GroupVersionResource("", "v1", "serviceaccounts"), account, namespace="default")
         informers = Informers(client, clock)
-        recorder = Recorder(client, clock, "default-scheduler")
+        recorder = SeriesRecorder(client, clock, "default-scheduler", "host")
         for service in (informers, recorder, Scheduler(client, informers, FastClock(), recorder)):
             await stack.enter_async_context(running(service))
         yield World(client, store)
