@@ -15,15 +15,17 @@ from .quotas import ResourceQuotas
 from .runtime_classes import RuntimeClasses
 from .service_accounts import ServiceAccounts
 from .tolerations import DefaultTolerations
+from .topology_labels import SINCE, PodTopologyLabels
 from .validating_policies import ValidatingPolicies
 from .webhooks import MutatingWebhooks, ValidatingWebhooks
 
 
-def default_chain() -> Chain:
-    """The plugins that are always on, in upstream's order (``pkg/kubeapiserver/options/plugins.go``)."""
+def default_chain(version: str = "1.36") -> Chain:
+    """What a release has always on, in upstream's order (``pkg/kubeapiserver/options/plugins.go``)."""
+    topology = [PodTopologyLabels()] if int(version.split(".")[1]) >= SINCE else []
     return Chain([
         NamespaceLifecycle(), LimitRanges(), ServiceAccounts(), NodeRestriction(), NewNodeTaint(),
         PodSecurity(), Priority(), DefaultTolerations(), DefaultStorageClass(), StorageProtection(),
-        ClaimResize(), RuntimeClasses(), CertificateRequester(), DefaultIngressClass(), MutatingPolicies(),
+        ClaimResize(), RuntimeClasses(), CertificateRequester(), DefaultIngressClass(), *topology, MutatingPolicies(),
         MutatingWebhooks(), ValidatingPolicies(), ValidatingWebhooks(), ResourceQuotas(),
     ])  # fmt: skip

@@ -203,7 +203,7 @@ class Cluster:
             registry=self.registry,
             definitions=definitions,
             clock=clock,
-            admission=default_chain(),
+            admission=default_chain(self.config.kubernetes_version),
             service_cidr=self.addresses.service_cidr,
             tokens=issuer,
         )
