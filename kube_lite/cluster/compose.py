@@ -312,8 +312,9 @@ class Cluster:
         client = self.client_for("system:apiserver", "kube-apiserver")
         version = self.config.kubernetes_version
         housekeeping = Housekeeping(
-            client, self._shared_informers, self.registry, self.clock, self.issuer, version
-        )
+            client, self._shared_informers, self.registry, self.clock, self.issuer, version,
+            self.addresses.service_cidr,
+        )  # fmt: skip
         await stack.enter_async_context(running(housekeeping))
 
     async def _start_scheduler(self, stack: AsyncExitStack) -> None:
