@@ -27,6 +27,7 @@ class Housekeeping:
         informers: starts the shared ones, if nobody has yet, and has the stack stop them.
         issuer: tells of the uses of tokens.
         version: the release.
+        service_cidr: the range of Service addresses that the server was started with.
     """
 
     name = "housekeeping"
@@ -39,7 +40,9 @@ class Housekeeping:
         clock: Clock,
         issuer: TokenIssuer,
         version: str,
+        service_cidr: str,
     ) -> None:
+        self._service_cidr = service_cidr
         self._client = client
         self._issuer = issuer
         self._minor = int(version.split(".")[1])
@@ -52,17 +55,15 @@ class Housekeeping:
         ready()
         await asyncio.sleep(0)  # who was told goes first
         from kube_lite.controllers.flow_control import LEVELS, PRODUCER, FlowControl
-        from kube_lite.controllers.service_ips import IP_ADDRESSES, ServiceIPs
+        from kube_lite.controllers.resources import IP_ADDRESSES
 
         async with AsyncExitStack() as stack:
-            producer = self._client.called(PRODUCER)
-            for resource, part, client in (
-                (LEVELS, FlowControl, producer),
-                (IP_ADDRESSES, ServiceIPs, self._client),
-            ):
-                if self._registry.by_gvr(resource) is not None:
-                    service = part(client, await self._informers(stack), self._clock)
-                    await stack.enter_async_context(running(service))
+            if self._registry.by_gvr(LEVELS) is not None:
+                producer = self._client.called(PRODUCER)
+                levels = FlowControl(producer, await self._informers(stack), self._clock)
+                await stack.enter_async_context(running(levels))
+            if self._registry.by_gvr(IP_ADDRESSES) is not None:
+                await self._start_addresses(stack)
             if self._minor >= TRACKING_SINCE:
                 from kube_lite.controllers.token_tracking import TokenTracking
 
@@ -70,3 +71,17 @@ class Housekeeping:
                 tracking = TokenTracking(self._client, informers, self._clock, follow)
                 await stack.enter_async_context(running(tracking))
             await asyncio.Event().wait()
+
+    async def _start_addresses(self, stack: AsyncExitStack) -> None:
+        from kube_lite.client.recorder import Recorder
+        from kube_lite.controllers.service_cidrs import DefaultServiceCIDR
+        from kube_lite.controllers.service_ips import ServiceIPs
+
+        client, informers, clock = self._client, await self._informers(stack), self._clock
+        recorder = Recorder(client, clock, "kube-apiserver")
+        for service in (
+            recorder,
+            ServiceIPs(client, informers, clock, recorder),
+            DefaultServiceCIDR(client, informers, clock, recorder, self._service_cidr),
+        ):
+            await stack.enter_async_context(running(service))

@@ -57,8 +57,10 @@ def controllers(
     from .quota import Quotas
     from .replicaset import REPLICATION_CONTROLLER_KIND, ReplicaSets
     from .resource_claims import CLAIMS, ClaimReservations, PodClaims
+    from .resources import SERVICE_CIDRS
     from .role_aggregation import RoleAggregation
     from .rootca import RootCertificates
+    from .service_cidrs import ServiceCIDRs
     from .serviceaccounts import DefaultAccounts
     from .statefulset import StatefulSets
 
@@ -93,6 +95,8 @@ def controllers(
         garbage,
         Namespaces(client, informers, clock, resources, garbage),
     ]
+    if SERVICE_CIDRS in served:
+        services.append(ServiceCIDRs(client, informers, clock, recorder))
     if CLAIMS in served:
         services.append(PodClaims(client, informers, clock, recorder))
         services.append(ClaimReservations(client, informers, clock))

@@ -10,6 +10,7 @@ from kube_lite.controllers.resource_claims import CLAIMS, TEMPLATES
 from kube_lite.controllers.resources import (
     DEPLOYMENTS,
     HORIZONTAL_POD_AUTOSCALERS,
+    IP_ADDRESSES,
     NODES,
     PERSISTENT_VOLUME_CLAIMS,
     PERSISTENT_VOLUMES,
@@ -19,7 +20,6 @@ from kube_lite.controllers.resources import (
     SERVICES,
 )
 from kube_lite.controllers.role_aggregation import CLUSTER_ROLES
-from kube_lite.controllers.service_ips import IP_ADDRESSES
 from kube_lite.controllers.volume_plan import phase_of
 
 from .harness import World, deployment, world

@@ -7,8 +7,9 @@ import pytest
 from kube_lite.api.errors import Invalid
 from kube_lite.api.identity import Json
 from kube_lite.client.informers import Informers
-from kube_lite.controllers.resources import SERVICES
-from kube_lite.controllers.service_ips import IP_ADDRESSES, ServiceIPs, addresses_of, plan_object
+from kube_lite.client.recorder import Recorder
+from kube_lite.controllers.resources import IP_ADDRESSES, SERVICE_CIDRS, SERVICES
+from kube_lite.controllers.service_ips import ServiceIPs, addresses_of, plan_object
 from kube_lite.kit.service import running
 
 from .harness import World, world
@@ -21,8 +22,9 @@ def service(name: str = "web", **spec: object) -> Json:
 @asynccontextmanager
 async def keeping(it: World) -> AsyncIterator[None]:
     """With the controller."""
-    informers = Informers(it.client, it.clock)
-    async with running(informers), running(ServiceIPs(it.client, informers, it.clock)):
+    informers, recorder = Informers(it.client, it.clock), Recorder(it.client, it.clock, "kube-apiserver")
+    addresses = ServiceIPs(it.client, informers, it.clock, recorder)
+    async with running(informers), running(recorder), running(addresses):
         yield
 
 
@@ -89,6 +91,66 @@ async def test_what_is_deleted_is_made_again_while_the_service_is_there(tmp_path
             return found is not None and found["metadata"]["uid"] != first["metadata"]["uid"]
 
         await it.until(is_another)
+        await it.until_told(
+            "ClusterIPNotAllocated", f"Cluster IP [IPv4]: {address} is not allocated; repairing"
+        )
+
+
+async def test_the_ways_of_every_day_are_not_told(tmp_path: Path) -> None:
+    async with controlled(tmp_path) as it:
+        for name in ("a", "b"):
+            address = (await it.create(SERVICES, service(name, clusterIP="10.96.7.7")))["spec"]["clusterIP"]
+            await until_owner(it, address, name)
+            await it.delete(SERVICES, name)
+        await it.until_gone(IP_ADDRESSES, address, "")
+        for reason in ("ClusterIPNotAllocated", "IPAddressNotAllocated", "IPAddressWrongReference"):
+            assert not await it.messages(reason)
+
+
+async def test_an_object_that_tells_of_another_service_is_made_right(tmp_path: Path) -> None:
+    async with world(tmp_path, only=[]) as it:
+        made = await it.create(SERVICES, service())
+        other = await it.create(SERVICES, service("other"))
+        address = made["spec"]["clusterIP"]
+        await it.create(IP_ADDRESSES, plan_object(address, other), "")
+        await it.create(IP_ADDRESSES, plan_object("10.96.9.9", other), "")
+    async with controlled(tmp_path) as it:
+        await until_owner(it, address, "web")
+        words = f"the ClusterIP [IPv4]: {address} for Service default/web has a wrong reference; repairing"
+        await it.until_told("ClusterIPNotAllocated", words)
+        await it.until_gone(IP_ADDRESSES, "10.96.9.9", "")
+        words = "IPAddress: 10.96.9.9 for Service default/other has a wrong reference; cleaning up"
+        await it.until_told("IPAddressWrongReference", words)
+
+
+async def test_an_object_without_a_service_goes(tmp_path: Path) -> None:
+    async with controlled(tmp_path) as it:
+        gone = {"metadata": {"name": "gone", "namespace": "default"}}
+        await it.create(IP_ADDRESSES, plan_object("10.96.9.9", gone), "")
+        made = plan_object("10.96.9.8", gone)
+        made["spec"]["parentRef"] = {"group": "example.com", "resource": "routers", "name": "r"}
+        await it.create(IP_ADDRESSES, made, "")
+        await it.until_gone(IP_ADDRESSES, "10.96.9.8", "")
+        words = "IPAddress 10.96.9.8 appears to have been modified, not referencing a Service "
+        await it.until_told("IPAddressNotAllocated", words + "&{example.com routers  r}: cleaning up")
+        await it.until_gone(IP_ADDRESSES, "10.96.9.9", "")
+        words = "IPAddress: 10.96.9.9 for Service default/gone appears to have leaked: cleaning up"
+        await it.until_told("IPAddressNotAllocated", words)
+
+
+async def test_an_address_of_no_range_is_told_and_gets_no_object(tmp_path: Path) -> None:
+    async with controlled(tmp_path) as it:
+        address = (await it.create(SERVICES, service()))["spec"]["clusterIP"]
+        await until_owner(it, address, "web")
+        other = {"metadata": {"name": "other"}, "spec": {"cidrs": ["192.0.2.0/28"]}}
+        await it.create(SERVICE_CIDRS, other, "")
+        await it.client.delete(IP_ADDRESSES, address)
+        why = "is not within any configured Service CIDR; please recreate service"
+        await it.until_told("ClusterIPOutOfRange", f"Cluster IP [IPv4]: {address} {why}")
+        assert await it.find(IP_ADDRESSES, address, "") is None
+        usual = {"metadata": {"name": "kubernetes"}, "spec": {"cidrs": ["10.96.0.0/16"]}}
+        await it.create(SERVICE_CIDRS, usual, "")
+        await until_owner(it, address, "web")
 
 
 async def test_an_address_that_somebody_keeps_is_not_given_out_and_stays(tmp_path: Path) -> None:
