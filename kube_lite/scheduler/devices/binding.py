@@ -35,7 +35,7 @@ PODS = CLAIMS._replace(group="", resource="pods")
 class Tell(Protocol):
     """How the pod's events are written."""
 
-    def __call__(self, pod: Json, type_: str, reason: str, message: str) -> None:
+    def __call__(self, pod: Json, type_: str, reason: str, message: str, action: str) -> None:
         """Write one."""
         ...
 
@@ -216,7 +216,7 @@ class ClaimBinder:
 
     async def _until_ready(self, reserved: Reserved) -> None:
         words = f"waiting for binding conditions for device on node {reserved.node}"
-        self._tell(reserved.pod, "Normal", "BindingConditionsPending", words)
+        self._tell(reserved.pod, "Normal", "BindingConditionsPending", words, "Scheduling")
         deadline = self._clock.monotonic() + readiness.BINDING_SECONDS
         while not all(map(self._is_ready, reserved.claims)):
             changed, left = self._changed, deadline - self._clock.monotonic()
