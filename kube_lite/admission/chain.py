@@ -15,6 +15,7 @@ from kube_lite.api.resource import Registry, Resource
 from kube_lite.api.schema.load import Definitions
 from kube_lite.auth.authorize import Authorizer
 from kube_lite.auth.user import User
+from kube_lite.kit.metrics import Shown
 from kube_lite.registry.objects import Objects
 
 CREATE, UPDATE, DELETE, CONNECT = "CREATE", "UPDATE", "DELETE", "CONNECT"
@@ -151,10 +152,15 @@ class Rule:
 
 
 class Chain:
-    """Plugins in order."""
+    """Plugins in order.
 
-    def __init__(self, plugins: Sequence[Plugin] = ()) -> None:
+    Args:
+        figures: what they count, to be shown by the server.
+    """
+
+    def __init__(self, plugins: Sequence[Plugin] = (), figures: Sequence[Shown] = ()) -> None:
         self._plugins = tuple(plugins)
+        self.figures = tuple(figures)
         self._concerned: dict[tuple[str, GroupResource, str], Concerned] = {}
 
     def concerned(self, operation: str, resource: GroupResource, subresource: str = "") -> "Concerned":

@@ -3,6 +3,7 @@
 from .certificates import CertificateRequester
 from .chain import Chain
 from .default_classes import ClaimResize, DefaultIngressClass, DefaultStorageClass
+from .figures import WebhookFigures
 from .limits import LimitRanges
 from .mutating_policies import MutatingPolicies
 from .namespaces import NamespaceLifecycle
@@ -23,9 +24,11 @@ from .webhooks import MutatingWebhooks, ValidatingWebhooks
 def default_chain(version: str = "1.36") -> Chain:
     """What a release has always on, in upstream's order (``pkg/kubeapiserver/options/plugins.go``)."""
     topology = [PodTopologyLabels()] if int(version.split(".")[1]) >= SINCE else []
+    figures = WebhookFigures()
     return Chain([
         NamespaceLifecycle(), LimitRanges(), ServiceAccounts(), NodeRestriction(), NewNodeTaint(),
         PodSecurity(), Priority(), DefaultTolerations(), DefaultStorageClass(), StorageProtection(),
-        ClaimResize(), RuntimeClasses(), CertificateRequester(), DefaultIngressClass(), *topology, MutatingPolicies(),
-        MutatingWebhooks(), ValidatingPolicies(), ValidatingWebhooks(), ResourceQuotas(),
-    ])  # fmt: skip
+        ClaimResize(), RuntimeClasses(), CertificateRequester(), DefaultIngressClass(), *topology,
+        MutatingPolicies(), MutatingWebhooks(figures), ValidatingPolicies(), ValidatingWebhooks(figures),
+        ResourceQuotas(),
+    ], figures.shown())  # fmt: skip

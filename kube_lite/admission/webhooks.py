@@ -17,6 +17,7 @@ from kube_lite.api.resource import Resource
 from kube_lite.registry.objects import Objects, Survey
 
 from .chain import DELETE, Attempt, Rule
+from .figures import ADMIT, VALIDATE, WebhookFigures
 from .matching import EXEMPT, GROUP, as_row_has_it, spoken_back
 from .patched import typed
 
@@ -40,7 +41,8 @@ class Hooks(Rule):
 
     resource: GroupResource
 
-    def __init__(self) -> None:
+    def __init__(self, figures: WebhookFigures) -> None:
+        self._figures = figures
         self._known: Known | None = None
         self._read: dict[tuple[str, str], Sequence[Webhook]] = {}
 
@@ -89,7 +91,8 @@ class ValidatingWebhooks(Hooks):
 
         async def ask(place: int, webhook: "Webhook", row: Resource) -> None:
             try:
-                await webhook.ask(attempt, row, may_patch=False)
+                with self._figures.asking(webhook.name, attempt.operation, VALIDATE):
+                    await webhook.ask(attempt, row, may_patch=False)
             except ApiError as error:
                 refusals[place] = error
 
@@ -130,7 +133,8 @@ class MutatingWebhooks(Hooks):
         if row is None:
             return
         turn = attempt.rounds.turn(MUTATING)
-        verdict = await webhook.ask(attempt, row, may_patch=True)
+        with self._figures.asking(webhook.name, attempt.operation, ADMIT):
+            verdict = await webhook.ask(attempt, row, may_patch=True)
         if verdict is None:
             return
         if verdict.patch and await _apply(attempt, webhook, row, verdict):

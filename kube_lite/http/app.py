@@ -42,6 +42,7 @@ from .quick import QuickReads
 from .reply import Reply
 from .represent import list_pieces, list_text, object_bytes, with_pretty
 from .respond import Responder, text_response
+from .users import Users
 from .versions import git_version, version_document
 from .watch import Framer, serve_watch
 
@@ -121,7 +122,8 @@ class ApiServer:
         self._counting = Counting(self._metrics)
         self._streams: NodeStreams | None = None
         self._listener: Listener | None = None
-        self._entrance = Entrance(authenticator, authorizer, minor, has_cbor=has_cbor)
+        users = Users(self._metrics)
+        self._entrance = Entrance(authenticator, authorizer, minor, users, has_cbor=has_cbor)
         self._limits = Limits(self._counting.end)
         self._quick = QuickReads(pipeline, registry, self._entrance, self._limits, self._counting, clock.now)
         self._metrics.gauge(
@@ -140,6 +142,11 @@ class ApiServer:
         watch_storage(self._metrics, pipeline)
         watch_process(self._metrics)
         tell_build(self._metrics, version_document(version))
+
+    @property
+    def metrics(self) -> Metrics:
+        """What is shown at ``/metrics``, where others may show what they count."""
+        return self._metrics
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Serve until cancelled; ``CannotListen`` when an address cannot be had."""

@@ -68,7 +68,7 @@ class Counting:
         )
         text = "Time until the answer was made, of what is written for good."
         name = "apiserver_request_sli_duration_seconds"
-        metrics.view(View(name, text, STREAM_LABELS, self._duration, _without_dry_run, 0.05))
+        metrics.show(View(name, text, STREAM_LABELS, self._duration, _without_dry_run, 0.05))
         self._sizes = metrics.histogram(
             "apiserver_response_sizes", "Bytes of what was read.", STREAM_LABELS, RESPONSE_BYTES
         )

@@ -34,6 +34,7 @@ from .call import Call, Handler
 from .listener import MAX_BODY_BYTES, Connection
 from .parse import STREAMS, UnknownPath, parse_request
 from .respond import status_response, text_response
+from .users import Users
 
 log = logging.getLogger(__name__)
 
@@ -52,16 +53,24 @@ class Entrance:
 
     Args:
         minor: of the release, whose rules for acting as another hold.
+        users: counts who asks.
         has_cbor: whether CBOR is spoken.
     """
 
     def __init__(
-        self, authenticator: Authenticator, authorizer: Authorizer, minor: int, *, has_cbor: bool = False
+        self,
+        authenticator: Authenticator,
+        authorizer: Authorizer,
+        minor: int,
+        users: Users,
+        *,
+        has_cbor: bool = False,
     ) -> None:
         self.has_cbor = has_cbor
         self._has_constrained_impersonation = minor >= 36
         self._authenticator = authenticator
         self._authorizer = authorizer
+        self._users = users
         self._prefix = os.urandom(8).hex()
         self._numbers = count(1)
 
@@ -102,18 +111,24 @@ class Entrance:
         Raises:
             Unauthorized: nobody knows what was shown.
         """
-        if token is None and connection.user is not None:
-            return connection.user
-        user = self._known(Credentials(connection.certificate, token))
-        if token is None:
-            connection.user = user
+        user = connection.user if token is None else None
+        if user is None:
+            user = self._known(Credentials(connection.certificate, token))
+            if token is None:
+                connection.user = user
+        self._users.count(user)
         return user
 
     def _known(self, credentials: Credentials) -> User:
         if credentials.certificate_der is None and credentials.bearer_token is None:
             return ANONYMOUS
-        user = self._authenticator.authenticate(credentials)
+        try:
+            user = self._authenticator.authenticate(credentials)
+        except Unauthorized:
+            self._users.refuse("error")
+            raise
         if user is None:
+            self._users.refuse("failure")
             raise Unauthorized("Unauthorized")
         return user
 

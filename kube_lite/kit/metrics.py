@@ -9,6 +9,7 @@ import os
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 Labels = tuple[str, ...]
 
@@ -88,6 +89,28 @@ class Histogram:
             yield f"{self.name}_count{_shown(self.labels, labels)} {total}"
 
 
+class Gathered:
+    """A histogram of what others note in cells of their own, which are asked for when somebody reads."""
+
+    def __init__(
+        self,
+        name: str,
+        text: str,
+        labels: Sequence[str],
+        bounds: Sequence[float],
+        read: Callable[[], Mapping[Labels, Sequence[float]]],
+    ) -> None:
+        self._shown = name, text, labels, bounds
+        self._read = read
+
+    def lines(self) -> Iterator[str]:
+        """The histogram in text format."""
+        shown = Histogram(*self._shown)
+        for labels, cell in self._read().items():
+            shown.cell(labels)[:] = cell
+        yield from shown.lines()
+
+
 class View:
     """Another histogram of what one counts already: with fewer labels, of some of the values, less fine.
 
@@ -150,11 +173,19 @@ class Gauge:
             yield f"{self.name}{_shown(self.labels, labels)} {value:.15g}"
 
 
+class Shown(Protocol):
+    """Anything that can be shown."""
+
+    def lines(self) -> Iterator[str]:
+        """Itself in text format."""
+        ...
+
+
 class Metrics:
     """What one part of the program counts."""
 
     def __init__(self) -> None:
-        self._all: list[Counter | Histogram | View | Gauge] = []
+        self._all: list[Shown] = []
 
     def counter(self, name: str, text: str, labels: Sequence[str]) -> Counter:
         """A new counter; ``name`` ends in ``_total``."""
@@ -170,9 +201,9 @@ class Metrics:
         self._all.append(histogram)
         return histogram
 
-    def view(self, view: View) -> None:
-        """Show a view of a histogram, too."""
-        self._all.append(view)
+    def show(self, *shown: "Shown") -> None:
+        """Show what somebody else counts, too."""
+        self._all.extend(shown)
 
     def gauge(
         self,

@@ -3,12 +3,14 @@
 Three sets make that work: ``dirty`` holds keys that must be looked at, ``processing`` those that somebody is
 looking at, and the queue says in which order the dirty ones that nobody holds are handed out. A key that is
 added while it is being worked on becomes dirty but is queued only by ``done``, so two workers never hold the
-same key and no change is missed. The number of keys bounds the size.
+same key and no change is missed. The number of keys bounds the size. How long keys wait and are worked on is
+noted as it happens, and read when somebody asks.
 
 Source of the model: client-go's ``util/workqueue``.
 """
 
 import asyncio
+from bisect import bisect_left
 from types import TracebackType
 from typing import Generic, TypeVar
 
@@ -17,6 +19,9 @@ from .clock import Clock
 
 K = TypeVar("K")
 
+DURATIONS = tuple(10.0**power for power in range(-8, 4))
+"""The bounds, in seconds, by which times are noted; upstream's."""
+
 
 class WorkQueue(Generic[K]):
     """Keys that need attention, unique, in order of arrival.
@@ -24,13 +29,23 @@ class WorkQueue(Generic[K]):
     Keys may be added at any time; delays run while the queue is entered as an async context manager.
     A worker calls ``get``, works, and calls ``done`` in any case; besides, ``forget`` after success or
     ``add_rate_limited`` after failure.
+
+    Attributes:
+        adds: how many keys were added, each again after somebody had taken it.
+        retries: how many of them because they had failed.
+        waited: how long they waited to be taken: a count for each bound and one more, then the sum.
+        worked: how long they were worked on, likewise.
     """
 
     def __init__(self, clock: Clock, backoff: Backoff | None = None) -> None:
         self._clock = clock
         self._backoff = backoff or Backoff()
-        self._dirty: set[K] = set()
-        self._processing: set[K] = set()
+        self.adds = self.retries = 0
+        self.waited: list[float] = [0] * (len(DURATIONS) + 1) + [0.0]
+        self.worked: list[float] = [0] * (len(DURATIONS) + 1) + [0.0]
+        self._dirty: dict[K, float] = {}
+        self._processing: dict[K, float] = {}
+        """By key, since when, by the monotonic clock."""
         self._queue: asyncio.Queue[K] = asyncio.Queue()
         self._due: dict[K, float] = {}
         self._timers: dict[K, asyncio.Task[None]] = {}
@@ -67,7 +82,8 @@ class WorkQueue(Generic[K]):
         """Somebody should look at ``key`` soon."""
         if key in self._dirty:
             return
-        self._dirty.add(key)
+        self.adds += 1
+        self._dirty[key] = self._clock.monotonic()
         if key not in self._processing:
             self._queue.put_nowait(key)
 
@@ -85,6 +101,7 @@ class WorkQueue(Generic[K]):
 
     def add_rate_limited(self, key: K) -> None:
         """Add ``key`` after a delay that grows from failure to failure."""
+        self.retries += 1
         self.add_after(key, self._backoff.next(key))
 
     def failures(self, key: K) -> int:
@@ -98,15 +115,23 @@ class WorkQueue(Generic[K]):
     async def get(self) -> K:
         """Wait for a key and take it; ``done`` must follow."""
         key = await self._queue.get()
-        self._dirty.discard(key)
-        self._processing.add(key)
+        now = self._clock.monotonic()
+        _note(self.waited, now - self._dirty.pop(key))
+        self._processing[key] = now
         return key
 
     def done(self, key: K) -> None:
         """Give ``key`` back; if it was added meanwhile it is queued again."""
-        self._processing.discard(key)
+        began = self._processing.pop(key, None)
+        if began is not None:
+            _note(self.worked, self._clock.monotonic() - began)
         if key in self._dirty:
             self._queue.put_nowait(key)
+
+    def under_way(self) -> list[float]:
+        """For how many seconds each of the keys has been worked on that somebody holds."""
+        now = self._clock.monotonic()
+        return [now - began for began in self._processing.values()]
 
     def _start_timer(self, key: K) -> None:
         assert self._group is not None  # both callers have looked
@@ -119,3 +144,8 @@ class WorkQueue(Generic[K]):
         await self._clock.sleep(self._due[key] - self._clock.monotonic())
         del self._timers[key], self._due[key]
         self.add(key)
+
+
+def _note(cell: list[float], seconds: float) -> None:
+    cell[bisect_left(DURATIONS, seconds)] += 1
+    cell[-1] += seconds

@@ -34,13 +34,14 @@ class Backoff(NamedTuple):
 class Waiting:
     """One pod in the queue and how its tries have gone; times are seconds that never go back."""
 
-    __slots__ = ("added", "backoff", "failures", "key", "pod", "rules", "since", "state")
+    __slots__ = ("added", "backoff", "began", "failures", "key", "pod", "rules", "since", "state")
 
     def __init__(self, pod: Json, now: float, backoff: "Backoff") -> None:
         self.key = key_of(pod)
         self.pod = pod
         self.added = now
         self.backoff = backoff
+        self.began = now  # of the last try
         self.failures = 0
         self.since = now  # of the last failure
         self.state = ""
@@ -77,6 +78,15 @@ class Queue:
 
     def __contains__(self, key: ObjectKey) -> bool:
         return key in self._waiting
+
+    def counts(self) -> dict[str, int]:
+        """How many wait for their turn, back off, and wait for something to change."""
+        states = [entry.state for entry in self._waiting.values()]
+        return {
+            "active": states.count("active"),
+            "backoff": states.count("backing off"),
+            "unschedulable": len(self._unschedulable),
+        }
 
     def add(self, pod: Json, now: float) -> None:
         """A pod wants a node, or has changed while it waits; a change may be what it waited for."""

@@ -20,6 +20,7 @@ from kube_lite.api.times import format_time
 from kube_lite.client.informers import Informers
 from kube_lite.client.protocol import Client, EventType, PatchType
 from kube_lite.kit.clock import Clock
+from kube_lite.kit.metrics import Labels
 
 from . import hints
 from .binding import Binder, Reserved
@@ -32,6 +33,8 @@ from .profiles import Settings
 from .queue import Backoff, Queue, Waiting
 from .snapshot import Needs, Snapshot, needs_of
 from .surroundings import Surroundings
+from .tally import ERROR, SCHEDULED, Tally
+from .tally import UNSCHEDULABLE as UNSCHEDULABLE_PODS
 
 if TYPE_CHECKING:
     from .devices.binding import Reserved as Devices
@@ -87,6 +90,7 @@ class Scheduler:
         self._nodes = informers.informer(NODES)
         self._around = Surroundings(informers)
         self._queue = Queue(Backoff(settings.initial_backoff, settings.max_backoff))
+        self.tally = Tally(self._pending)
         self._snapshot = Snapshot()
         self._devices: DynamicResources | None = None
         if devices is not None:
@@ -146,10 +150,11 @@ class Scheduler:
                 return
             needs = self._devices.with_delegated(needs)
         decider = self._deciders[scheduler_of(pod)]
+        entry.began = self._clock.monotonic()
         try:
             placement = decider.place(pod, needs)
         except Failed as error:
-            self._queue.put_back(entry, self._clock.monotonic(), unschedulable=False)
+            self._queue.put_back(entry, self._count(entry, ERROR), unschedulable=False)
             self._tell_failed(entry, str(error), group)
             return
         if placement.node:
@@ -159,7 +164,7 @@ class Scheduler:
         if self._devices is not None:
             words, claim = self._devices.help(pod, needs, is_judged=not placement.impossible)
         eviction, message = self._look_for_victims(pod, needs, placement, decider, words)
-        now = self._clock.monotonic()
+        now = self._count(entry, UNSCHEDULABLE_PODS)
         self._queue.put_back(entry, now, unschedulable=True, rules=placement.rules)
         self._tell(pod, "Warning", "FailedScheduling", message, "Scheduling")
         group.create_task(
@@ -195,6 +200,7 @@ class Scheduler:
         if is_eligible(pod, self._snapshot):
             budgets = self._around.budgets()
             found = plan_preemption(pod, needs, placement, self._snapshot, decider, budgets)
+            self.tally.looked_for_victims(len(found.best.victims) if found.best is not None else 0)
             if found.best is not None:
                 self._snapshot.nominate(pod, found.best.node)
                 return found.best, failure_message(pod, placement, count=count)
@@ -226,17 +232,30 @@ class Scheduler:
             if current is None or not current["spec"].get("nodeName"):  # nobody else has bound it meanwhile
                 self._snapshot.displace(pod["metadata"]["uid"])
             entry.pod = current or pod
+            now = self._count(entry, ERROR)
             if isinstance(error, NotFound):
                 self._queue.remove(entry.key)
             else:
-                self._queue.put_back(entry, self._clock.monotonic(), unschedulable=False)
+                self._queue.put_back(entry, now, unschedulable=False)
             if isinstance(error, Failed):
                 self._tell_failed(entry, why, group)
             self._work.set()
             return
+        self.tally.placed(entry.failures + 1, self._count(entry, SCHEDULED) - entry.added)
         self._forget(entry)
         told = f"Successfully assigned {entry.key} to {node_name}"
         self._tell(pod, "Normal", "Scheduled", told, "Binding")
+
+    def _count(self, entry: Waiting, result: str) -> float:
+        """Count a try that is over; the time it is."""
+        now = self._clock.monotonic()
+        self.tally.tried(scheduler_of(entry.pod), result, now - entry.began)
+        return now
+
+    def _pending(self) -> dict[Labels, float]:
+        pods = self._pods.list()
+        gated = [pod for pod in pods if pod["spec"].get("schedulingGates") and not is_being_deleted(pod)]
+        return {(name,): count for name, count in (self._queue.counts() | {"gated": len(gated)}).items()}
 
     def _tell(self, pod: Json, type_: str, reason: str, message: str, action: str) -> None:
         self._recorders[scheduler_of(pod)].event(_named(pod), type_, reason, message, action=action)

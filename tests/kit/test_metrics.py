@@ -31,7 +31,7 @@ def test_a_view_shows_some_of_a_histogram_less_fine() -> None:
 
     metrics = Metrics()
     seconds = metrics.histogram("wait_seconds", "Waiting.", ("verb", "dry_run"))
-    metrics.view(View("real_seconds", "Waiting.", ("verb",), seconds, of_the_real, 0.05))
+    metrics.show(View("real_seconds", "Waiting.", ("verb",), seconds, of_the_real, 0.05))
     for dry_run, value in (("", 0.001), ("", 0.03), ("", 0.3), ("All", 0.3)):
         seconds.observe(("get", dry_run), value)
     text = metrics.text().partition("# HELP real_seconds")[2]

@@ -72,3 +72,20 @@ async def test_leaving_the_queue_drops_delays_instead_of_waiting_for_them() -> N
     async with queue_of(ManualClock()) as queue:
         queue.add_after("a", 1000)
     assert len(queue) == 0
+
+
+async def test_how_long_keys_wait_and_are_worked_on_is_noted() -> None:
+    clock = ManualClock()
+    async with queue_of(clock) as queue:
+        for key in ("a", "b", "a"):
+            queue.add(key)
+        await clock.advance(2)
+        taken = await queue.get()
+        await clock.advance(30)
+        assert queue.under_way() == [30]
+        queue.done(taken)
+        queue.add_rate_limited(taken)
+        assert (queue.adds, queue.retries, len(queue)) == (2, 1, 1)
+        assert (sum(queue.waited[:-1]), queue.waited[-1]) == (1, 2)
+        assert (sum(queue.worked[:-1]), queue.worked[-1]) == (1, 30)
+        assert queue.under_way() == []
