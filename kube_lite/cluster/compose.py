@@ -198,12 +198,13 @@ class Cluster:
         definitions = load_definitions(version, legacy=legacy).fork()
         self.authority = pki.Authority(self.directory / "pki", "ca", clock.now)
         self.issuer = issuer = TokenIssuer.open(self.directory / "pki" / "service-account.key", clock)
+        admission = default_chain(self.config.kubernetes_version)
         self.pipeline = Pipeline(
             store=self.store,
             registry=self.registry,
             definitions=definitions,
             clock=clock,
-            admission=default_chain(self.config.kubernetes_version),
+            admission=admission,
             service_cidr=self.addresses.service_cidr,
             tokens=issuer,
         )
@@ -230,6 +231,7 @@ class Cluster:
             has_cbor="CBORServingAndStorage" in self.config.feature_gates,
             node_credentials=lambda: pki.client_context(self.authority.files.certificate, node_client),
         )
+        self.server.metrics.show(*admission.figures)
         client = self.client_for("system:apiserver", "kube-apiserver")
         await found_release(self.pipeline, client, version, clock.now())
         await stack.enter_async_context(running(self.pipeline.custom_resources))
@@ -281,6 +283,8 @@ class Cluster:
         self._begin()
         from kube_lite.controllers import controllers
 
+        from .metering import watch_queues
+
         services = controllers(
             self.client_for("system:kube-controller-manager"),
             await self._shared_informers(stack),
@@ -291,8 +295,10 @@ class Cluster:
             issue=self.issuer.issue_for_secret,
             version=self.config.kubernetes_version,
         )
-        for service in (*services, *self._fake_nodes(await self._shared_informers(stack))):
+        playing = self._fake_nodes(await self._shared_informers(stack))
+        for service in (*services, *playing):
             await stack.enter_async_context(running(service))
+        watch_queues(self.server.metrics, (*services, *playing))
         self.pipeline.components.tell("controller-manager", str)
         self._ready("controllers", f"{len(services) - 1} of them")
 
@@ -331,6 +337,7 @@ class Cluster:
         settings, devices = self._scheduler_settings(), self._device_features()
         scheduler = Scheduler(client, informers, self.clock, recorder, settings, devices)
         await stack.enter_async_context(running(scheduler))
+        self.server.metrics.show(*scheduler.tally.shown())
         self.pipeline.components.tell("scheduler", str)
         self._ready("scheduler", "")
 
