@@ -1,13 +1,12 @@
 """The objects that are there from the start: made again when somebody deleted them, else left alone."""
 
-import asyncio
 import ipaddress
 from collections.abc import Iterator
 from typing import Any
 
-from kube_lite.api.errors import AlreadyExists, NotFound
 from kube_lite.api.identity import GroupVersionResource, Json
 from kube_lite.api.resource import Registry
+from kube_lite.api.times import format_time
 from kube_lite.client.protocol import Client
 from kube_lite.verbs.pipeline import Pipeline
 
@@ -24,6 +23,9 @@ ENDPOINT_SLICES = GroupVersionResource("discovery.k8s.io", "v1", "endpointslices
 PRIORITY_CLASSES = GroupVersionResource("scheduling.k8s.io", "v1", "priorityclasses")
 POLICY_KINDS = {kind: resource for resource, kind in KINDS.items()}
 SERVICE_CIDRS = GroupVersionResource("networking.k8s.io", "v1", "servicecidrs")
+OF_THIS_RUN = ("subsets", "endpoints", "ports", "data")
+"""The fields that say where this run is, and whom it trusts; of the following kinds."""
+FOLLOWING = {"ConfigMap": CONFIG_MAPS, "Endpoints": ENDPOINTS, "EndpointSlice": ENDPOINT_SLICES}
 
 # Source: kubernetes/pkg/apis/scheduling/v1/helpers.go.
 SYSTEM_PRIORITIES = {
@@ -41,6 +43,7 @@ SYSTEM_PRIORITIES = {
 
 def plan_objects(
     registry: Registry,
+    now: float,
     *,
     service_cidr: str,
     api_address: str,
@@ -48,10 +51,11 @@ def plan_objects(
     ca_pem: str,
     front_proxy_pem: str = "",
 ) -> Iterator[tuple[GroupVersionResource, Json]]:
-    """The objects besides the namespaces, of the kinds that this release serves.
+    """The objects that belong to a cluster, of the kinds that this release serves.
 
     Args:
         registry: the rows that are served.
+        now: seconds since the epoch.
         service_cidr: the range of Service addresses; its first one is the API's.
         api_address: where Pods reach the API server.
         api_port: the port there.
@@ -59,14 +63,15 @@ def plan_objects(
         front_proxy_pem: who vouches there for this server; empty where requests are not passed on.
     """
     objects: list[tuple[GroupVersionResource, Json]] = [
+        (NAMESPACES, _object("v1", "Namespace", name))
+        for name in ("default", "kube-node-lease", "kube-public", "kube-system")
+    ]
+    objects += [
         (PRIORITY_CLASSES, _priority_class(name, value, text))
         for name, (value, text) in SYSTEM_PRIORITIES.items()
     ]
     objects += [
-        (
-            SERVICE_CIDRS,
-            _object("networking.k8s.io/v1", "ServiceCIDR", "kubernetes", spec={"cidrs": [service_cidr]}),
-        ),
+        (SERVICE_CIDRS, _service_cidr(service_cidr, now)),
         (CONFIG_MAPS, _authentication(ca_pem, front_proxy_pem)),
         (SERVICES, _api_service(str(ipaddress.ip_network(service_cidr)[1]), api_port)),
         (ENDPOINTS, _api_endpoints(api_address, api_port)),
@@ -78,8 +83,9 @@ def plan_objects(
 
 
 async def bootstrap(
+    pipeline: Pipeline,
     client: Client,
-    registry: Registry,
+    now: float,
     *,
     service_cidr: str,
     api_address: str,
@@ -88,27 +94,20 @@ async def bootstrap(
     front_proxy_pem: str = "",
 ) -> None:
     """Make what is missing, and let ``default/kubernetes`` lead to the API server of this run."""
-    objects = list(
-        plan_objects(
-            registry,
-            service_cidr=service_cidr,
-            api_address=api_address,
-            api_port=api_port,
-            ca_pem=ca_pem,
-            front_proxy_pem=front_proxy_pem,
-        )
+    objects = plan_objects(
+        pipeline.registry,
+        now,
+        service_cidr=service_cidr,
+        api_address=api_address,
+        api_port=api_port,
+        ca_pem=ca_pem,
+        front_proxy_pem=front_proxy_pem,
     )
-    namespaces = ("default", "kube-node-lease", "kube-public", "kube-system")
-    async with asyncio.TaskGroup() as group:  # together, so that they share commits
-        async with asyncio.TaskGroup() as first:
-            for name in namespaces:
-                first.create_task(_ensure(client, NAMESPACES, _object("v1", "Namespace", name)))
-            for resource, obj in objects:
-                if "namespace" not in obj["metadata"]:
-                    group.create_task(_ensure(client, resource, obj))
-        for resource, obj in objects:
-            if "namespace" in obj["metadata"]:
-                group.create_task(_ensure(client, resource, obj))
+    for wanted, found in await pipeline.found("kube-apiserver", objects, judged=(SERVICE_CIDRS,)):
+        fields = {name: wanted[name] for name in OF_THIS_RUN if name in wanted}
+        if any(found.get(name) != value for name, value in fields.items()):  # the API moved to another port
+            resource = FOLLOWING[wanted["kind"]]
+            await client.update(resource, {**found, **fields}, namespace=wanted["metadata"]["namespace"])
 
 
 async def found_release(pipeline: Pipeline, client: Client, version: str, now: float) -> None:
@@ -128,40 +127,22 @@ async def found_release(pipeline: Pipeline, client: Client, version: str, now: f
         await client.delete(API_SERVICES, name)
 
 
-async def _ensure(client: Client, resource: GroupVersionResource, obj: Json) -> None:
-    name, namespace = obj["metadata"]["name"], obj["metadata"].get("namespace", "")
-    try:
-        found = await client.get(resource, name, namespace=namespace)
-    except NotFound:
-        try:
-            await client.create(resource, obj, namespace=namespace)
-        except AlreadyExists:
-            return
-        if resource == SERVICE_CIDRS:
-            await _mark_ready(client, name)
-        return
-    fields: Json = {field: obj[field] for field in ("subsets", "endpoints", "ports", "data") if field in obj}
-    if any(found.get(field) != value for field, value in fields.items()):  # the API moved to another port
-        await client.update(resource, {**found, **fields}, namespace=namespace)
+def _object(api_version: str, kind: str, name: str, *, namespace: str = "", **fields: Any) -> Json:
+    metadata = {"name": name, "namespace": namespace} if namespace else {"name": name}
+    metadata_fields = fields.pop("metadata", {})
+    return {"apiVersion": api_version, "kind": kind, "metadata": {**metadata, **metadata_fields}, **fields}
 
 
-async def _mark_ready(client: Client, name: str) -> None:
-    found = await client.get(SERVICE_CIDRS, name)
+def _service_cidr(cidr: str, now: float) -> Json:
     condition = {
         "type": "Ready",
         "status": "True",
         "reason": "",
         "message": "Kubernetes default Service CIDR is ready",
-        "lastTransitionTime": found["metadata"]["creationTimestamp"],
+        "lastTransitionTime": format_time(now),
     }
-    status = {**found, "status": {"conditions": [condition]}}
-    await client.update(SERVICE_CIDRS, status, subresource="status")
-
-
-def _object(api_version: str, kind: str, name: str, *, namespace: str = "", **fields: Any) -> Json:
-    metadata = {"name": name, "namespace": namespace} if namespace else {"name": name}
-    metadata_fields = fields.pop("metadata", {})
-    return {"apiVersion": api_version, "kind": kind, "metadata": {**metadata, **metadata_fields}, **fields}
+    status = {"conditions": [condition]}
+    return _object("networking.k8s.io/v1", "ServiceCIDR", "kubernetes", spec={"cidrs": [cidr]}, status=status)
 
 
 def _priority_class(name: str, value: int, description: str) -> Json:

@@ -238,8 +238,9 @@ class Cluster:
         await stack.enter_async_context(running(self.aggregation))
         await stack.enter_async_context(running(self.server))
         await bootstrap(
+            self.pipeline,
             client,
-            self.registry,
+            clock.now(),
             service_cidr=self.addresses.service_cidr,
             api_address=self._pod_facing or _reachable_address(self.config.host),
             api_port=self.server.port,

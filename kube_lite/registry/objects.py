@@ -247,7 +247,9 @@ class Objects:
         key = keys.storage_key(resource.group_resource, key_of(obj))
         return await self._put(resource, key, 0, obj, also)
 
-    async def create_all(self, objects: Iterable[tuple[Resource, ObjectKey, Encoded]]) -> None:
+    async def create_all(
+        self, objects: Iterable[tuple[Resource, ObjectKey, Encoded]], also: Also = NOTHING_ELSE
+    ) -> None:
         """Write new objects, as ``encode_object`` makes them, in one transaction: all of them, or none.
 
         They must be of the version that is stored.
@@ -264,7 +266,7 @@ class Objects:
         if first is None:
             return
         try:
-            await self.store.commit(Txn(compares, puts))
+            await self.store.commit(Txn([*compares, *also.compares], [*puts, *also.writes]))
         except StoreError as error:
             raise as_api_error(error, first.group_resource) from error
         for put in puts:

@@ -7,7 +7,7 @@ with its traceback and answered as an internal error.
 
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from contextlib import AbstractAsyncContextManager
 
 from kube_lite.admission.chain import Chain
@@ -153,10 +153,14 @@ class Pipeline:
         return watch(self._parts, request)
 
     async def found(
-        self, manager: str, objects: Iterable[tuple[GroupVersionResource, Json]]
+        self,
+        manager: str,
+        objects: Iterable[tuple[GroupVersionResource, Json]],
+        *,
+        judged: Collection[GroupVersionResource] = (),
     ) -> list[tuple[Json, Json]]:
-        """Make what a release has from the start, in one transaction; see ``founding``."""
-        return await found(self._parts, manager, objects)
+        """Make what is there from the start, in one transaction; see ``founding``."""
+        return await found(self._parts, manager, objects, judged=judged)
 
     def inventory(self) -> Inventory:
         """How much of what is stored."""
