@@ -71,8 +71,12 @@ RULES: dict[tuple[str, str], Rules] = {
         "networking.check_ingress_class", "networking.check_ingress_class_update"
     ),
     ("networking.k8s.io", "NetworkPolicy"): Rules("networking.check_network_policy"),
-    ("networking.k8s.io", "IPAddress"): Rules(name="ip_address"),
-    ("networking.k8s.io", "ServiceCIDR"): Rules("networking.check_service_cidr"),
+    ("networking.k8s.io", "IPAddress"): Rules(
+        "networking.check_ip_address", "networking.check_ip_address_update", name="ip_address"
+    ),
+    ("networking.k8s.io", "ServiceCIDR"): Rules(
+        "networking.check_service_cidr", "networking.check_service_cidr_update"
+    ),
     ("storage.k8s.io", "StorageClass"): Rules(
         "storage.check_storage_class", "storage.check_storage_class_update"
     ),
