@@ -16,7 +16,7 @@ from kube_lite.api.identity import Json
 from kube_lite.kinds.schemas import definitions
 
 _WORDS = re.compile(
-    r"^(api|cephfs|csi|dns|fc|fs|grpc|http|id|ip|iscsi|nfs|os|rbd|se|tcp|tty|uid|url)(?=[A-Z]|s?$)"
+    r"^(api|cephfs|cidr|csi|dns|fc|fs|grpc|http|id|ip|iscsi|nfs|os|rbd|se|tcp|tty|uid|url)(?=[A-Z]|s?$)"
 )
 _SPELLED = {"cephfs": "CephFS"}
 _HOST = ("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "hostUsers")

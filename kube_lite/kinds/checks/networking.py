@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from kube_lite.api.errors import Cause
 from kube_lite.api.fielderrors import (
+    IMMUTABLE,
     Shown,
     each,
     forbidden,
@@ -14,9 +15,10 @@ from kube_lite.api.fielderrors import (
     required,
 )
 from kube_lite.api.identity import Json
-from kube_lite.api.names import check_label, check_subdomain, check_wildcard_subdomain
+from kube_lite.api.names import check_label, check_path_segment, check_subdomain, check_wildcard_subdomain
 
 from .containers import PROTOCOLS
+from .go_struct import go_struct
 from .selectors import check_label_selector
 from .values import (
     BAD_CIDR,
@@ -207,11 +209,61 @@ def check_ip_address_name(name: str) -> list[str]:
     return [] if parse_ip(name) is not None else [BAD_IP]
 
 
+def check_ip_address(ip_address: Json) -> Iterator[Cause]:
+    """Whose the address is has to be said."""
+    parent = (ip_address.get("spec") or {}).get("parentRef")
+    if parent is None:
+        yield required("spec.parentRef")
+        return
+    if parent.get("group"):
+        yield from each("spec.parentRef.group", parent["group"], check_subdomain(parent["group"]))
+    for field in ("resource", "name"):
+        here = f"spec.parentRef.{field}"
+        if parent.get(field):
+            yield from each(here, parent[field], check_path_segment(parent[field]))
+        else:
+            yield required(here)
+    if parent.get("namespace"):
+        here = "spec.parentRef.namespace"
+        yield from each(here, parent["namespace"], check_path_segment(parent["namespace"]))
+
+
+def check_ip_address_update(new: Json, old: Json) -> Iterator[Cause]:
+    """An address does not pass from one to another."""
+    parent = (new.get("spec") or {}).get("parentRef") or {}
+    if parent != (old.get("spec") or {}).get("parentRef"):
+        yield invalid("spec.parentRef", go_struct(parent, "networking.v1.ParentReference"), IMMUTABLE)
+
+
 def check_service_cidr(service_cidr: Json) -> Iterator[Cause]:
-    """A ServiceCIDR."""
-    for position, text in enumerate((service_cidr.get("spec") or {}).get("cidrs") or ()):
+    """A ServiceCIDR: one range, or one of each family."""
+    spec = service_cidr.get("spec") or {}
+    cidrs = spec.get("cidrs") or []
+    shown = go_struct(spec, "networking.v1.ServiceCIDRSpec")
+    if not cidrs:
+        yield required("spec.cidrs", "at least one CIDR required")
+    if len(cidrs) > 2:
+        yield invalid("spec.cidrs", shown, "may only hold up to 2 values")
+        return
+    if len(cidrs) == 2:
+        networks = [parse_network(text) for text in cidrs]
+        if {network.version for network in networks if network is not None} != {4, 6}:
+            why = "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64"
+            yield invalid("spec.cidrs", shown, why)
+            return
+    for position, text in enumerate(cidrs):
         here, network = f"spec.cidrs[{position}]", parse_network(text)
         if network is None or "/" not in text:
             yield invalid(here, text, BAD_CIDR)
         elif str(network.network_address) != text.partition("/")[0]:
             yield invalid(here, text, "must not have bits set beyond the prefix length")
+
+
+def check_service_cidr_update(new: Json, old: Json) -> Iterator[Cause]:
+    """Ranges stay; one of the other family may join."""
+    cidrs, before = ((one.get("spec") or {}).get("cidrs") or [] for one in (new, old))
+    if len(cidrs) != len(before) and (len(before), len(cidrs)) != (1, 2):
+        yield invalid("spec.cidrs", cidrs, IMMUTABLE)
+        return
+    for position, (text, former) in enumerate(zip(cidrs, before, strict=False)):
+        yield from immutable(f"spec.cidrs[{position}]", text, former)
