@@ -15,6 +15,7 @@ from kube_lite.client.protocol import Client
 from .autoscaling_replicas import CannotTell, Measured
 
 POD_METRICS = GroupVersionResource("metrics.k8s.io", "v1beta1", "pods")
+NOT_SERVED = "could not find the requested resource"
 CUSTOM = "custom.metrics.k8s.io"
 EXTERNAL = "external.metrics.k8s.io"
 
@@ -82,8 +83,10 @@ class Metrics(NamedTuple):
         try:
             answer = await self.client.get(resource, name, namespace=namespace, subresource=metric)
         except ApiError as error:
-            why = f"unable to fetch metrics from custom metrics API: {_told(error, f'get {plural}.{CUSTOM}')}"
-            raise CannotTell(why) from error
+            why = error.message
+            if isinstance(error, NotFound) and why.endswith(NOT_SERVED):  # found out before anything is asked
+                why = f"no custom metrics API ({CUSTOM}) registered"
+            raise CannotTell(f"unable to fetch metrics from custom metrics API: {why}") from error
         items: list[Json] = answer.get("items") or []
         if not items:
             raise CannotTell("no metrics returned from custom metrics API")
@@ -92,6 +95,6 @@ class Metrics(NamedTuple):
 
 def _told(error: ApiError, tried: str) -> str:
     """As client-go words it when there is no such API."""
-    if isinstance(error, NotFound) and error.message.endswith("could not find the requested resource"):
+    if isinstance(error, NotFound) and error.message.endswith(NOT_SERVED):
         return f"{error.message} ({tried})"
     return error.message

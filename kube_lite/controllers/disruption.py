@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from kube_lite.api import meta
 from kube_lite.api.errors import NotFound
+from kube_lite.api.gotext import go_selector
 from kube_lite.api.identity import Json, ObjectKey, key_of, parse_api_version
 from kube_lite.api.resource import Resource
 from kube_lite.api.selectors import label_selector
@@ -202,8 +203,8 @@ class DisruptionBudgets(Controller):
         if unmanaged:
             words = (
                 "Pods selected by this PodDisruptionBudget (selector: "
-                f"{budget['spec'].get('selector')}) were found to be unmanaged. As a result, the status of "
-                "the PDB cannot be calculated correctly, which may result in undefined behavior. To account "
+                f"{go_selector(budget['spec'].get('selector'))}) were found to be unmanaged. As a result, the "
+                "status of the PDB cannot be calculated correctly, which may result in undefined behavior. To account "
                 'for these pods please set ".spec.minAvailable" field of the PDB to an integer value.'
             )
             self._recorder.event(budget, "Warning", "UnmanagedPods", words)

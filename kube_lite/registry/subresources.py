@@ -102,6 +102,7 @@ def bound(pod: Json, binding: Json, now: float) -> Json:
     status = pod.get("status") or {}
     scheduled = {"type": "PodScheduled", "status": "True", "lastProbeTime": None}
     conditions = with_condition(status.get("conditions") or [], scheduled, now)
+    status = {field: value for field, value in status.items() if field != "nominatedNodeName"}
     return {
         **pod,
         "metadata": changed,

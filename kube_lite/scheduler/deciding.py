@@ -20,7 +20,7 @@ import orjson
 
 from kube_lite.api.identity import Json, ObjectKey
 
-from . import pod_affinity, profiles, spread, volumes
+from . import affinity, pod_affinity, profiles, spread, volumes
 from .devices.errors import Failed, Nowhere
 from .judging import Judge, Refusal, Verdict
 from .profiles import Profile
@@ -42,8 +42,9 @@ NO_NODES = "no nodes available to schedule pods"
 NO_VICTIMS = "No preemption victims found for incoming pod"
 NOT_HELPFUL = "Preemption is not helpful for scheduling"
 NEVER = "not eligible due to preemptionPolicy=Never."
-NO_CLAIMS = "no new claims to deallocate"
-"""What the rule for device claims has to say of a pod without any; others see ``devices.rule.help_of``."""
+NOT_READ = "not found"
+"""What the rule for device claims says, and preemption with it nothing, of a pod that an earlier rule has
+refused for every node: it never came to read the pod."""
 
 
 class Placement(NamedTuple):
@@ -114,6 +115,8 @@ class Decider:
         nodes = self._snapshot.nodes()
         if not nodes:
             return Placement("", NO_NODES)
+        if profiles.AFFINITY in self.profile.filters and affinity.named_nodes(pod["spec"]) == frozenset():
+            return Placement("", affinity.CONFLICT, against=profiles.AFFINITY)
         try:
             across = self.across(pod, needs)
         except volumes.Impossible as error:
@@ -333,7 +336,7 @@ def how_many(nodes: int, percentage: int = 0) -> int:
 
 def failure_message(
     pod: Json, placement: Placement, hopes: Mapping[str, str] | None = None, *, count: int = 0,
-    claims: str = NO_CLAIMS,
+    claims: str = "",
 ) -> str:  # fmt: skip
     """``0/2 nodes are available: 1 Insufficient cpu, 1 node(s) were unschedulable. …, preemption: …``.
 
@@ -342,7 +345,7 @@ def failure_message(
     Args:
         hopes: node → what preemption found there, where it looked; None when it did what it could.
         count: of all nodes.
-        claims: what is done about the device claims of the pod.
+        claims: what is done about the device claims of the pod; empty where there are no such.
     """
     if placement.impossible == NO_NODES:
         return NO_NODES
@@ -353,15 +356,18 @@ def failure_message(
     else:
         count = len(refusals)
         message = _none_of(count, (reason for one in refusals.values() for reason in one.reasons))
+    if claims == NOT_READ:
+        return f"{message} {claims}"
     if hopes is None:
         return message
+    message = f"{message} {claims}," if claims else message
     if pod["spec"].get("preemptionPolicy") == "Never":
-        return f"{message} {claims}, preemption: {NEVER}"
+        return f"{message} preemption: {NEVER}"
     told = [
         hopes.get(name, NO_VICTIMS) if refusal.resolvable else NOT_HELPFUL
         for name, refusal in refusals.items()
     ]
-    return f"{message} {claims}, preemption: {_none_of(count, told)}"
+    return f"{message} preemption: {_none_of(count, told)}"
 
 
 def _none_of(number: int, reasons: Iterable[str]) -> str:

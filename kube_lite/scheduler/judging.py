@@ -90,6 +90,10 @@ class Judge:
     def _refuse_for_good(self, spec: Json, node: Json) -> Refusal | None:
         """What no pod's leaving would change."""
         filters = self._profile.filters
+        if profiles.AFFINITY in filters and spec.get("affinity"):
+            named = affinity.named_nodes(spec)
+            if named is not None and node["metadata"]["name"] not in named:
+                return Refusal((affinity.NOT_NAMED,), resolvable=False, rule=profiles.AFFINITY)
         against = taints.refusal(node, spec.get("tolerations") or ())
         if against:
             rule = profiles.UNSCHEDULABLE if against == taints.UNSCHEDULABLE else profiles.TAINTS

@@ -22,9 +22,9 @@ from kube_lite.client.protocol import Client, EventType, PatchType
 from kube_lite.kit.clock import Clock
 from kube_lite.kit.metrics import Labels
 
-from . import hints
+from . import hints, profiles
 from .binding import Binder, Reserved
-from .deciding import NO_CLAIMS, NO_NODES, Decider, Placement, failure_message
+from .deciding import NO_NODES, NOT_READ, Decider, Placement, failure_message
 from .devices.errors import Failed
 from .devices.plugin import DynamicResources
 from .devices.records import Features
@@ -53,8 +53,9 @@ class Recorder(Protocol):
     """Where events go; see ``client.series``."""
 
     def event(
-        self, regarding: Json, type: str, reason: str, message: str, *, action: str, related: Json | None = None
-    ) -> None:
+        self, regarding: Json, type: str, reason: str, message: str, *,
+        action: str, related: Json | None = None,
+    ) -> None:  # fmt: skip
         """Tell of something that happened to an object; never waits."""
         ...
 
@@ -160,9 +161,11 @@ class Scheduler:
         if placement.node:
             self._assign(entry, needs, placement.node, group)
             return
-        words, claim = NO_CLAIMS, None
+        words, claim = "", None
         if self._devices is not None:
             words, claim = self._devices.help(pod, needs, is_judged=not placement.impossible)
+            if placement.impossible and placement.against != profiles.CLAIMS:
+                words = NOT_READ
         eviction, message = self._look_for_victims(pod, needs, placement, decider, words)
         now = self._count(entry, UNSCHEDULABLE_PODS)
         self._queue.put_back(entry, now, unschedulable=True, rules=placement.rules)
@@ -194,8 +197,8 @@ class Scheduler:
     ) -> tuple[Eviction | None, str]:
         """Who is to leave for a pod that fits nowhere, if anybody, and what to say of it."""
         count = len(self._snapshot.nodes())
-        if not decider.profile.preempts or placement.impossible == NO_NODES:
-            return None, failure_message(pod, placement, count=count)
+        if not decider.profile.preempts or placement.impossible == NO_NODES or claims == NOT_READ:
+            return None, failure_message(pod, placement, count=count, claims=claims)
         hopes: dict[str, str] = {}
         if is_eligible(pod, self._snapshot):
             budgets = self._around.budgets()
@@ -214,6 +217,8 @@ class Scheduler:
         """Write the decision; a pod whose binding is refused waits for another try, unless it is gone."""
         pod = entry.pod
         try:
+            if choice is not None:
+                await self._tell_expected(pod, node_name)
             await self._binder.prepare(choice, node_name)
             if self._devices is not None and devices is not None:
                 await self._devices.binder.prepare(devices)
@@ -245,6 +250,17 @@ class Scheduler:
         self._forget(entry)
         told = f"Successfully assigned {entry.key} to {node_name}"
         self._tell(pod, "Normal", "Scheduled", told, "Binding")
+
+    async def _tell_expected(self, pod: Json, node_name: str) -> None:
+        """Say where a pod is about to go whose volumes will take a while."""
+        if (pod.get("status") or {}).get("nominatedNodeName") == node_name:
+            return
+        key, patch = key_of(pod), {"status": {"nominatedNodeName": node_name}}
+        async with self._writing:
+            await self._client.patch(
+                PODS, key.name, {"metadata": {"uid": pod["metadata"]["uid"]}, **patch},
+                namespace=key.namespace, subresource="status", patch_type=PatchType.STRATEGIC,
+            )  # fmt: skip
 
     def _count(self, entry: Waiting, result: str) -> float:
         """Count a try that is over; the time it is."""

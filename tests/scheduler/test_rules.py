@@ -153,14 +153,15 @@ def test_a_host_port_is_had_by_one_pod(one: Json, other: Json, both: bool) -> No
     assert ports.conflict(ports.host_ports_of(one), ports.host_ports_of(other)) is not both
 
 
-NO_VICTIMS = (
-    "no new claims to deallocate, preemption: 0/1 nodes are available: "
-    "1 No preemption victims found for incoming pod."
-)
-NOT_HELPFUL = (
-    "no new claims to deallocate, preemption: 0/1 nodes are available: "
-    "1 Preemption is not helpful for scheduling."
-)
+NO_VICTIMS = "preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod."
+NOT_HELPFUL = "preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling."
+
+
+def named(*names: str) -> Json:
+    """The affinity of a pod of a DaemonSet."""
+    fields = [{"key": "metadata.name", "operator": "In", "values": [name]} for name in names]
+    terms = {"nodeSelectorTerms": [{"matchFields": fields}]}
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}
 
 
 @pytest.mark.parametrize(
@@ -198,9 +199,21 @@ NOT_HELPFUL = (
             id="selector",
         ),
         pytest.param(
+            pod(affinity=named("gone")),
+            [node()],
+            f"0/1 nodes are available: 1 node(s) didn't satisfy plugin(s) [NodeAffinity]. {NOT_HELPFUL}",
+            id="another node's",
+        ),
+        pytest.param(
+            pod(affinity=named("a", "b")),
+            [node()],
+            f"0/1 nodes are available: pod affinity terms conflict. {NOT_HELPFUL}",
+            id="two nodes at once",
+        ),
+        pytest.param(
             pod(cpu="2", preemptionPolicy="Never"),
             [node(cpu="2")],
-            "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, "
+            "0/1 nodes are available: 1 Insufficient cpu. "
             "preemption: not eligible due to preemptionPolicy=Never.",
             id="may not take others' place",
         ),
@@ -208,7 +221,7 @@ NOT_HELPFUL = (
             pod(cpu="2"),
             [node("n1", cpu="2"), node("n2", cpu="1"), node("n3", unschedulable=True)],
             "0/3 nodes are available: 1 node(s) were unschedulable, 2 Insufficient cpu. "
-            "no new claims to deallocate, preemption: 0/3 nodes are available: "
+            "preemption: 0/3 nodes are available: "
             "1 No preemption victims found for incoming pod, 2 Preemption is not helpful for scheduling.",
             id="several reasons",
         ),
