@@ -9,6 +9,8 @@ import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from contextlib import AbstractAsyncContextManager
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from kube_lite.admission.chain import Chain
 from kube_lite.api.errors import ApiError, InternalError, MethodNotAllowed, NotFound
@@ -31,13 +33,15 @@ from .deleting import DeletingVerbs
 from .elsewhere import Elsewhere
 from .founding import found
 from .parts import Parts
-from .patching import PatchingVerbs
 from .permission import check_permission
 from .reading import Reading
 from .request import Answer, Listing, Request
-from .subresources import Subresources
 from .watching import watch
 from .writing import Writing
+
+if TYPE_CHECKING:
+    from .patching import PatchingVerbs
+    from .subresources import Subresources
 
 log = logging.getLogger(__name__)
 
@@ -91,18 +95,28 @@ class Pipeline:
         self._reading = Reading(parts)
         self.components = Components()
         self.components.tell("etcd-0", objects.trouble)
-        writing = Writing(parts)
-        deleting = DeletingVerbs(parts, writing)
-        patching = PatchingVerbs(parts, writing)
+        self._writing = writing = Writing(parts)
+        self._deleting = deleting = DeletingVerbs(parts, writing)
         self.custom_resources = CustomResources(parts, writing, deleting)
-        self._subresources = Subresources(parts, writing, patching, deleting)
         self._handlers: dict[str, Handler] = {
-            "create": writing.create,
+            "create": self._create,
             "update": writing.update,
-            "patch": patching.patch,
+            "patch": lambda request: self._patching.patch(request),
             "delete": deleting.delete,
             "deletecollection": deleting.delete_collection,
         }
+
+    @cached_property
+    def _patching(self) -> "PatchingVerbs":
+        from .patching import PatchingVerbs  # start-up does without patches
+
+        return PatchingVerbs(self._parts, self._writing)
+
+    @cached_property
+    def _subresources(self) -> "Subresources":
+        from .subresources import Subresources  # and without these
+
+        return Subresources(self._parts, self._writing, self._patching, self._deleting)
 
     async def handle(self, request: Request) -> Answer | Listing:
         """Do what is asked, and answer.
@@ -121,9 +135,6 @@ class Pipeline:
                     return await self._parts.objects.resolved(lambda: self._reading.get(request))
                 if request.verb == "list":
                     return await self._parts.objects.resolved(lambda: self._reading.list(request))
-                answer = self._subresources.review(request)
-                if answer is not None:
-                    return await answer
                 return await self._handlers[request.verb](request)
             return await self._subresources.handle(request)
         except ApiError:
@@ -131,6 +142,10 @@ class Pipeline:
         except Exception as error:
             log.exception("request failed", extra={"verb": request.verb, "resource": request.resource.plural})
             raise InternalError(f"Internal error occurred: {error}") from error
+
+    async def _create(self, request: Request) -> Answer:
+        answer = self._subresources.review(request)
+        return await (self._writing.create(request) if answer is None else answer)
 
     def get(self, request: Request) -> Answer:
         """Do a plain ``get`` at once, for callers that cannot wait.

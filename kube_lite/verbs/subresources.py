@@ -80,11 +80,8 @@ class Subresources:
         return await handler(request)
 
     def review(self, request: Request) -> Awaitable[Answer] | None:
-        """What answers a creation of something that is never stored; None for everything else."""
-        if request.verb != "create":
-            return None
-        resource = request.resource.group_resource
-        if resource == BINDINGS:
+        """What answers a creation of something that is never stored; None for every other creation."""
+        if request.resource.group_resource == BINDINGS:
             return self._bind(request)
         return self._reviews.answer(request)
 
