@@ -4,7 +4,8 @@ A request comes in by the entrance, which finds out who asks. Paths of resources
 are answered by the pipeline, the same that in-process components call; exec, logs and their like are streams
 of a node; everything else is a document about the API or the server's health. What the pipeline answers is
 written in the form that was negotiated, usually as the bytes that are stored. Plain reads of one object, most
-of all requests, have a shorter way that gives the same answers (``quick.py``).
+of all requests, and plain writes have shorter ways that give the same answers (``quick.py``,
+``quick_writes.py``).
 """
 
 import asyncio
@@ -20,25 +21,27 @@ from aiohttp.web_response import StreamResponse
 
 from kube_lite.api.errors import ApiError
 from kube_lite.api.identity import Json
-from kube_lite.api.resource import Registry
+from kube_lite.api.resource import Registry, Resource
 from kube_lite.auth.authenticate import Authenticator
 from kube_lite.auth.authorize import Attributes, Authorizer, refusal
 from kube_lite.auth.service_accounts import TokenIssuer
 from kube_lite.auth.user import AUTHENTICATED, MASTERS, User
 from kube_lite.kit.clock import Clock
 from kube_lite.kit.metrics import Metrics, watch_process
-from kube_lite.verbs.request import Listing, Request
+from kube_lite.verbs.request import Answer, Listing, Request
 
-from .body import read_body
+from .body import check_form, read_body
 from .call import Call
 from .counting import OTHER, READ, Counting, route_of, tell_build, watch_storage
 from .documents import Documents
 from .entrance import Entrance, Limits, answer_failure, attributes_of, is_long_running
 from .health import Health
-from .listener import Listener, listening
-from .negotiate import PLAIN, Route, negotiate, refuse_misfits, refuse_unknown_body
+from .listener import Listener, Quick, listening
+from .negotiate import PLAIN, Form, Route, negotiate, refuse_misfits
 from .parse import STREAMS, Target, UnknownPath, find_target
+from .paths import Paths
 from .quick import QuickReads
+from .quick_writes import QuickWrites
 from .reply import Reply
 from .represent import list_pieces, list_text, object_bytes, with_pretty
 from .respond import Responder, text_response
@@ -125,7 +128,9 @@ class ApiServer:
         users = Users(self._metrics)
         self._entrance = Entrance(authenticator, authorizer, minor, users, has_cbor=has_cbor)
         self._limits = Limits(self._counting.end)
-        self._quick = QuickReads(pipeline, registry, self._entrance, self._limits, self._counting, clock.now)
+        shared = Paths(registry), self._entrance, self._limits, self._counting, clock.now
+        writes = QuickWrites(pipeline, *shared, self._send)
+        self._quick = Quick(QuickReads(pipeline, *shared).answer, writes.plan)
         self._metrics.gauge(
             "apiserver_current_inflight_requests",
             "Requests being served, streams apart.",
@@ -152,9 +157,7 @@ class ApiServer:
         """Serve until cancelled; ``CannotListen`` when an address cannot be had."""
         self._responder = Responder()
         try:
-            async with listening(
-                self._handle, self._quick.answer, self._hosts, self.port, self._tls
-            ) as listener:
+            async with listening(self._handle, self._quick, self._hosts, self.port, self._tls) as listener:
                 self._listener = listener
                 self.port = listener.port
                 self._documents.address = f"{self._hosts[0]}:{self.port}"
@@ -231,7 +234,10 @@ class ApiServer:
                 return await self._responder.send_text(call, text, form.media_type, answer.warnings)
             pieces = await list_pieces(answer, form, row, query, self._clock.now())
             return await self._responder.send(call, 200, pieces, form.media_type, answer.warnings)
-        body = object_bytes(answer, form, row, query, self._clock.now())
+        return await self._send(call, answer, form, row)
+
+    async def _send(self, call: Call, answer: Answer, form: Form, row: Resource) -> StreamResponse:
+        body = object_bytes(answer, form, row, call.address.query, self._clock.now())
         return await self._responder.send(call, answer.code, body, form.media_type, answer.warnings)
 
     async def _request(self, call: Call, target: Target, *, as_text: bool) -> Request:
@@ -240,9 +246,9 @@ class ApiServer:
         content_type = http.headers.get("Content-Type", "")
         if http.method in BODY_METHODS:
             body = await read_body(http) or None
-            is_custom_patch = http.method == "PATCH" and bool(target.resource.definition)
-            if not is_custom_patch and (http.method == "PATCH" or body is not None):
-                refuse_unknown_body(http.method, content_type, has_cbor=call.has_cbor)
+            check_form(
+                http.method, target.resource, content_type, has_body=body is not None, has_cbor=call.has_cbor
+            )
         return Request(
             verb=target.verb,
             resource=target.resource,

@@ -3,7 +3,10 @@
 from aiohttp.web_exceptions import HTTPRequestEntityTooLarge
 from aiohttp.web_request import BaseRequest
 
+from kube_lite.api.resource import Resource
+
 from .listener import MAX_BODY_BYTES
+from .negotiate import refuse_unknown_body
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -23,3 +26,16 @@ async def read_body(request: BaseRequest) -> bytes:
     if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
         request.transport.write(CONTINUE)
     return await request.read()
+
+
+def check_form(
+    method: str, resource: Resource, content_type: str, *, has_body: bool, has_cbor: bool
+) -> None:
+    """Refuse a form that nobody reads; what patches custom resources take, the pipeline says.
+
+    Raises:
+        UnsupportedMediaType
+    """
+    is_custom_patch = method == "PATCH" and bool(resource.definition)
+    if not is_custom_patch and (method == "PATCH" or has_body):
+        refuse_unknown_body(method, content_type, has_cbor=has_cbor)

@@ -1,6 +1,6 @@
 """One HTTP request on its way through the server, with what each step has found out about it."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -54,12 +54,16 @@ class Call:
 
 
 class Wish(NamedTuple):
-    """What the headers of a request say; ``raw`` are those very headers. Kept with a connection."""
+    """What the headers of a request say; ``raw`` are those very headers. Kept with a connection.
 
-    raw: tuple[tuple[bytes, bytes], ...]
+    ``is_usual`` when the short ways (``quick.py``, ``quick_writes.py``) know what to make of them.
+    """
+
+    raw: Sequence[tuple[bytes, bytes]]
     is_usual: bool
     accept: str
     user_agent: str
+    content_type: str
     token: str | None
 
 

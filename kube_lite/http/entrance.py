@@ -8,9 +8,9 @@ the only place that knows how to tell somebody of an error, and that sees errors
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from itertools import count
-from typing import cast
+from typing import TypeVar, cast
 
 from aiohttp.web_exceptions import HTTPRequestEntityTooLarge
 from aiohttp.web_request import BaseRequest
@@ -37,6 +37,7 @@ from .respond import status_response, text_response
 from .users import Users
 
 log = logging.getLogger(__name__)
+Result = TypeVar("Result")
 
 LONGEST_SECONDS = 60.0  # upstream's --request-timeout
 MOST_READING = 400  # at once; upstream's --max-requests-inflight
@@ -199,8 +200,10 @@ class Limits:
     async def serve(self, call: Call, handler: Handler) -> StreamResponse:
         """Serve, or answer 429.
 
+        A client may ask for less time with ``timeout``, not for more.
+
         Raises:
-            Timeout: it has taken too long.
+            TookTooLong
         """
         if is_long_running(call):
             return await handler(call)
@@ -216,21 +219,17 @@ class Limits:
         try:
             if is_plain_read(call):
                 return await handler(call)
-            return await self._within_time(call, handler)
+            return await in_time(handler(call), _seconds(call))
+        except TookTooLong as error:
+            self.note(call, error)
+            raise
         finally:
             self.in_flight[kind] -= 1
 
-    async def _within_time(self, call: Call, handler: Handler) -> StreamResponse:
-        """A client may ask for less time with ``timeout``, not for more."""
-        try:
-            async with asyncio.timeout(_seconds(call)) as deadline:
-                return await handler(call)
-        except TimeoutError:
-            if not deadline.expired():
-                raise
-            self._note_end(call, Timeout.code)
-            message = "Timeout: request did not complete within the allotted timeout"
-            raise Timeout(message) from None
+    def note(self, call: Call, error: Exception) -> None:
+        """Have it counted if a request has failed because its time was up."""
+        if isinstance(error, TookTooLong):
+            self._note_end(call, error.code)
 
     def is_full(self, kind: str) -> bool:
         """Whether as many requests of a kind are being served as may be."""
@@ -238,6 +237,21 @@ class Limits:
 
     def _may_exceed(self, call: Call) -> bool:
         return MASTERS in call.user.groups and sum(self.in_flight.values()) < MOST_AT_ALL
+
+
+class TookTooLong(Timeout):
+    """A request has not been answered in the time it may take."""
+
+
+async def in_time(answer: Awaitable[Result], seconds: float) -> Result:
+    """Wait for an answer, but no longer than that. Raises ``TookTooLong``."""
+    try:
+        async with asyncio.timeout(seconds) as deadline:
+            return await answer
+    except TimeoutError:
+        if not deadline.expired():
+            raise
+        raise TookTooLong("Timeout: request did not complete within the allotted timeout") from None
 
 
 def is_plain_read(call: Call) -> bool:

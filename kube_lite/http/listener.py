@@ -10,14 +10,15 @@ import errno
 import logging
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiohttp.http import SERVER_SOFTWARE
 from aiohttp.http_exceptions import LineTooLong
 from aiohttp.http_parser import RawRequestMessage
-from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.http_writer import StreamWriter
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 from aiohttp.web_request import BaseRequest
 from aiohttp.web_response import Response, StreamResponse
@@ -41,18 +42,45 @@ class CannotListen(Exception):
     """The address cannot be had; the message says why."""
 
 
-Quick = Callable[["Connection", RawRequestMessage], bytes | None]
-"""Answers a GET at once, or leaves it."""
+Write = Callable[[bytes], Coroutine[Any, Any, None]]
+"""Answers a request, given its body."""
+
+
+class Quick(NamedTuple):
+    """The short ways to an answer; each gives None for what it leaves to the handler.
+
+    Attributes:
+        read: the whole answer to a GET.
+        plan_write: what answers a request of any other method, of which is said whether it has a body.
+    """
+
+    read: Callable[["Connection", RawRequestMessage], bytes | None]
+    plan_write: Callable[["Connection", RawRequestMessage, bool], Write | None]
 
 
 class Connection(RequestHandler):
     """One client's connection."""
 
-    __slots__ = ("_quick", "_stalled", "certificate", "deadlines", "user", "wish")
+    __slots__ = (
+        "_quick",
+        "_stalled",
+        "_tasks",
+        "_writing",
+        "certificate",
+        "deadlines",
+        "user",
+        "wish",
+        "write_wish",
+    )
 
-    def __init__(self, manager: "Connections", quick: Quick, **settings: Any) -> None:
+    def __init__(
+        self, manager: "Connections", quick: Quick, tasks: asyncio.TaskGroup, **settings: Any
+    ) -> None:
         super().__init__(manager, **settings)
         self._quick = quick
+        self._tasks = tasks
+        self._writing: asyncio.Task[None] | None = None
+        """Answers a write the short way; whatever comes after it waits."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Note the certificate: it is the same for every request on the connection."""
@@ -60,6 +88,7 @@ class Connection(RequestHandler):
         self.certificate: bytes | None = tls.getpeercert(binary_form=True) if tls is not None else None
         self.user: User | None = None
         self.wish: Wish | None = None
+        self.write_wish: Wish | None = None
         self.deadlines: set[asyncio.Timeout] = set()
         self._stalled: asyncio.TimerHandle | None = None
         super().connection_made(transport)
@@ -70,37 +99,96 @@ class Connection(RequestHandler):
         While that task is at work, or was woken already, it has everything that comes after, so that answers
         keep the order of their requests.
         """
-        waiter = self._waiter
-        if waiter is None or waiter.done() or self._messages:
+        if self._waiter is None or self._waiter.done():
             super().data_received(data)
+        else:
+            self._answer_next(data)
+
+    def _answer_next(self, data: bytes = b"") -> None:
+        """Take ``data`` in, and answer what may be answered at once, up to what takes the long way."""
+        waiter = self._waiter
+        if waiter is None or waiter.done():
             return
         self._waiter = None  # do not wake it yet
         try:
-            super().data_received(data)
+            if data:
+                super().data_received(data)
+            while self._messages and self._writing is None and not waiter.done():
+                if not self._answer_quickly():
+                    waiter.set_result(None)
         finally:
             self._waiter = waiter
-        while self._messages and not waiter.done() and self._answer_quickly():
-            pass
-        if self._messages and not waiter.done():
-            waiter.set_result(None)
 
     def _answer_quickly(self) -> bool:
         message, payload = self._messages[0]
-        if isinstance(message, _ErrInfo) or payload is not EMPTY_PAYLOAD or message.method != "GET":
+        if isinstance(message, _ErrInfo) or not payload.is_eof():
             return False
         if message.should_close or message.upgrade or self.writing_paused or self.transport is None:
             return False
-        answer = self._quick(self, message)
+        if message.method != "GET":
+            return self._write_quickly(message, payload)
+        answer = self._quick.read(self, message) if payload is EMPTY_PAYLOAD else None
         if answer is None:
             return False
         self.transport.write(answer)
+        self._take_message()
+        return True
+
+    def _write_quickly(self, message: RawRequestMessage, payload: StreamReader) -> bool:
+        if payload.exception() is not None or payload.total_bytes > MAX_BODY_BYTES:
+            return False
+        write = self._quick.plan_write(self, message, payload.total_bytes > 0)
+        if write is None:
+            return False
+        self._request_in_progress = True  # the server waits for it before it stops
+        self._writing = self._tasks.create_task(self._write(write(payload.read_nowait())))
+        self._take_message()
+        return True
+
+    async def _write(self, answer: Coroutine[Any, Any, None]) -> None:
+        try:
+            await answer
+        finally:
+            self._writing = None
+            self._request_in_progress = False
+            if self._handler_waiter is not None and not self._handler_waiter.done():
+                self._handler_waiter.set_result(None)
+            self._stay_open()
+        self._answer_next()
+
+    def send(self, answer: bytes) -> None:
+        """Send an answer, if the client is still there."""
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.write(answer)
+
+    def request_of(self, message: RawRequestMessage) -> BaseRequest:
+        """A request object for what is being answered, whose body has been read.
+
+        Raises:
+            ConnectionResetError: the client has gone.
+        """
+        task = asyncio.current_task()
+        if self._request_factory is None or task is None:
+            raise ConnectionResetError("the client has gone")
+        writer = StreamWriter(self, self._loop)
+        return self._request_factory(message, EMPTY_PAYLOAD, self, writer, task)
+
+    async def shutdown(self, timeout: float | None = STOP_SECONDS) -> None:  # noqa: ASYNC109 -- aiohttp's
+        """Wait so long for what is in progress, then end it."""
+        await super().shutdown(timeout)
+        if self._writing is not None:
+            self._writing.cancel()
+
+    def _stay_open(self) -> None:
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+
+    def _take_message(self) -> None:
+        self._stay_open()
         self._messages.popleft()
         if self._parser is not None:
             self._parser.message_consumed()
         if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
             self._resume_reading_if_drained()
-        return True
 
     def pause_writing(self) -> None:
         """The client has not taken what was sent: it has a while to go on, then the connection is cut.
@@ -174,14 +262,19 @@ class Connections(Server):
     """All connections of one server."""
 
     def __init__(
-        self, handler: Callable[[BaseRequest], Awaitable[StreamResponse]], quick: Quick, **settings: Any
+        self,
+        handler: Callable[[BaseRequest], Awaitable[StreamResponse]],
+        quick: Quick,
+        tasks: asyncio.TaskGroup,
+        **settings: Any,
     ) -> None:
         super().__init__(handler, **settings)
         self._quick = quick
+        self._tasks = tasks
 
     def __call__(self) -> Connection:
         """A new connection, for the event loop."""
-        return Connection(self, self._quick, loop=self._loop, **self._kwargs)
+        return Connection(self, self._quick, self._tasks, loop=self._loop, **self._kwargs)
 
     def all(self) -> list[Connection]:
         """Every connection that is open."""
@@ -236,7 +329,7 @@ async def listening(
 ) -> AsyncIterator[Listener]:
     """Serve ``handler`` on every host, for the length of the block; port 0 picks one, the same for all.
 
-    ``quick`` is asked first; what it leaves is for ``handler``.
+    ``quick`` is asked first; what it leaves is for ``handler``. Each in its tasks, ended with the block.
 
     All but the first may be addresses that the host gets later, such as that of the pods' bridge.
 
@@ -248,22 +341,29 @@ async def listening(
     def make_request(message, payload, protocol, writer, task):  # type: ignore[no-untyped-def]  # aiohttp's
         return HttpRequest(message, payload, protocol, writer, task, loop, client_max_size=MAX_BODY_BYTES)
 
-    connections = Connections(
-        handler,
-        quick,
-        request_factory=make_request,
-        access_log=None,
-        max_line_size=MAX_LINE_BYTES,
-        max_field_size=MAX_LINE_BYTES,
-    )
-    listener = Listener(connections)
     try:
-        await listener.open(hosts[0], port, tls)
-        for host in hosts[1:]:
-            await listener.open(host, listener.port, tls, may_come_later=True)
-        yield listener
-    finally:
-        await listener.close()
+        async with asyncio.TaskGroup() as tasks:
+            connections = Connections(
+                handler,
+                quick,
+                tasks,
+                request_factory=make_request,
+                access_log=None,
+                max_line_size=MAX_LINE_BYTES,
+                max_field_size=MAX_LINE_BYTES,
+            )
+            listener = Listener(connections)
+            try:
+                await listener.open(hosts[0], port, tls)
+                for host in hosts[1:]:
+                    await listener.open(host, listener.port, tls, may_come_later=True)
+                yield listener
+            finally:
+                await listener.close()
+    except BaseExceptionGroup as failures:
+        if len(failures.exceptions) > 1:
+            raise
+        raise failures.exceptions[0] from None
 
 
 def _bound_early(host: str, port: int) -> socket.socket:

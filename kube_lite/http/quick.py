@@ -8,44 +8,29 @@ Whatever is unusual (an error, a table, somebody who acts as another) is left to
 from the beginning: an answer given here must be the very answer that would be given there.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from time import perf_counter
-from typing import NamedTuple
 
 from aiohttp.http_parser import RawRequestMessage
 
-from kube_lite.api.errors import ApiError
 from kube_lite.api.identity import GroupVersionResource
-from kube_lite.api.resource import Registry, Resource
-from kube_lite.kit.metrics import Labels
 from kube_lite.verbs.pipeline import Pipeline
 from kube_lite.verbs.request import Answer, Request
 
 from .call import Wish
-from .counting import Counting, route_of
+from .counting import Counting
 from .entrance import Entrance, Limits, acts_as_another, bearer_token
 from .listener import Connection
 from .negotiate import PROTOBUF, Form, negotiate
-from .parse import KEPT_LENGTH, UnknownPath, find_target, parse_request
+from .paths import Path, Paths
 from .reply import head_of
 from .represent import object_bytes, with_pretty
 from .respond import COMPRESSED_FROM
 
-KEPT_PATHS = 1024
 KEPT_HEADER_BYTES = 16 * 1024  # with each connection
 KEPT_OBJECTS = 512  # in protobuf, which takes longer to write than all the rest; those who ask, ask again
 KEPT_BYTES = 16 * 1024  # larger ones are not kept, so that all together cannot be more than 8 MiB
 UNUSUAL = ("Audit-Id", "Expect")
-
-
-class Path(NamedTuple):
-    """What the target of a request line leads to."""
-
-    resource: Resource
-    namespace: str
-    name: str
-    query: Mapping[str, str]
-    route: Labels
 
 
 class QuickReads:
@@ -54,33 +39,31 @@ class QuickReads:
     def __init__(
         self,
         pipeline: Pipeline,
-        registry: Registry,
+        paths: Paths,
         entrance: Entrance,
         limits: Limits,
         counting: Counting,
         now: Callable[[], float],
     ) -> None:
         self._pipeline = pipeline
-        self._registry = registry
+        self._paths = paths
         self._entrance = entrance
         self._limits = limits
         self._counting = counting
         self._now = now
-        self._paths: dict[str, Path | None] = {}
         self._in_protobuf: dict[tuple[GroupVersionResource, str, str], tuple[int, bytes]] = {}
-        self._generation = registry.generation
 
     def answer(self, connection: Connection, message: RawRequestMessage) -> bytes | None:
         """The whole answer to a GET without a body, or None where it takes the long way."""
         began = perf_counter()
-        path = self._path(message.path)
+        path = self._paths.find("GET", message.path)
         wish = connection.wish
         if wish is None or wish.raw != message.raw_headers:
-            wish = _wish_of(message)
-            connection.wish = wish if _is_small(wish) else None
+            wish = read_wish(message, message.raw_headers)
+            connection.wish = wish if is_small(wish) else None
         if path is None or not wish.is_usual or self._limits.is_full("readOnly"):
             return None
-        row, query = path.resource, path.query
+        asked, row, query, _ = path
         try:
             form = with_pretty(
                 negotiate(wish.accept, row, has_cbor=self._entrance.has_cbor), query, wish.user_agent
@@ -88,7 +71,7 @@ class QuickReads:
             if form.kind:
                 return None
             user = self._entrance.user_of(connection, wish.token)
-            request = Request("get", row, user, path.namespace, path.name, query=query)
+            request = Request("get", row, user, asked.namespace, asked.name, query=query)
             body = self._body(self._pipeline.get(request), form, path)
         except Exception:  # the long way runs into the same, and tells the client or the log
             return None
@@ -105,7 +88,8 @@ class QuickReads:
     def _body(self, answer: Answer, form: Form, path: Path) -> bytes:
         if form.media_type != PROTOBUF or answer.stored is None:
             return object_bytes(answer, form, path.resource, path.query, self._now())
-        key, revision = (path.resource.gvr, path.namespace, path.name), answer.stored.revision
+        asked, revision = path.asked, answer.stored.revision
+        key = (path.resource.gvr, asked.namespace, asked.name)
         kept_revision, body = self._in_protobuf.get(key, (0, b""))
         if kept_revision != revision:
             body = object_bytes(answer, form, path.resource, path.query, self._now())
@@ -116,48 +100,21 @@ class QuickReads:
                     del self._in_protobuf[next(iter(self._in_protobuf))]
         return body
 
-    def _path(self, raw: str) -> Path | None:
-        paths = self._paths
-        if self._generation != self._registry.generation:
-            paths.clear()
-            self._generation = self._registry.generation
-        try:
-            return paths[raw]
-        except KeyError:
-            found = self._find(raw)
-        if len(raw) <= KEPT_LENGTH:
-            paths[raw] = found
-            if len(paths) > KEPT_PATHS:
-                del paths[next(iter(paths))]
-        return found
 
-    def _find(self, raw: str) -> Path | None:
-        address, asked = parse_request("GET", raw)
-        if asked is None or asked.verb != "get" or asked.subresource or "timeout" in address.query:
-            return None
-        if (asked.group, asked.version) in self._registry.elsewhere:
-            return None
-        try:
-            target = find_target(asked, "GET", self._registry)
-        except (ApiError, UnknownPath):
-            return None
-        if target.resource.strategy.deprecation():  # of which the answer warns
-            return None
-        route = route_of(asked, address.query)
-        return Path(target.resource, target.namespace, target.name, address.query, route)
-
-
-def _is_small(wish: Wish) -> bool:
+def is_small(wish: Wish) -> bool:
+    """Whether it may be kept with a connection."""
     return sum(len(name) + len(value) for name, value in wish.raw) <= KEPT_HEADER_BYTES
 
 
-def _wish_of(message: RawRequestMessage) -> Wish:
+def read_wish(message: RawRequestMessage, raw: Sequence[tuple[bytes, bytes]]) -> Wish:
+    """What the headers of a request say, of which ``raw`` are those that matter."""
     headers = message.headers
     authorization = headers.get("Authorization")
     return Wish(
-        message.raw_headers,
+        raw,
         not any(name in headers for name in UNUSUAL) and not acts_as_another(headers),
         headers.get("Accept", ""),
         headers.get("User-Agent", ""),
+        headers.get("Content-Type", ""),
         bearer_token(authorization) if authorization else None,
     )
