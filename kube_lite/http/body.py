@@ -28,9 +28,7 @@ async def read_body(request: BaseRequest) -> bytes:
     return await request.read()
 
 
-def check_form(
-    method: str, resource: Resource, content_type: str, *, has_body: bool, has_cbor: bool
-) -> None:
+def check_form(method: str, resource: Resource, content_type: str, *, has_body: bool, has_cbor: bool) -> None:
     """Refuse a form that nobody reads; what patches custom resources take, the pipeline says.
 
     Raises:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from . import layout
-from .errors import CompareFailed, KeyExists, KeyMissing, RevisionMismatch
+from .errors import CompareFailed, KeyExists, KeyMissing, RevisionMismatch, StoreError
 from .layout import Change, Rows, Touched
 from .types import Compare, Delete, Event, KeyValue, Put, Txn
 from .versions import Versions
@@ -102,16 +102,41 @@ class Batch:
         current = KeyValue(key, value, write.header, created, revision)
         return Event(revision, key, current, previous), self._versions.as_row(current)
 
-    def write(self, environment: "Environment", txn: "Transaction") -> None:
-        """Put the rows into the tables, and into the journal."""
+    def write(self, environment: "Environment", txn: "Transaction") -> bytes:
+        """Put the rows into the tables. Returns what belongs into the journal, if anything does."""
         if not self.commits:
-            return
+            return b""
         now = [(key, self.present[key]) for key in sorted(self.changed)]
         rows = Rows(self.revision, now, self.past, self.log, self.leases)
         write_rows(environment, txn, rows)
-        if environment.journal is not None:
-            environment.journal.note(txn.id() - 1, rows)
-            environment.reached("noted")
+        return b"" if environment.journal is None else layout.as_record(txn.id() - 1, rows)
+
+
+class Written(NamedTuple):
+    """A group whose rows lie in a transaction that has yet to be committed.
+
+    ``outcomes`` has the revision, or the refusal, of each of its transactions; ``record`` is for the journal.
+    """
+
+    batch: Batch
+    outcomes: Sequence[int | StoreError]
+    record: bytes
+
+
+def write_group(environment: "Environment", txn: "Transaction", group: Sequence[Txn], now_ms: int) -> Written:
+    """Do a group of transactions, in order, within one of LMDB's."""
+    keys = keys_of(group)
+    present: dict[bytes, bytes | None] = dict.fromkeys(keys)
+    present.update(txn.cursor(environment.now).getmulti(keys))
+    revision = environment.number(txn, layout.REVISION_ROW)
+    batch = Batch(revision, present, environment.versions, now_ms)
+    outcomes: list[int | StoreError] = []
+    for each in group:
+        try:
+            outcomes.append(batch.apply(each))
+        except StoreError as error:
+            outcomes.append(error)
+    return Written(batch, outcomes, batch.write(environment, txn))
 
 
 def write_rows(environment: "Environment", txn: "Transaction", rows: Rows) -> None:

@@ -99,7 +99,9 @@ class Tables:
 class Environment(Tables):
     """The data file of the one who writes.
 
-    Reads and ``grow`` belong to one thread, write transactions to the writer's.
+    Reads and ``grow`` belong to one thread, write transactions to the writer's. What is between the beginning
+    and the end of one may be done by either, while the other leaves it alone: it is only the lock, taken and
+    given back at its ends, that LMDB ties to a thread.
     """
 
     def __init__(
@@ -200,19 +202,43 @@ class Environment(Tables):
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
         """A write transaction, on the disk when the block has ended well."""
-        journal = self.journal
+        txn = self.begin()
         try:
-            with self.lmdb.begin(write=True) as txn:
-                yield txn
-                number = txn.id()
+            yield txn
         except BaseException:
-            if journal is not None:
-                journal.withdraw()
+            self.abort(txn)
             raise
-        if journal is None or journal.take_noted():
+        self.commit(txn)
+
+    def begin(self) -> Transaction:
+        """A write transaction; ``commit`` or ``abort`` end it, in the thread that began it."""
+        return self.lmdb.begin(write=True)
+
+    def note(self, txn: Transaction, record: bytes) -> None:
+        """Note in the journal what is about to be committed, so that it needs no second sync."""
+        if record and self.journal is not None:
+            self.journal.note(txn.id() - 1, record)
+            self.reached("noted")
+
+    def commit(self, txn: Transaction) -> None:
+        """Bring what was written to the disk, and end the transaction either way."""
+        number = txn.id()
+        try:
+            txn.commit()
+        except BaseException:
+            self.abort(txn)
+            raise
+        if self.journal is None or self.journal.take_noted():
             return
         if self.lmdb.info()["last_txnid"] == number:  # else nothing was written
             self.lmdb.sync(True)
+
+    def abort(self, txn: Transaction) -> None:
+        """Undo what was written and noted, and end the transaction, if it has not ended yet."""
+        with suppress(lmdb.Error):
+            txn.abort()
+        if self.journal is not None:
+            self.journal.withdraw()
 
     def grow(self, *, into_reserve: bool = False) -> bool:
         """Double the map, within the limit; False when there is no more to be had.

@@ -40,6 +40,10 @@ class Housekeeping:
         """How long to wait for work before ``step`` is due: seconds, None for ever."""
         return 0.0 if self._has_more else self._interval
 
+    def is_due(self) -> bool:
+        """Whether ``step`` has something to do, or to look at."""
+        return self._has_more or (self._interval is not None and self._monotonic() >= self._next_sample)
+
     def begin(self, revision: int, answer: "asyncio.Future[int]") -> list[Answer]:
         """Say durably what may no longer be read. Raises ``FutureRevision``."""
         environment = self._environment

@@ -53,9 +53,8 @@ class Journal:
             os.close(self._descriptor)
             raise
 
-    def note(self, base: int, rows: Rows) -> None:
-        """Put down a commit that follows LMDB's transaction ``base``, if there is room for it."""
-        record = layout.as_record(base, rows)
+    def note(self, base: int, record: bytes) -> None:
+        """Put down the record of what follows LMDB's transaction ``base``, if there is room for it."""
         if len(record) > PLACE_BYTES:
             return
         self._touched = self._place(base)

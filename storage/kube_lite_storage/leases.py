@@ -25,7 +25,7 @@ LOOK_SECONDS = 1.0
 
 
 class Leases:
-    """Which keys are due, as the writer's thread knows it."""
+    """Which keys are due, as the writer's thread knows it; the loop asks for nothing but ``now_ms``."""
 
     def __init__(self, environment: Environment, now: Callable[[], float]) -> None:
         self._environment = environment
@@ -67,7 +67,7 @@ class Leases:
                 if (raw := present[key]) is not None and layout.version_revision(raw) == revision
             ]
             _delete(batch, expired)
-            batch.write(environment, txn)
+            environment.note(txn, batch.write(environment, txn))
             next_ms = self._first_ms(txn)
         self._next_ms = next_ms
         return batch

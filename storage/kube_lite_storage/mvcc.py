@@ -90,7 +90,7 @@ class Store:
                 ``compact``.
             keep_bytes: half of the history goes when replaced versions take more than this, however young.
             monotonic: the time by which they age, in seconds; asked from the writer's thread.
-            now: the time of day by which leases run out, in seconds; asked from the writer's thread.
+            now: the time of day by which leases run out, in seconds; asked from both threads.
             initial_bytes: address space to begin with; it grows by itself.
             max_bytes: beyond this size a put raises ``StoreFull``.
             cipher: encrypts values before they are written; without one they are kept, and read, as they are.
@@ -234,7 +234,7 @@ class Store:
         Only a write that makes the file grow by half as much again has to wait for the copy.
         """
         self._read()
-        await self._writer.call(self._writer.make_room)
+        await self._writer.make_room()
         self._read()  # it may have been closed meanwhile
         return await self._copies.run(lambda: snapshot.save(self._environment, path, now=self._now))
 

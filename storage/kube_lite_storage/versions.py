@@ -1,12 +1,12 @@
 """Versions on their way into the tables and out of them: where values are encrypted and decrypted.
 
-A value is encrypted in the writer's thread, after its revision was inserted, so the tables, and whatever is
+A value is encrypted when its row is made, after its revision was inserted, so the tables, and whatever is
 copied from them, never hold it plain. Reads decrypt, once for each version: what was decrypted is remembered,
 up to ``KEPT_BYTES``. Headers are not encrypted: lists and watches choose by them without looking at values.
 
 Only what has been committed is remembered, under key and revision, which then never mean anything else. So
-the loop's thread, which reads, fills the memory, and the writer's only looks into it: a group it is busy with
-may still be undone.
+reads, which the loop's thread does, fill the memory, and writing only looks into it: a group that is being
+written may still be undone.
 """
 
 from . import layout
@@ -50,7 +50,7 @@ class Versions:
         return [self.opened(item) if item[1].startswith(MARK) else item for item in items]
 
     def glimpsed(self, key: bytes, raw: bytes) -> KeyValue:
-        """A row as a version, from the writer's thread; nothing is remembered. Raises ``CannotDecrypt``."""
+        """A row as a version, while writing; nothing is remembered. Raises ``CannotDecrypt``."""
         item = layout.parse_version(key, raw)
         if self.cipher is None or not item.value.startswith(MARK):
             return item

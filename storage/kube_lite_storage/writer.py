@@ -1,45 +1,42 @@
-"""The one writer thread: queued transactions, group commit, answers back to the event loop.
+"""Queued transactions, group commit, answers: the event loop's half of the writer.
 
 While one group is being made durable the next one gathers, so concurrent writers share an fsync without
-anybody waiting for company. What is asked in one turn of the loop is handed over at its end, together: woken
-at the first of 16 writes, this thread would commit it alone, and the two would wrest the interpreter from
-each other for the rest. All answers of a group and its events travel to the loop in one call. A group that
-does not fit into the map is rolled back, the map is doubled by the loop's thread (which has no read open
-between two callbacks), and the group is done again.
+anybody waiting for company. The rows of a group are made, and put into LMDB's open transaction, here in the
+loop, which takes some ten microseconds for each and touches no disk; the thread (``committing.py``) is given
+what is left, the noting and the commit. If it did both, each of its calls into LMDB would let the interpreter
+go, and the two would wrest it from each other ten times for every commit: a third of the processor time that
+a write took. Large groups are the thread's from beginning to end, so that the loop is not held up by them.
+
+What is asked in one turn of the loop is handed over together, and while turns add to it, it waits for the
+next one, a millisecond at most: a loop that has answers to read and requests to work on had better do that
+first. All answers of a group and its events come back in one call.
 """
 
 import asyncio
-import logging
-import queue
 import sys
-import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future as ThreadFuture
-from typing import NamedTuple, TypeAlias, TypeVar
 
 import lmdb
 
-from . import layout
-from .ballast import is_full
-from .batch import Batch, Commit, has_puts, keys_of
-from .environment import Environment
-from .errors import StoreClosed, StoreError, StoreFull
+from .batch import Commit, Written, write_group
+from .committing import Call, Committer, Compact, Pending, Round, answers_of
+from .environment import Environment, Transaction
+from .errors import StoreClosed
 from .housekeeping import Answer, Housekeeping
 from .leases import Leases
 from .mailbox import Mailbox
-from .types import Txn
-
-log = logging.getLogger(__name__)
-Result = TypeVar("Result")
+from .types import Put, Txn
 
 GROUP_TXNS = 512
 """Most transactions of one commit; their answers wait for the last of them."""
 QUEUE_TXNS = 8192
 """Most transactions that wait for the writer; beyond that ``submit`` waits for room."""
-
-FULL_SECONDS = 1.0
-"""How long compaction and leases wait when there is no room for them either."""
+SMALL_BYTES = 256 << 10
+"""Of values, which the loop itself puts into a transaction: a millisecond of its time at most."""
+GATHER_SECONDS = 0.001
+"""How long a group waits at most while turns of the loop add to it."""
 
 SWITCH_SECONDS = 0.0001
 """How long the interpreter lets one thread run when another wants to: 0.1 ms for all of the process.
@@ -50,32 +47,8 @@ writer for seconds: each poll wakes it to find the interpreter taken again, and 
 """
 
 
-class _Pending(NamedTuple):
-    txn: Txn
-    answer: "asyncio.Future[int]"
-
-
-class _Compact(NamedTuple):
-    revision: int
-    answer: "asyncio.Future[int]"
-
-
-class _Call(NamedTuple):
-    """Something to do while no transaction is open in the writer's thread."""
-
-    work: Callable[[], object]
-    answer: "asyncio.Future[int]"
-
-
-class _Stop(NamedTuple):
-    pass
-
-
-_Order: TypeAlias = _Pending | _Compact | _Call | _Stop
-
-
 class Writer:
-    """Owns all writing. Its methods are called from the event loop; those below ``_run`` are the thread's."""
+    """Owns all writing. Called from the event loop; what its thread tells comes there as well."""
 
     def __init__(
         self,
@@ -96,26 +69,36 @@ class Writer:
         self._gone = self._loop.create_future()
         self._room = asyncio.Event()
         self._waiting: set[asyncio.Future[int]] = set()
-        self._asked: list[_Order] = []
-        self._queue: queue.SimpleQueue[_Order] = queue.SimpleQueue()
-        self._housekeeping = Housekeeping(environment, keep_seconds, keep_bytes, monotonic)
+        self._asked: deque[Pending] = deque()
+        self._others: list[Compact | Call] = []
+        self._is_closing = False
+        self._is_turning = False
+        self._seen = 0
+        self._since = 0.0
+        self._is_busy = True
+        """Whether the thread has a round to do, which includes making itself ready at first."""
+        self._opened: Transaction | None = None
+        """The thread's open transaction, ours to fill while it is not busy."""
         self._leases = Leases(environment, now)
-        self._looks_again = 0.0
         self._mailbox = Mailbox()
-        self._thread = threading.Thread(target=self._run, name="kube-lite-store-writer", daemon=True)
+        housekeeping = Housekeeping(environment, keep_seconds, keep_bytes, monotonic)
+        self._committer = Committer(environment, self._mailbox, self, housekeeping, self._leases)
 
     def start(self) -> None:
         """Begin to write."""
         if sys.getswitchinterval() > SWITCH_SECONDS:
             sys.setswitchinterval(SWITCH_SECONDS)
-        self._thread.start()
+        self._committer.start()
 
     async def submit(self, txn: Txn) -> int:
         """Queue a transaction and wait until it is durable. Whoever is cancelled cannot know its outcome."""
-        while self._closed is None and self._queue.qsize() + len(self._asked) >= QUEUE_TXNS:
+        while self._closed is None and len(self._asked) >= QUEUE_TXNS:
             self._room.clear()
             await self._room.wait()
-        return await self._ask(lambda answer: _Pending(txn, answer))
+        answer = self._new_answer()
+        self._asked.append(Pending(txn, answer))
+        self._turn_soon()
+        return await answer
 
     async def settle(self) -> bool:
         """Wait until what is asked for by now is answered; whether anything was."""
@@ -126,52 +109,93 @@ class Writer:
 
     async def compact(self, revision: int) -> int:
         """Forget, and wait until it is done; bytes of values forgotten."""
-        return await self._ask(lambda answer: _Compact(revision, answer))
+        answer = self._new_answer()
+        return await self._order(Compact(revision, answer))
 
     async def call(self, work: Callable[[], object]) -> None:
         """Have the writer's thread do something between two groups, and wait for it."""
-        await self._ask(lambda answer: _Call(work, answer))
+        await self._order(Call(work, self._new_answer()))
 
-    def make_room(self) -> None:
-        """Grow the map when it is more than half full; for ``call``, before something long reads it."""
-        environment = self._environment
-        if environment.used_bytes() * 2 > environment.map_bytes:
-            self._grow(into_reserve=False)
+    async def make_room(self) -> None:
+        """Grow the map when it is more than half full: before something long reads it."""
+        await self.call(self._committer.make_room)
 
     async def close(self) -> None:
         """Write what is queued and end. Waits even when cancelled, for the file is about to be closed."""
         if self._closed is None:
-            self._give(_Stop())
+            self._is_closing = True
+            self._turn_soon()
         cancelled: asyncio.CancelledError | None = None
         while not self._gone.done():
             try:
                 await asyncio.shield(self._gone)
             except asyncio.CancelledError as error:
                 cancelled = error
-        self._thread.join()
+        self._committer.join()
         self._mailbox.close()
         if cancelled is not None:
             raise cancelled
 
-    async def _ask(self, order: Callable[["asyncio.Future[int]"], _Pending | _Compact | _Call]) -> int:
+    def _new_answer(self) -> "asyncio.Future[int]":
         if self._closed is not None:
             raise StoreClosed(str(self._closed)) from self._closed
         answer: asyncio.Future[int] = self._loop.create_future()
         self._waiting.add(answer)
-        self._give(order(answer))
-        return await answer
+        return answer
 
-    def _give(self, order: _Order) -> None:
-        self._asked.append(order)
-        if len(self._asked) == 1:
-            self._loop.call_soon(self._hand_over)
+    async def _order(self, order: Compact | Call) -> int:
+        self._others.append(order)
+        self._turn_soon()
+        return await order.answer
+
+    def _turn_soon(self) -> None:
+        if not self._is_turning and not self._is_busy:
+            self._is_turning, self._seen, self._since = True, 0, time.monotonic()
+            self._loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        """At the end of a turn: hand over, or wait for the next if this one has added to what is asked."""
+        if len(self._asked) > self._seen and time.monotonic() - self._since < GATHER_SECONDS:
+            self._seen = len(self._asked)
+            self._loop.call_soon(self._turn)
+            return
+        self._is_turning = False
+        if not self._is_busy and self._closed is None:
+            self._hand_over()
 
     def _hand_over(self) -> None:
-        for order in self._asked:
-            self._queue.put(order)
-        self._asked.clear()
+        asked, others, opened = self._asked, self._others, self._opened
+        group = [asked.popleft() for _ in range(min(len(asked), GROUP_TXNS))]
+        is_last = self._is_closing and not asked
+        self._others, self._opened, self._is_busy = [], None, True
+        written = None
+        try:
+            if group and opened is not None and _is_small(group):
+                written = self._fill(opened, group)
+        finally:
+            if written is None or written.batch.commits or others or is_last:
+                self._committer.give(Round(group, written, others, is_last))
+            else:  # all were refused, or changed nothing
+                self.take_over(answers_of(group, written), (), opened)
 
-    def _deliver(self, answers: Sequence[Answer], commits: Sequence[Commit]) -> None:
+    def _fill(self, opened: Transaction, group: Sequence[Pending]) -> Written | None:
+        txns = [pending.txn for pending in group]
+        try:
+            return write_group(self._environment, opened, txns, self._leases.now_ms())
+        except lmdb.Error:  # such as a map that is full: the thread runs into the same, and sees to it
+            return None
+
+    def take_over(
+        self, answers: Sequence[Answer], commits: Sequence[Commit], opened: Transaction | None
+    ) -> None:
+        """Tell what has come of a round, and begin the next if anything is asked."""
+        self._is_busy, self._opened = False, opened
+        self.tell(answers, commits)
+        if self._asked or self._others or self._is_closing:
+            self._turn_soon()
+
+    def tell(self, answers: Sequence[Answer], commits: Sequence[Commit]) -> None:
+        """Publish, then answer."""
         self._publish(commits)
         self._environment.reached("published")
         for answer, outcome in answers:
@@ -184,7 +208,13 @@ class Writer:
                 answer.set_exception(outcome)
         self._room.set()
 
-    def _finish(self, reason: StoreClosed) -> None:
+    def make_time(self) -> None:
+        """Let the thread keep house; with a round that is under way it has the occasion anyhow."""
+        if not self._is_busy:
+            self._hand_over()
+
+    def finish(self, reason: StoreClosed) -> None:
+        """End everything that waits."""
         self._closed = reason
         self._room.set()
         for answer in list(self._waiting):
@@ -194,154 +224,11 @@ class Writer:
         self._ended(reason)
         self._gone.set_result(None)
 
-    # From here on in the writer's thread.
 
-    def _run(self) -> None:
-        reason = StoreClosed("the store's writer has failed")
-        try:
-            self._serve()
-            reason = StoreClosed("the store is closed")
-        except (lmdb.Error, OSError, StoreError) as error:
-            log.error("the store's writer has failed", exc_info=error)
-            reason = StoreClosed(f"the store's writer has failed: {error}")
-            reason.__cause__ = error
-        finally:
-            self._mailbox.post(self._finish, reason)
-
-    def _serve(self) -> None:
-        while True:
-            txns, others, is_last = self._take_group(self._timeout())
-            if txns:
-                answers, commits = self._commit(txns)
-                self._mailbox.post(self._deliver, answers, commits)
-            for order in others:
-                self._do(order)
-            try:
-                self._keep_house()
-            except StoreFull as error:
-                self._wait_for_room(error)
-            if is_last:
-                return
-
-    def _keep_house(self) -> None:
-        if time.monotonic() < self._looks_again:
-            return
-        answers = self._retry(self._housekeeping.step)
-        if answers:
-            self._environment.ballast.load()
-            self._mailbox.post(self._deliver, answers, ())
-        while self._leases.is_due() and self._queue.empty():
-            self._mailbox.post(self._deliver, (), self._retry(self._leases.sweep).commits)
-
-    def _wait_for_room(self, error: StoreFull) -> None:
-        log.warning("nothing can be forgotten or expire", exc_info=error)
-        self._looks_again = time.monotonic() + FULL_SECONDS
-
-    def _timeout(self) -> float | None:
-        timeouts = [
-            each for each in (self._housekeeping.timeout(), self._leases.timeout()) if each is not None
-        ]
-        pause = self._looks_again - time.monotonic()
-        if pause > 0:
-            return pause
-        return min(timeouts, default=None)
-
-    def _take_group(self, timeout: float | None) -> tuple[list[_Pending], list[_Compact | _Call], bool]:
-        txns: list[_Pending] = []
-        others: list[_Compact | _Call] = []
-        try:
-            order = self._queue.get(timeout=timeout) if timeout != 0 else self._queue.get_nowait()
-            while True:
-                if isinstance(order, _Pending):
-                    txns.append(order)
-                elif isinstance(order, _Stop):
-                    return txns, others, True
-                else:
-                    others.append(order)
-                if len(txns) >= GROUP_TXNS:
-                    break
-                order = self._queue.get_nowait()
-        except queue.Empty:
-            pass
-        return txns, others, False
-
-    def _commit(self, group: list[_Pending]) -> tuple[list[Answer], Sequence[Commit]]:
-        refused: list[Answer] = []
-        while True:
-            try:
-                answers, commits = self._write(group)
-                return refused + answers, commits
-            except lmdb.MapFullError:
-                if not self._grow(into_reserve=not any(has_puts(pending.txn) for pending in group)):
-                    group = self._refuse_puts(group, refused)
-            except lmdb.Error as error:
-                if not is_full(error, self._environment.path):
-                    raise
-                has_greedy = any(has_puts(pending.txn) for pending in group)
-                if has_greedy or not self._environment.ballast.throw():
-                    group = self._refuse_puts(group, refused)
-
-    @staticmethod
-    def _refuse_puts(group: list[_Pending], refused: list[Answer]) -> list[_Pending]:
-        """Refuse what needs room; when nothing does, refuse all, for then there is no way left."""
-        greedy = [pending for pending in group if has_puts(pending.txn)] or group
-        refused.extend((pending.answer, StoreFull("the store is full")) for pending in greedy)
-        return [pending for pending in group if pending not in greedy]
-
-    def _write(self, group: list[_Pending]) -> tuple[list[Answer], Sequence[Commit]]:
-        if not group:
-            return [], ()
-        environment = self._environment
-        keys = keys_of([pending.txn for pending in group])
-        with environment.writing() as txn:
-            present: dict[bytes, bytes | None] = dict.fromkeys(keys)
-            present.update(txn.cursor(environment.now).getmulti(keys))
-            revision = environment.number(txn, layout.REVISION_ROW)
-            batch = Batch(revision, present, environment.versions, self._leases.now_ms())
-            answers: list[Answer] = []
-            for pending in group:
-                try:
-                    answers.append((pending.answer, batch.apply(pending.txn)))
-                except StoreError as error:
-                    answers.append((pending.answer, error))
-            batch.write(environment, txn)
-        environment.reached("committed")
-        self._leases.added(batch)
-        return answers, batch.commits
-
-    def _do(self, order: _Compact | _Call) -> None:
-        outcome: int | Exception = 0
-        try:
-            if isinstance(order, _Compact):
-                self._retry(lambda: self._housekeeping.begin(order.revision, order.answer))
-                return  # answered when the last batch is forgotten
-            self._retry(order.work)
-        except (StoreError, OSError, lmdb.Error) as error:
-            outcome = error
-        self._mailbox.post(self._deliver, [(order.answer, outcome)], ())
-
-    def _retry(self, work: Callable[[], Result]) -> Result:
-        while True:
-            try:
-                return work()
-            except lmdb.MapFullError as error:
-                if not self._grow(into_reserve=True):
-                    raise StoreFull("the store is full") from error
-            except lmdb.Error as error:
-                if not is_full(error, self._environment.path):
-                    raise
-                if not self._environment.ballast.throw():
-                    raise StoreFull(f"{self._environment.path}: the disk is full") from error
-
-    def _grow(self, *, into_reserve: bool) -> bool:
-        """Have the loop's thread enlarge the map while this one holds no transaction."""
-        answer: ThreadFuture[bool] = ThreadFuture()
-        with self._environment.copying:  # whoever reads the map elsewhere would lose it under his feet
-            self._mailbox.post(self._grow_in_loop, into_reserve, answer)
-            return answer.result()
-
-    def _grow_in_loop(self, into_reserve: bool, answer: "ThreadFuture[bool]") -> None:
-        try:
-            answer.set_result(self._environment.grow(into_reserve=into_reserve))
-        except lmdb.Error as error:
-            answer.set_exception(error)
+def _is_small(group: Sequence[Pending]) -> bool:
+    size = 0
+    for pending in group:
+        for write in pending.txn.writes:
+            if type(write) is Put:
+                size += len(write.value)
+    return size <= SMALL_BYTES

@@ -42,7 +42,8 @@ LAYERS = (
     ("encode", "kube_lite.registry.objects:encode"),
     ("encode", "kube_lite.registry.objects:as_stored"),
     ("commit", "kube_lite.registry.objects:Objects.create"),
-    ("commit, told", "kube_lite_storage.writer:Writer._deliver"),
+    ("commit, rows", "kube_lite_storage.writer:Writer._hand_over"),
+    ("commit, told", "kube_lite_storage.writer:Writer.tell"),
 )
 """A layer and a function that is its; kinds that override a hook of ``Kind`` are wrapped as well."""
 HTTP, WRITER, TOTAL, BARE = "HTTP and TLS", "store's writer thread", "altogether", "bare HTTP"

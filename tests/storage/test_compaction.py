@@ -131,11 +131,17 @@ async def test_a_batch_ends_early_when_revisions_are_wide(store: Store) -> None:
     wide = [Put(b"%03d" % number, b"") for number in range(BATCH_KEYS)]
     for _ in range(5):
         await store.commit(Txn([], wide))
-    environment = store._environment
-    with environment.lmdb.begin(write=True) as txn:
-        environment.put_number(txn, layout.COMPACTED_ROW, store.revision)
-        assert forget_batch(environment, txn).more
-        assert txn.stat(environment.log)["entries"] == 4
+    environment, newest = store._environment, store.revision
+    left: list[int] = []
+
+    def forget() -> None:
+        with environment.writing() as txn:
+            environment.put_number(txn, layout.COMPACTED_ROW, newest)
+            assert forget_batch(environment, txn).more
+            left.append(txn.stat(environment.log)["entries"])
+
+    await store._writer.call(forget)
+    assert left == [4]
     await store.compact(store.revision)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import lmdb
 from kube_lite_storage import KeyValue, Put, Range, Store, Txn, layout
+from kube_lite_storage.environment import Environment
 
 
 def old_version(created: int, revision: int, value: bytes) -> bytes:
@@ -38,9 +39,10 @@ async def test_a_store_of_format_1_is_read_written_and_sound(tmp_path: Path) -> 
 async def test_a_store_of_format_2_gets_a_journal(tmp_path: Path) -> None:
     async with Store.open(tmp_path, durable=False, keep_seconds=None) as store:  # as that format was
         await store.commit(Txn([], [Put(b"a", b"one")]))
-        environment = store._environment
-        with environment.lmdb.begin(write=True) as txn:
-            environment.put_number(txn, layout.FORMAT_ROW, 2)
+    environment = Environment(tmp_path, durable=False)
+    with environment.writing() as txn:
+        environment.put_number(txn, layout.FORMAT_ROW, 2)
+    environment.close()
     async with Store.open(tmp_path, keep_seconds=None) as store:
         assert store._environment.journal is not None
         await store.commit(Txn([], [Put(b"a", b"two")]))
