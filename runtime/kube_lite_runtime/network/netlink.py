@@ -24,7 +24,7 @@ _ROUTE = struct.Struct("=BBBBBBBBI")
 _ATTRIBUTE = struct.Struct("=HH")
 
 _REQUEST, _ACK, _EXCL, _CREATE, _REPLACE, _DUMP = 0x1, 0x4, 0x200, 0x400, 0x100, 0x300
-_NEWLINK, _DELLINK, _GETLINK, _SETLINK, _NEWADDR, _NEWROUTE = 16, 17, 18, 19, 20, 24
+_NEWLINK, _DELLINK, _GETLINK, _SETLINK, _NEWADDR, _NEWROUTE, _DELROUTE = 16, 17, 18, 19, 20, 24, 25
 _ERROR, _DONE = 2, 3
 _NESTED = 0x8000
 _UP = 1
@@ -162,6 +162,12 @@ class Netlink:
         if metric:
             body += _number(_RTA_PRIORITY, metric)
         self._ask(_NEWROUTE, _ACK | _CREATE | _REPLACE, body)
+
+    def remove_route(self, index: int, to: IPv4Network) -> None:
+        """Send what goes ``to`` a network out of an interface no longer."""
+        table = (_MAIN_TABLE, _PROTOCOL_STATIC, _SCOPE_LINK, _UNICAST, 0)
+        body = _ROUTE.pack(socket.AF_INET, to.prefixlen, 0, 0, *table) + _number(_RTA_OIF, index)
+        self._ask(_DELROUTE, _ACK, body + _attribute(_RTA_DST, to.network_address.packed))
 
     def _ask(self, kind: int, flags: int, body: bytes) -> list[bytes]:
         """Send one message; the bodies of the answers once it is acknowledged."""
