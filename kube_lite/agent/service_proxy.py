@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 SERVICES = GroupVersionResource("", "v1", "services")
 ENDPOINT_SLICES = GroupVersionResource("discovery.k8s.io", "v1", "endpointslices")
+SERVICE_CIDRS = GroupVersionResource("networking.k8s.io", "v1", "servicecidrs")
 BY_SERVICE = "service proxy: by service"
 RETRY_SECONDS = 1.0
 
@@ -31,13 +32,19 @@ RETRY_SECONDS = 1.0
 class ServiceProxy:
     """Service that spreads connections to Service addresses over ready endpoints.
 
+    With ``has_ranges`` there are ServiceCIDRs, and the backend is told of them.
+
     Ready once everything that is there already is reachable. ``NotSupported`` when the backend fails at once;
     when it fails later, what was reachable stays so and it is tried again.
     """
 
     name = "service proxy"
 
-    def __init__(self, informers: Informers, backend: ProxyBackend, clock: Clock) -> None:
+    def __init__(
+        self, informers: Informers, backend: ProxyBackend, clock: Clock, *, has_ranges: bool = False
+    ) -> None:
+        self._ranges = informers.informer(SERVICE_CIDRS) if has_ranges else None
+        self._covered: list[str] | None = None
         self._services = informers.informer(SERVICES)
         self._slices = informers.informer(ENDPOINT_SLICES)
         self._backend = backend
@@ -58,6 +65,9 @@ class ServiceProxy:
         self._slices.add_index(BY_SERVICE, lambda endpoint_slice: filter(None, [owner_of(endpoint_slice)]))
         self._services.add_handler(self._service_changed)
         self._slices.add_handler(self._slice_changed)
+        if self._ranges is not None:
+            self._ranges.add_handler(lambda *_: self._changed.set())
+            await self._ranges.synced()
         await self._services.synced()
         await self._slices.synced()
         async with self._backend:
@@ -75,11 +85,21 @@ class ServiceProxy:
     async def _apply(self) -> None:
         self._changed.clear()
         self._plan_marked()
+        ranges = self._wanted_ranges()
         servers = tuple(server for key in sorted(self._servers) for server in self._servers[key])
-        if servers != self.applied:
+        has_news = ranges != self._covered
+        if has_news:
+            await self._backend.cover(ranges)
+            self._covered = ranges
+        if has_news or servers != self.applied:
             await self._backend.apply(servers)
             self.applied = servers
             log.debug("service addresses applied", extra={"servers": len(servers)})
+
+    def _wanted_ranges(self) -> list[str]:
+        """All there are, also those about to go: Services may still have addresses of them."""
+        found = self._ranges.list() if self._ranges is not None else ()
+        return sorted({text for one in found for text in one["spec"].get("cidrs") or () if ":" not in text})
 
     def _plan_marked(self) -> None:
         marked, self._marked = self._marked, set()

@@ -129,14 +129,15 @@ def _forget_secrets(data_dir: Path) -> None:
 async def _start_proxy(
     cluster: "Cluster", stack: AsyncExitStack, informers: "Informers", *, has_pod_network: bool
 ) -> None:
-    from kube_lite.agent.service_proxy import ServiceProxy
+    from kube_lite.agent.service_proxy import SERVICE_CIDRS, ServiceProxy
 
     backend = select_backend(
         cluster.directory / RUNTIME_DIRECTORY / NETWORK_DIRECTORY,
         cluster.addresses.service_cidr,
         has_pod_network=has_pod_network,
     )
-    proxy = ServiceProxy(informers, backend, cluster.clock)
+    has_ranges = cluster.registry.by_gvr(SERVICE_CIDRS) is not None
+    proxy = ServiceProxy(informers, backend, cluster.clock, has_ranges=has_ranges)
     await stack.enter_async_context(running(proxy))
     cluster.service_limits = proxy.limits
 

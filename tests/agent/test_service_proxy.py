@@ -9,7 +9,13 @@ import pytest
 from kube_lite_runtime.errors import NotSupported
 from kube_lite_runtime.network.services import VirtualServer
 
-from kube_lite.agent.service_proxy import ENDPOINT_SLICES, RETRY_SECONDS, SERVICES, ServiceProxy
+from kube_lite.agent.service_proxy import (
+    ENDPOINT_SLICES,
+    RETRY_SECONDS,
+    SERVICE_CIDRS,
+    SERVICES,
+    ServiceProxy,
+)
 from kube_lite.api.identity import Json
 from kube_lite.client.informers import Informers
 from kube_lite.kit.service import running
@@ -25,6 +31,7 @@ class Remembering:
 
     def __init__(self) -> None:
         self.told: list[dict[str, list[str]]] = []
+        self.covered: list[Sequence[str]] = []
         self.failures = 0
         self.changed = asyncio.Condition()
 
@@ -34,6 +41,11 @@ class Remembering:
     async def __aexit__(self, *failure: object) -> None: ...
 
     async def teardown(self) -> None: ...
+
+    async def cover(self, ranges: Sequence[str]) -> None:
+        async with self.changed:
+            self.covered.append(ranges)
+            self.changed.notify_all()
 
     async def apply(self, servers: Sequence[VirtualServer]) -> None:
         async with self.changed:
@@ -57,7 +69,7 @@ class Remembering:
 @asynccontextmanager
 async def proxy_on(world: World, backend: Remembering) -> AsyncIterator[None]:
     informers = Informers(world.client, world.clock)
-    proxy = ServiceProxy(informers, backend, world.clock)
+    proxy = ServiceProxy(informers, backend, world.clock, has_ranges=True)
     async with running(informers), running(proxy):
         yield
 
@@ -154,3 +166,13 @@ async def test_a_backend_that_fails_at_once_ends_the_proxy_with_its_reason(tmp_p
         with pytest.raises(NotSupported):
             async with proxy_on(world, backend):
                 pass
+
+
+async def test_the_backend_hears_of_every_range_of_addresses(tmp_path: Path) -> None:
+    backend = Remembering()
+    async with world_in(tmp_path) as world, proxy_on(world, backend):
+        assert backend.covered == [[]]
+        for name, cidrs in (("b", ["192.0.2.0/28", "fd00::/112"]), ("a", ["10.96.0.0/16"])):
+            await world.client.create(SERVICE_CIDRS, {"metadata": {"name": name}, "spec": {"cidrs": cidrs}})
+        async with asyncio.timeout(10), backend.changed:
+            await backend.changed.wait_for(lambda: backend.covered[-1] == ["10.96.0.0/16", "192.0.2.0/28"])

@@ -7,6 +7,7 @@ import subprocess
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import NamedTuple
 
@@ -144,6 +145,16 @@ class TestInTheKernel:
             await pods.apply(web(Endpoint("no address", 80)))
         assert len(await pods.ask(WEB)) == 1
 
+    async def test_addresses_of_further_ranges_are_reached_and_refused_alike(self, pods: Pods) -> None:
+        further = f"198.18.{RANGE}.0/24"
+        await pods.rules.cover([SERVICES, further])
+        await pods.apply(web(pods.endpoints[0], address=f"198.18.{RANGE}.7"))
+        for pod in (None, pods.other):
+            [answer] = await pods.ask(f"198.18.{RANGE}.7", pod=pod)
+            assert answer.startswith("one ")
+            assert await pods.ask(f"198.18.{RANGE}.8", pod=pod) == ["ConnectionRefusedError"]
+        await pods.rules.cover([SERVICES])
+
     async def test_the_table_can_be_taken_away_twice(self, pods: Pods) -> None:
         await pods.apply(web(pods.endpoints[0]))
         await pods.rules.teardown()
@@ -153,11 +164,16 @@ class TestInTheKernel:
 def test_servers_with_the_same_endpoints_share_the_turn() -> None:
     pair = (Endpoint("10.1.0.2", 80), Endpoint("10.1.0.3", 80))
     text = plan_services(
-        [web(*pair), web(*pair, address=ANY_LOCAL, port=30080)], bridge="b", service_cidr="10.9.0.0/16"
+        [web(*pair), web(*pair, address=ANY_LOCAL, port=30080)],
+        bridge="b",
+        service_cidr="10.9.0.0/16",
+        further=[IPv4Network("10.20.5.0/24"), IPv4Network("10.20.0.0/16")],
     )
     assert len(re.findall(r"^chain server_", text, re.M)) == 1
     assert f"{WEB} . tcp . 80 : goto server_0" in text
     assert "{ tcp . 30080 : goto server_0 }" in text
+    assert "  ip daddr 10.9.0.0/16 reject" in text
+    assert '  oifname "b" ip daddr { 10.20.0.0/16 } reject' in text
 
 
 def test_the_kernel_is_preferred_where_pods_have_a_network_and_it_lets_us(tmp_path: Path) -> None:

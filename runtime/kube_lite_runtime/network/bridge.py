@@ -122,7 +122,7 @@ class Bridge:
                 host.add_address(bridge.number, IPv4Interface((self._pool.gateway, self._network.prefixlen)))
                 host.set_up(bridge.number)
                 host.add_route(
-                    bridge.number, self._services, source=self._pool.gateway, metric=self._service_metric()
+                    bridge.number, self._services, source=self._pool.gateway, metric=service_metric(self.name)
                 )
             (SYSCTL / "ip_forward").write_text("1")
         except OSError as error:
@@ -136,10 +136,6 @@ class Bridge:
         if bridge is None:
             raise NotSupported(f"the bridge {self.name} went away while it was being made")
         return bridge
-
-    def _service_metric(self) -> int:
-        """A metric of this network's own, so that two of them do not fight for one route."""
-        return 1000 + int(self._digest[:4], 16)
 
     def _add_host_address(self, name: str) -> str:
         assert self._pool is not None
@@ -243,6 +239,11 @@ def bridge_name(directory: Path) -> str:
 
 def _digest(directory: Path) -> str:
     return hashlib.sha256(os.fsencode(directory.resolve())).hexdigest()
+
+
+def service_metric(network_name: str) -> int:
+    """A metric of that network's own, so that two of them do not fight for one route."""
+    return 1000 + int(network_name.removeprefix("kl")[:4], 16)
 
 
 def services_table(network_name: str) -> str:

@@ -76,6 +76,9 @@ class Forwarder:
             if listener is not None:
                 listener.set_endpoints(server)
 
+    async def cover(self, ranges: Sequence[str]) -> None:
+        """Nothing has to be done: ``limits`` tells of addresses that cannot be listened on."""
+
     async def teardown(self) -> None:
         """Close everything."""
         for listener in self._listeners.values():

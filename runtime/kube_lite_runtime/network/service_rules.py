@@ -15,10 +15,14 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from ipaddress import IPv4Network, collapse_addresses, ip_network
 from pathlib import Path
 
+from kube_lite_runtime.errors import NotSupported
+
 from . import nft
-from .bridge import services_table
+from .bridge import service_metric, services_table
+from .netlink import Netlink
 from .services import ANY_LOCAL, Endpoint, VirtualServer
 
 SYSCTL = Path("/proc/sys/net/ipv4/conf")
@@ -32,7 +36,8 @@ class ServiceRules:
 
     def __init__(self, bridge: str, service_cidr: str) -> None:
         self._bridge = bridge
-        self._service_cidr = service_cidr
+        self._usual = service_cidr
+        self._further: list[IPv4Network] = []
         self._thread: ThreadPoolExecutor | None = None
 
     async def __aenter__(self) -> "ServiceRules":
@@ -49,8 +54,30 @@ class ServiceRules:
 
     async def apply(self, servers: Sequence[VirtualServer]) -> None:
         """Replace the table; see ``ProxyBackend``."""
-        body = plan_services(servers, bridge=self._bridge, service_cidr=self._service_cidr)
+        body = plan_services(servers, bridge=self._bridge, service_cidr=self._usual, further=self._further)
         await self._in_thread(lambda: nft.apply(nft.plan_replacement(services_table(self._bridge), body)))
+
+    async def cover(self, ranges: Sequence[str]) -> None:
+        """Have the host send what goes there towards the bridge; see ``ProxyBackend``."""
+        wanted = [network for network in map(ip_network, ranges) if isinstance(network, IPv4Network)]
+        further = [network for network in wanted if str(network) != self._usual]
+        await self._in_thread(lambda: self._route(further))
+        self._further = further
+
+    def _route(self, networks: Sequence[IPv4Network]) -> None:
+        try:
+            with Netlink() as host:
+                bridge = host.find(self._bridge)
+                if bridge is None:
+                    raise NotSupported(f"the bridge {self._bridge} is gone")
+                for network in networks:
+                    host.add_route(bridge.number, network, metric=service_metric(self._bridge))
+                for network in self._further:
+                    if network not in networks:
+                        with suppress(ProcessLookupError):
+                            host.remove_route(bridge.number, network)
+        except OSError as error:
+            raise NotSupported(f"further addresses for services: {error}") from error
 
     async def teardown(self) -> None:
         """Remove the table."""
@@ -61,8 +88,13 @@ class ServiceRules:
         await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
 
-def plan_services(servers: Sequence[VirtualServer], *, bridge: str, service_cidr: str) -> str:
+def plan_services(
+    servers: Sequence[VirtualServer], *, bridge: str, service_cidr: str, further: Sequence[IPv4Network] = ()
+) -> str:
     """The body of the table that makes ``servers`` reachable from pods and host.
+
+    Connections to other addresses of the range are refused, and so are those to ``further`` ranges if the
+    host would send them to the bridge: whoever chose those may have chosen a network of the host's own.
 
     With one server 10.96.0.10:80 of endpoints 10.244.0.2:8080 and 10.244.0.3:8080 its heart is:
 
@@ -90,7 +122,7 @@ def plan_services(servers: Sequence[VirtualServer], *, bridge: str, service_cidr
             _elements(
                 "set themselves", "ipv4_addr . ipv4_addr", [f"{address} . {address}" for address in own]
             ),
-            _HOOKS.format(bridge=bridge, service_cidr=service_cidr),
+            _HOOKS.format(bridge=bridge, refusal=_refusal(bridge, service_cidr, further)),
         ]
     )
 
@@ -115,19 +147,29 @@ chain postrouting {{
 }}
 chain refuse_pods {{
   type filter hook forward priority filter; policy accept;
-  ip daddr {service_cidr} meta l4proto tcp reject with tcp reset
-  ip daddr {service_cidr} reject
+{refusal}
 }}
 chain refuse_host {{
   type filter hook output priority filter; policy accept;
-  ip daddr {service_cidr} meta l4proto tcp reject with tcp reset
-  ip daddr {service_cidr} reject
+{refusal}
 }}
 chain guard_loopback {{
   type filter hook prerouting priority raw; policy accept;
   iifname "{bridge}" ip daddr 127.0.0.0/8 drop
 }}
 """.strip()
+
+
+def _refusal(bridge: str, service_cidr: str, further: Sequence[IPv4Network]) -> str:
+    meant = [f"ip daddr {service_cidr}"]
+    if further:  # as one set, whose elements may not overlap
+        networks = ", ".join(map(str, collapse_addresses(further)))
+        meant.append(f'oifname "{bridge}" ip daddr {{ {networks} }}')
+    return "\n".join(
+        line
+        for each in meant
+        for line in (f"  {each} meta l4proto tcp reject with tcp reset", f"  {each} reject")
+    )
 
 
 def _grouped(

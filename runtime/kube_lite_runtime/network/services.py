@@ -60,6 +60,14 @@ class ProxyBackend(Protocol):
         """
         ...
 
+    async def cover(self, ranges: Sequence[str]) -> None:
+        """Further ranges of virtual addresses, beside the usual one: all of them, each time.
+
+        Where rules are the kernel's, this host learns where to send what goes there, and connections to
+        addresses without a server are refused.
+        """
+        ...
+
     async def teardown(self) -> None:
         """Remove everything it ever made on this host. May be called twice."""
         ...
