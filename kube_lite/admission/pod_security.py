@@ -8,7 +8,6 @@ audited, but the labels are checked.
 Source: k8s.io/pod-security-admission/admission and api.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -18,6 +17,7 @@ from kube_lite.api.errors import invalid as invalid_object
 from kube_lite.api.fielderrors import invalid
 from kube_lite.api.identity import GroupResource, Json, ObjectKey
 from kube_lite.api.pod_security import LATEST, LEVELS, PRIVILEGED, RESTRICTED, Finding, find
+from kube_lite.kit.patterns import pattern
 
 from .chain import CREATE, PODS, UPDATE, Attempt, Rule
 
@@ -32,7 +32,7 @@ TEMPLATES = frozenset({
 })  # fmt: skip
 PART_OF_POD = ("", "ephemeralcontainers", "resize")
 MAX_PODS = 3000  # of a namespace that are looked at when it becomes stricter; upstream's figure
-VERSION = re.compile(r"v1\.(0|[1-9][0-9]*)")
+VERSION = pattern(r"v1\.(0|[1-9][0-9]*)")
 
 
 class Standard(NamedTuple):

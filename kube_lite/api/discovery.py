@@ -8,8 +8,9 @@ as Kubernetes ranks them (``v2`` before ``v1`` before ``v1beta1``).
 import base64
 import hashlib
 import math
-import re
 from collections.abc import Iterable
+
+from kube_lite.kit.patterns import pattern
 
 from .identity import GroupResource, GroupVersion, Json
 from .resource import Registry, Resource
@@ -152,7 +153,7 @@ def _own_groups(registry: Registry) -> dict[str, list[str]]:
     return built_in
 
 
-_VERSION = re.compile(r"v([1-9]\d*)(?:(alpha|beta)([1-9]\d*))?")
+_VERSION = pattern(r"v([1-9]\d*)(?:(alpha|beta)([1-9]\d*))?")
 _STAGES = {None: 0, "beta": 1, "alpha": 2}
 
 

@@ -9,6 +9,8 @@ Source: ``apimachinery/pkg/api/resource/quantity.go``.
 import re
 from functools import lru_cache
 
+from kube_lite.kit.patterns import pattern
+
 DECIMAL, BINARY, EXPONENT = "DecimalSI", "BinarySI", "DecimalExponent"
 
 DECIMAL_SUFFIXES = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
@@ -20,8 +22,8 @@ NANO = 10**9
 MILLI = 10**6
 MAX_EXPONENT = 400  # beyond any use; keeps "1e999999999" from becoming a number of a gigabyte
 
-FORM = re.compile(r"([+-]?)([0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)", re.ASCII)
-NUMBER = re.compile(r"(\d*)(?:\.(\d*))?", re.ASCII)
+FORM = pattern(r"([+-]?)([0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)", re.ASCII)
+NUMBER = pattern(r"(\d*)(?:\.(\d*))?", re.ASCII)
 
 WRONG_FORM = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 WRONG_NUMBER = "unable to parse numeric part of quantity"

@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from kube_lite.kit.patterns import pattern
+
 from .errors import BadRequest
 from .identity import Json
 from .names import check_label_value, check_qualified_name
@@ -18,8 +20,8 @@ EQUALS, NOT_EQUALS, GREATER, LESS = "=", "!=", "gt", "lt"
 
 _SYMBOLS = {"(", ")", ",", "!", "=", "==", "!=", ">", "<"}
 _BINARY = {"in": IN, "notin": NOT_IN, "=": EQUALS, "==": EQUALS, "!=": NOT_EQUALS, ">": GREATER, "<": LESS}
-_WORD = re.compile(r"[^=!(),<> \t\r\n]+")
-_INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
+_WORD = pattern(r"[^=!(),<> \t\r\n]+")
+_INTEGER = pattern(r"[+-]?\d+", re.ASCII)
 _OBJECT_OPERATORS = {"In": IN, "NotIn": NOT_IN, "Exists": EXISTS, "DoesNotExist": DOES_NOT_EXIST}
 
 

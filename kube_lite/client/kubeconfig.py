@@ -7,16 +7,16 @@ cluster, user and context of our name and leaves everything else as it is, in co
 import base64
 import json
 import os
-import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from kube_lite.api.identity import Json
+from kube_lite.kit.patterns import pattern
 
 NAME = "kube-lite"
-_PLAIN = re.compile(r"(?!(?:null|true|false|yes|no|on|off|y|n)$)[a-z][a-zA-Z-]*")
+_PLAIN = pattern(r"(?!(?:null|true|false|yes|no|on|off|y|n)$)[a-z][a-zA-Z-]*")
 """What YAML takes for a text without quotes."""
 
 

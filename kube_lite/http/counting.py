@@ -7,12 +7,12 @@ is read.
 Source: names and labels of ``apiserver/pkg/endpoints/metrics/metrics.go``.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from kube_lite.kit.metrics import Labels, Metrics, View
+from kube_lite.kit.patterns import pattern
 
 from .call import Call
 from .parse import STREAMS, Asked
@@ -29,7 +29,7 @@ EVENT_LABELS = ("group", "version", "resource")
 RESPONSE_BYTES = tuple(1000 * 10**power for power in range(7))
 EVENT_BYTES = tuple(1024 * 2**power for power in range(8))
 READING = ("GET", "LIST")
-REMOVED = re.compile(r"unavailable in v(\d+\.\d+)\+")
+REMOVED = pattern(r"unavailable in v(\d+\.\d+)\+")
 VERBS = {
     "get": "GET", "list": "LIST", "watch": "WATCH", "create": "POST", "update": "PUT", "patch": "PATCH",
     "delete": "DELETE", "deletecollection": "DELETE",

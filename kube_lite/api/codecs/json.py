@@ -12,6 +12,8 @@ from typing import Any
 
 import orjson
 
+from kube_lite.kit.patterns import pattern
+
 from . import Decoded, DecodeError
 
 MAX_DEPTH = 10_000  # of Go's scanner
@@ -19,13 +21,13 @@ WRITABLE_DEPTH = 254  # of orjson's writer
 TOO_DEEP = "exceeded max depth"
 END = "unexpected end of JSON input"
 
-_SPACE = re.compile(r"[ \t\r\n]*")
-_SURROGATE = re.compile(
+_SPACE = pattern(r"[ \t\r\n]*")
+_SURROGATE = pattern(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\."
 )
-_STRING = re.compile(r'"(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*')
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
-_NUMBER_START = re.compile(r"-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?(?:[eE][+-]?[0-9]*)?)?")
+_STRING = pattern(r'"(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*')
+_NUMBER = pattern(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_NUMBER_START = pattern(r"-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?(?:[eE][+-]?[0-9]*)?)?")
 
 
 def decode(body: bytes) -> Decoded:
@@ -35,11 +37,20 @@ def decode(body: bytes) -> Decoded:
         DecodeError: with the message of Go's ``encoding/json``.
     """
     value = _read(body)
+    texts = repeated_texts(body, value) if type(value) is dict else ()
+    return Decoded(value, texts, texts) if texts else Decoded(value)
+
+
+def repeated_texts(body: bytes, value: Any) -> tuple[str, ...]:
+    """What is said of keys that occur twice in a body, which was read as ``value``.
+
+    Raises:
+        DecodeError: it is nested too deep to be written again.
+    """
     written = _write(value)
-    if written == body or type(value) is not dict or not _may_repeat(body, written):
-        return Decoded(value)
-    texts = tuple(f'duplicate field "{path}"' for path in repeated_keys(body))
-    return Decoded(value, texts, texts)
+    if written == body or not _may_repeat(body, written):
+        return ()
+    return tuple(f'duplicate field "{path}"' for path in repeated_keys(body))
 
 
 def loads(body: bytes) -> Any:
@@ -270,4 +281,6 @@ def quote_character(letter: str) -> str:
         return r"'\''"
     if letter == '"':
         return "'\"'"
+    if letter < " " and letter not in "\b\f\n\r\t":
+        return f"'\\x{ord(letter):02x}'"
     return "'" + json.dumps(letter, ensure_ascii=False)[1:-1] + "'"
