@@ -5,25 +5,29 @@ Source: ``apimachinery/pkg/util/validation/validation.go``, ``apiserver/pkg/stor
 """
 
 import random
-import re
 from collections.abc import Callable
+
+from kube_lite.kit.patterns import pattern
 
 LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 SUBDOMAIN = LABEL + r"(\." + LABEL + ")*"
+UNDERSCORED_LABEL = "_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
+UNDERSCORED = UNDERSCORED_LABEL + r"(\." + UNDERSCORED_LABEL + ")*"
 LABEL_1035 = "[a-z]([-a-z0-9]*[a-z0-9])?"
 QUALIFIED = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 LABEL_VALUE = "(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?"
 CONFIG_KEY = "[-._a-zA-Z0-9]+"
 WILDCARD = r"\*\." + SUBDOMAIN
 
-_LABEL = re.compile(LABEL)
-_SUBDOMAIN = re.compile(SUBDOMAIN)
-_LABEL_1035 = re.compile(LABEL_1035)
-_QUALIFIED = re.compile(QUALIFIED)
-_PREFIXED = re.compile(f"{SUBDOMAIN}/{QUALIFIED}")
-_LABEL_VALUE = re.compile(LABEL_VALUE)
-_CONFIG_KEY = re.compile(CONFIG_KEY)
-_WILDCARD = re.compile(WILDCARD)
+_LABEL = pattern(LABEL)
+_SUBDOMAIN = pattern(SUBDOMAIN)
+_UNDERSCORED = pattern(UNDERSCORED)
+_LABEL_1035 = pattern(LABEL_1035)
+_QUALIFIED = pattern(QUALIFIED)
+_PREFIXED = pattern(f"{SUBDOMAIN}/{QUALIFIED}")
+_LABEL_VALUE = pattern(LABEL_VALUE)
+_CONFIG_KEY = pattern(CONFIG_KEY)
+_WILDCARD = pattern(WILDCARD)
 
 LABEL_MAX, SUBDOMAIN_MAX = 63, 253
 QUALIFIED_TEXT = (
@@ -79,6 +83,17 @@ def check_subdomain(value: str) -> list[str]:
         found.append(regex_error(
             "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', "
             "and must start and end with an alphanumeric character", SUBDOMAIN, "example.com",
+        ))  # fmt: skip
+    return found
+
+
+def check_subdomain_with_underscore(value: str) -> list[str]:
+    """A subdomain as DNS servers take it, which is what search paths may be."""
+    found = _too_long(value, SUBDOMAIN_MAX)
+    if not _UNDERSCORED.fullmatch(value):
+        found.append(regex_error(
+            "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or "
+            "'.', and must start and end with an alphanumeric character", UNDERSCORED, "example.com",
         ))  # fmt: skip
     return found
 
