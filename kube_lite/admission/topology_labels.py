@@ -23,7 +23,9 @@ class PodTopologyLabels(Rule):
 
     async def mutate(self, attempt: Attempt) -> None:
         """Over labels of the same name."""
-        name = _node_of(attempt.obj) if attempt.subresource else (attempt.obj.get("spec") or {}).get("nodeName")
+        name = (
+            _node_of(attempt.obj) if attempt.subresource else (attempt.obj.get("spec") or {}).get("nodeName")
+        )
         node = attempt.objects.peek(NODES, ObjectKey("", name)) if name else None
         if node is None:
             return

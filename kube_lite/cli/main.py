@@ -140,6 +140,25 @@ def add_up_command(commands: "argparse._SubParsersAction[Parser]", common: Parse
     up.add_argument("--detach", action="store_true", help="start in the background and return when ready")
 
 
+def add_control_command(commands: "argparse._SubParsersAction[Parser]", common: Parser) -> None:
+    """``kube-lite control``."""
+    control = commands.add_parser(
+        "control", help="run the controllers and the scheduler for a cluster whose API server is another's"
+    )
+    control.set_defaults(module="control")
+    control.add_argument("kubeconfig", type=Path, metavar="KUBECONFIG", help="of one who may do everything")
+    control.add_argument("--context", default="", metavar="NAME", help="of the kubeconfig (the current one)")
+    control.add_argument(
+        "--parts", default="controllers,scheduler", metavar="LIST", help="controllers,scheduler or one (both)"
+    )
+    control.add_argument(
+        "--scheduler-config", type=Path, metavar="FILE", help="as of 'up' (the default profile)"
+    )
+    control.add_argument(
+        "--log-level", choices=("debug", "info", "warning", "error"), default="warning", help="as of 'up'"
+    )
+
+
 def add_down_command(commands: "argparse._SubParsersAction[Parser]", common: Parser) -> None:
     """``kube-lite down``."""
     down = commands.add_parser(
@@ -260,6 +279,7 @@ def add_version_command(commands: "argparse._SubParsersAction[Parser]", common: 
 DATA_DIR_HELP = "where the cluster is kept (kube-lite in your state directory)"
 COMMANDS = {
     "up": add_up_command,
+    "control": add_control_command,
     "down": add_down_command,
     "status": add_status_command,
     "kubeconfig": add_kubeconfig_command,

@@ -36,7 +36,7 @@ class _Known(NamedTuple):
     """An Event that was told, and how often since; ``last`` and ``written`` are times of the clock."""
 
     event: Json
-    count: int
+    times: int
     last: float
     written: float
 
@@ -74,9 +74,9 @@ class _Outbox:
                 self.known.popitem(last=False)
             self._put(_Write(event))
             return
-        is_second = known.count == 1
+        is_second = known.times == 1
         self.known[key] = known._replace(
-            count=known.count + 1, last=now, written=now if is_second else known.written
+            times=known.times + 1, last=now, written=now if is_second else known.written
         )
         self.known.move_to_end(key)
         if is_second:
@@ -88,11 +88,11 @@ class _Outbox:
         for key, known in list(self.known.items()):
             if now - known.last >= FINISHED_SECONDS:
                 del self.known[key]
-                if known.count > 1:
-                    self._put(_Write(known.event, _series(known.count, known.last)))
-            elif known.count > 1 and now - known.written >= REFRESH_SECONDS:
+                if known.times > 1:
+                    self._put(_Write(known.event, _series(known.times, known.last)))
+            elif known.times > 1 and now - known.written >= REFRESH_SECONDS:
                 self.known[key] = known._replace(written=now)
-                self._put(_Write(known.event, _series(known.count, known.last)))
+                self._put(_Write(known.event, _series(known.times, known.last)))
 
     def _put(self, write: _Write) -> None:
         try:

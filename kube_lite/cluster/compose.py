@@ -41,7 +41,7 @@ from kube_lite.verbs.pipeline import Pipeline
 from . import addresses, runfile
 from .addresses import Addresses, claimed, loopback_addresses
 from .bootstrap import bootstrap, found_release
-from .config import Config, ConfigError, configure
+from .config import Config, configure, scheduler_settings
 from .encryption import Encryption
 from .extending import aggregation, front_proxy
 
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
 
     from kube_lite.client.informers import Informers
     from kube_lite.scheduler.devices.records import Features
-    from kube_lite.scheduler.profiles import Settings
 
 __all__ = ["STORE_FAILURES", "CannotListen", "Cluster", "StoreLocked", "describe"]
 
@@ -335,27 +334,12 @@ class Cluster:
         recorder = SeriesRecorder(client, self.clock, "default-scheduler", socket.gethostname())
         await stack.enter_async_context(running(recorder))
         informers = await self._shared_informers(stack)
-        settings, devices = self._scheduler_settings(), self._device_features()
+        settings, devices = scheduler_settings(self.config.scheduler_config), self._device_features()
         scheduler = Scheduler(client, informers, self.clock, recorder, settings, devices)
         await stack.enter_async_context(running(scheduler))
         self.server.metrics.show(*scheduler.tally.shown())
         self.pipeline.components.tell("scheduler", str)
         self._ready("scheduler", "")
-
-    def _scheduler_settings(self) -> "Settings | None":
-        path = self.config.scheduler_config
-        if path is None:
-            return None
-        import yaml  # only who has a file pays for it
-
-        from kube_lite.scheduler.profiles import ProfileError, parse_settings
-
-        try:
-            return parse_settings(yaml.safe_load(path.read_text()))
-        except OSError as error:
-            raise ConfigError(f"scheduler configuration {path}: {error.strerror}") from error
-        except (ProfileError, yaml.YAMLError) as error:
-            raise ConfigError(f"scheduler configuration {path}: {error}") from error
 
     def _device_features(self) -> "Features | None":
         """What of device claims is on by default in the release; None where it does not serve them."""

@@ -11,7 +11,10 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kube_lite.scheduler.profiles import Settings
 
 PARTS = ("api", "controllers", "scheduler", "node")
 RUNTIMES = ("auto", "process", "fake")
@@ -241,3 +244,19 @@ def configure(*sources: Mapping[str, Any]) -> Config:
         name: None if value is None else CONVERT.get(name, str)(value) for name, value in merged.items()
     }
     return replace(Config(), **values).checked()
+
+
+def scheduler_settings(path: Path | None) -> "Settings | None":
+    """What a ``KubeSchedulerConfiguration`` says; None without one. Raises ``ConfigError``."""
+    if path is None:
+        return None
+    import yaml  # only who has a file pays for it
+
+    from kube_lite.scheduler.profiles import ProfileError, parse_settings
+
+    try:
+        return parse_settings(yaml.safe_load(path.read_text()))
+    except OSError as error:
+        raise ConfigError(f"scheduler configuration {path}: {error.strerror}") from error
+    except (ProfileError, yaml.YAMLError) as error:
+        raise ConfigError(f"scheduler configuration {path}: {error}") from error

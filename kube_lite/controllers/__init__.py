@@ -25,8 +25,8 @@ def controllers(
     *,
     resources: Registry,
     ca_pem: str,
-    sign: "Sign",
-    issue: "Issue",
+    sign: "Sign | None" = None,
+    issue: "Issue | None" = None,
     version: str = "1.36",
 ) -> list[Service]:
     """The controllers of a cluster, in the order in which to start them.
@@ -34,8 +34,8 @@ def controllers(
     Args:
         resources: the rows that are served; a collection, iterated anew whenever it matters.
         ca_pem: whom Pods should trust when they talk to the API.
-        sign: the cluster's authority, which signs requests for certificates.
-        issue: the cluster's issuer of tokens for Secrets.
+        sign: the cluster's authority, which signs requests for certificates; without it nobody does here.
+        issue: the cluster's issuer of tokens for Secrets; without it nobody issues any here.
         version: the release.
     """
     from kube_lite.client.recorder import Recorder
@@ -88,7 +88,6 @@ def controllers(
         DisruptionBudgets(client, informers, clock, recorder, resources),
         Quotas(client, informers, clock, resources),
         RoleAggregation(client, informers, clock),
-        CertificateSigning(client, informers, clock, sign),
         CertificateCleanup(client, informers, clock),
         Autoscalers(client, informers, clock, recorder, resources),
         *_for_volumes(client, informers, clock, recorder, served),
@@ -97,6 +96,8 @@ def controllers(
     ]
     if SERVICE_CIDRS in served:
         services.append(ServiceCIDRs(client, informers, clock, recorder))
+    if sign is not None:
+        services.append(CertificateSigning(client, informers, clock, sign))
     if CLAIMS in served:
         services.append(PodClaims(client, informers, clock, recorder))
         services.append(ClaimReservations(client, informers, clock))
@@ -104,11 +105,13 @@ def controllers(
 
 
 def _for_tokens(
-    client: Client, informers: Informers, clock: Clock, ca_pem: str, issue: "Issue", version: str
+    client: Client, informers: Informers, clock: Clock, ca_pem: str, issue: "Issue | None", version: str
 ) -> list[Service]:
     from .token_secrets import TokenSecrets
 
-    services: list[Service] = [TokenSecrets(client, informers, clock, ca_pem, issue)]
+    services: list[Service] = []
+    if issue is not None:
+        services.append(TokenSecrets(client, informers, clock, ca_pem, issue))
     if int(version.split(".")[1]) >= TOKENS_GO_SINCE:
         from .token_cleanup import TokenCleanup
 
