@@ -276,6 +276,8 @@ def _failure(code: int, body: bytes) -> ApiError:
         status = None
     if isinstance(status, dict) and status.get("kind") == "Status":
         return errors.from_status(status)
+    if code == errors.NotFound.code:  # the path leads nowhere: such a kind is not served
+        return errors.NotFound("the server could not find the requested resource")
     fitting = [kind for kind in errors.REASONS.values() if kind.code == code]
     kind = fitting[0] if fitting else ServiceUnavailable if code >= 500 else ApiError
     return kind(f"the server answered {code}: {body[:200].decode(errors='replace')}")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kube_lite.api.errors import Forbidden, ServiceUnavailable, Unauthorized
+from kube_lite.api.errors import Forbidden, NotFound, ServiceUnavailable, Unauthorized
 from kube_lite.api.identity import GroupVersionResource
 from kube_lite.client.informers import Informers
 from kube_lite.client.kubeconfig import Access
@@ -105,3 +105,9 @@ async def test_informers_follow_a_remote_api(client: RemoteClient) -> None:
         await client.create(CONFIG_MAPS, config_map("a"), namespace="default")
         while not informer.list():
             await asyncio.sleep(0.005)
+
+
+async def test_a_path_that_leads_nowhere_is_told_in_the_words_of_other_clients(client: RemoteClient) -> None:
+    metrics = GroupVersionResource("metrics.k8s.io", "v1beta1", "pods")
+    with pytest.raises(NotFound, match="^the server could not find the requested resource$"):
+        await client.list(metrics, namespace="default")
