@@ -109,5 +109,5 @@ async def test_informers_follow_a_remote_api(client: RemoteClient) -> None:
 
 async def test_a_path_that_leads_nowhere_is_told_in_the_words_of_other_clients(client: RemoteClient) -> None:
     metrics = GroupVersionResource("metrics.k8s.io", "v1beta1", "pods")
-    with pytest.raises(NotFound, match="^the server could not find the requested resource$"):
+    with pytest.raises(NotFound, match=r"^the server could not find the requested resource$"):
         await client.list(metrics, namespace="default")
