@@ -45,7 +45,7 @@ class RuntimeClasses(Rule):
         spec = attempt.obj.get("spec") or {}
         found = _class_of(attempt)
         has_overhead = bool(((found or {}).get("overhead") or {}).get("podFixed"))
-        if spec.get("overhead") and not has_overhead:
+        if spec.get("overhead") is not None and not has_overhead:
             why = "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead"
             raise attempt.refuse(why)
 

@@ -1,7 +1,5 @@
 """What a pod's requests and limits say about it as a whole."""
 
-from collections.abc import Iterator
-
 from kube_lite.api.identity import Json
 from kube_lite.api.quantity import Quantity, parse_quantity
 
@@ -15,28 +13,28 @@ def quality_of_service(spec: Json) -> str:
     Guaranteed pods limit every container's cpu and memory to what it requests; best-effort pods name neither.
     Source: ``ComputePodQOS`` in kubernetes/pkg/apis/core/helper/qos.
     """
-    asked = False
-    guaranteed = True
-    for resources in _resources(spec):
-        requests, limits = resources.get("requests") or {}, resources.get("limits") or {}
-        for name in QUALITY_RESOURCES:
-            request, limit = _amount(requests, name), _amount(limits, name)
-            asked = asked or bool(request) or bool(limit)
-            guaranteed = guaranteed and bool(limit) and request in (limit, ZERO)
-    if not asked:
+    whole = spec.get("resources")
+    if whole is None:
+        parts = [
+            container.get("resources") or {}
+            for kind in ("containers", "initContainers")
+            for container in spec.get(kind) or ()
+        ]
+    else:
+        parts = [whole]
+    requests, limits = _sum(parts, "requests"), _sum(parts, "limits")
+    if not requests and not limits:
         return "BestEffort"
-    return "Guaranteed" if guaranteed else "Burstable"
+    bounded = all(len(_sum([part], "limits")) == len(QUALITY_RESOURCES) for part in parts)
+    return "Guaranteed" if bounded and requests == limits else "Burstable"
 
 
-def _resources(spec: Json) -> Iterator[Json]:
-    """What counts: the pod's own resources if it has any, else those of its containers."""
-    whole = spec.get("resources") or {}
-    if any((whole.get(side) or {}).keys() & set(QUALITY_RESOURCES) for side in ("requests", "limits")):
-        yield whole
-        return
-    for container in (*spec.get("containers", ()), *spec.get("initContainers", ())):
-        yield container.get("resources") or {}
-
-
-def _amount(resources: Json, name: str) -> Quantity:
-    return parse_quantity(resources[name]) if name in resources else ZERO
+def _sum(parts: list[Json], kind: str) -> dict[str, Quantity]:
+    sums: dict[str, Quantity] = {}
+    for part in parts:
+        amounts = part.get(kind) or {}
+        for name in QUALITY_RESOURCES:
+            amount = parse_quantity(amounts[name]) if name in amounts else ZERO
+            if amount > ZERO:
+                sums[name] = sums[name] + amount if name in sums else amount
+    return sums

@@ -27,6 +27,10 @@ STORAGE_PATHS = {
 """Where the reference keeps objects whose place is not called as they are; error texts name it."""
 STORED_BY_GROUP = ("apiextensions.k8s.io", "apiregistration.k8s.io")
 UNCOUNTED = frozenset({"metadata", "status", "kind", "apiVersion"})
+TWIN_OWNERS = (
+    ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and "
+    "may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: "
+)
 SERVER_OWN = ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "managedFields", "generation")
 """What a creation cannot set."""
 
@@ -46,6 +50,30 @@ def place(resource: Resource, obj: Json, namespace: str) -> None:
             "the namespace of the provided object does not match the namespace sent on the request"
         )
     metadata["namespace"] = namespace
+
+
+def without_twins(metadata: Json) -> str:
+    """Leave out owners that are there already. Changes ``metadata``.
+
+    Returns:
+        what a client is told that names one twice; empty for nothing.
+
+    Source: ``dedupOwnerReferences`` in apiserver/pkg/endpoints/handlers/rest.go.
+    """
+    owners = metadata.get("ownerReferences")
+    if not owners or len(owners) < 2:
+        return ""
+    kept: list[Json] = []
+    twins: list[str] = []
+    for owner in owners:
+        if owner in kept:
+            twins.append(owner.get("uid", ""))
+        else:
+            kept.append(owner)
+    if not twins:
+        return ""
+    metadata["ownerReferences"] = kept
+    return f"{TWIN_OWNERS}{', '.join(twins)}"
 
 
 def check_name(obj: Json, name: str) -> None:

@@ -85,9 +85,11 @@ class Writing:
     def read(self, request: Request, options: WriteOptions) -> Body:
         """The body as an object of the resource."""
         resource, parts = request.resource, self._parts
-        return read_body(
+        body = read_body(
             parts, resource.gvk, parts.schema(resource), request.body, request.content_type, options
         )
+        told = meta.without_twins(body.obj["metadata"])
+        return body._replace(warnings=(*body.warnings, told)) if told else body
 
     async def create_object(self, request: Request, body: Body, options: WriteOptions) -> Answer:
         """Write a new object.
@@ -197,8 +199,10 @@ class Writing:
             meta.count_generation(obj, old)
         causes = [*meta.check_update(obj, old), *strategy.validate_next(obj, old)]
         self._refuse(resource, obj, causes)
-        await parts.admission.validate(attempt)
-        return obj, [*strategy.warnings_of_change(obj, old), *attempt.warnings]
+        advice = strategy.warnings_of_change(obj, old)
+        with telling(advice):
+            await parts.admission.validate(attempt)
+        return obj, [*advice, *attempt.warnings]
 
     async def prepare_status(
         self,

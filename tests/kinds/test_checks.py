@@ -338,8 +338,8 @@ def test_ephemeral_containers_come_later_and_have_no_resources() -> None:
     }
     asked = pod(ephemeralContainers=[visitor])
     assert wrong(asked) == [
-        "spec.ephemeralContainers[0].resources: Forbidden: cannot be set for an Ephemeral Container",
         'spec.ephemeralContainers[0].targetContainerName: Not found: "none"',
+        "spec.ephemeralContainers[0].resources: Forbidden: cannot be set for an Ephemeral Container",
         "spec.ephemeralContainers: Forbidden: cannot be set on create",
     ]
     asked["metadata"]["resourceVersion"] = "1"

@@ -11,10 +11,11 @@ Source: ``sigs.k8s.io/json``, ``apimachinery/pkg/runtime/serializer/json``.
 """
 
 import binascii
+import pathlib
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 from kube_lite.api.codecs import json_type
@@ -31,6 +32,7 @@ from .shapes import shape_of
 Path = tuple[Any, str | int | tuple[str]] | None
 """Where a value is: the path of what holds it, and its field, its index, or, in a tuple, its key there."""
 
+RESOURCE_LIST = "v1.ResourceList"
 MICRO_LAYOUT = "2006-01-02T15:04:05.000000Z07:00"
 
 _INT_RANGE = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
@@ -428,7 +430,8 @@ def canonical_base64(text: str) -> str:
     except (binascii.Error, ValueError) as error:
         stray = re.search(r"[^A-Za-z0-9+/]", bare)
         place = stray.start() if stray else len(bare) // 4 * 4
-        raise TypeMismatch(f"illegal base64 data at input byte {place}") from error
+        why = f"illegal base64 data at input byte {place}"
+        raise TypeMismatch(why, f"error decoding from json: {why}") from error
     return b64encode(raw).decode()
 
 
@@ -451,9 +454,34 @@ def go_type(schema: Schema) -> str:
 
 def _mismatch(value: Any, schema: Schema, path: Path, owner: str, *, is_number: bool = False) -> TypeMismatch:
     what = f"number {value}" if is_number else json_type(value)
-    field, kind = field_path(owner, path), go_type(schema)
+    field, kind = field_path(owner, path), _named(owner, path, go_type(schema))
     message = f"json: cannot unmarshal {what} into Go struct field {field} of type {kind}"
-    return TypeMismatch(message, _restored(value, schema))
+    return TypeMismatch(message, _restored(value, schema, kind))
+
+
+def _named(owner: str, path: Path, kind: str) -> str:
+    """The type with the name it has in Go, where it has one of its own: ``v1.ServiceType`` for ``string``."""
+    while path is not None and type(path[1]) is not str:
+        path = path[0]
+    name = _names().get((owner, path[1] if path else ""))
+    if name is None:
+        return kind
+    if name == RESOURCE_LIST:
+        return name if kind.startswith("map") else kind
+    return kind.removesuffix("string").removesuffix("int32") + name
+
+
+@cache
+def _names() -> dict[tuple[str, object], str]:
+    """(struct, field) → the name of its type, or of its items' type, for fields that are plain in documents.
+
+    ``go_names.txt`` has a line per struct. Source: the published types of k8s.io/api, by their names only.
+    """
+    found: dict[tuple[str, object], str] = {}
+    for line in pathlib.Path(__file__).with_name("go_names.txt").read_text().splitlines():
+        struct, *fields = line.split(" ")
+        found.update(((struct, name), kind) for name, _, kind in (entry.partition(":") for entry in fields))
+    return found
 
 
 def field_path(owner: str, path: Path) -> str:
@@ -463,11 +491,54 @@ def field_path(owner: str, path: Path) -> str:
         path, key = path
         if type(key) is str:
             names.append(key)
-    return ".".join((owner, *reversed(names)))
+    names.reverse()
+    return ".".join((owner, *_with_embedded(names)))
 
 
-def _restored(value: Any, schema: Schema) -> str:
-    """What the converter says: ``cannot restore slice from map``, ``unrecognized type: int32``."""
+def _with_embedded(names: list[str]) -> Iterator[str]:
+    """The names with those of structs between that Go embeds, and documents do not show."""
+    before = ""
+    for name in names:
+        between = _EMBEDDED.get(before)
+        if between is not None and name in between[0]:
+            yield between[1]
+        yield name
+        before = name
+
+
+_VOLUMES = frozenset([
+    "hostPath", "emptyDir", "gcePersistentDisk", "awsElasticBlockStore", "gitRepo", "secret", "nfs", "iscsi",
+    "glusterfs", "persistentVolumeClaim", "rbd", "flexVolume", "cinder", "cephfs", "flocker", "downwardAPI",
+    "fc", "azureFile", "configMap", "vsphereVolume", "quobyte", "azureDisk", "photonPersistentDisk",
+    "projected", "portworxVolume", "scaleIO", "storageos", "csi", "ephemeral", "image", "local",
+])  # fmt: skip
+_CONTAINER = frozenset([
+    "name", "image", "command", "args", "workingDir", "ports", "envFrom", "env", "resources", "resizePolicy",
+    "restartPolicy", "restartPolicyRules", "volumeMounts", "volumeDevices", "livenessProbe", "readinessProbe",
+    "startupProbe", "lifecycle", "terminationMessagePath", "terminationMessagePolicy", "imagePullPolicy",
+    "securityContext", "stdin", "stdinOnce", "tty",
+])  # fmt: skip
+_HANDLERS = (frozenset(["exec", "httpGet", "tcpSocket", "grpc"]), "ProbeHandler")
+_REFERENCE = (frozenset(["name"]), "LocalObjectReference")
+_EMBEDDED: dict[str, tuple[frozenset[str], str]] = {
+    "volumes": (_VOLUMES, "VolumeSource"),
+    "spec": (_VOLUMES, "PersistentVolumeSource"),
+    "inlineVolumeSpec": (_VOLUMES, "PersistentVolumeSource"),
+    "ephemeralContainers": (_CONTAINER, "EphemeralContainerCommon"),
+    **dict.fromkeys(("livenessProbe", "readinessProbe", "startupProbe"), _HANDLERS),
+    **dict.fromkeys(
+        ("configMap", "configMapKeyRef", "secretKeyRef", "configMapRef", "secretRef", "secret"), _REFERENCE
+    ),
+}
+"""Field → fields in it that stand in an embedded struct, and its name. Source: the published types."""
+
+
+def _restored(value: Any, schema: Schema, named: str) -> str:
+    """What the converter says: ``cannot restore slice from map``, ``unrecognized type: int32``.
+
+    Go can make texts of whole numbers and whole numbers of others, so it refuses these in other words.
+    Source: ``apimachinery/pkg/runtime/converter.go``.
+    """
     kinds = {dict: "map", list: "slice", str: "string", bool: "bool", int: "int64", float: "float64"}
     kind = kinds.get(type(value), "interface")
     if schema.type == "array":
@@ -476,7 +547,13 @@ def _restored(value: Any, schema: Schema) -> str:
         return f"cannot restore map from {kind}"
     if schema.type == "object":
         return f"cannot restore struct from: {kind}"
-    return f"unrecognized type: {go_type(schema)}"
+    if schema.name == INT_OR_STRING:
+        what = f"number {value}" if kind == "float64" else json_type(value)
+        return f"json: cannot unmarshal {what} into Go value of type int32"
+    wanted = go_type(schema)
+    if (kind, wanted) == ("int64", "string") or (kind == "float64" and wanted.startswith("int")):
+        return f"cannot convert {kind} to {named}"
+    return f"unrecognized type: {wanted}"
 
 
 def spell_path(path: Path) -> str:

@@ -50,7 +50,7 @@ RULES: dict[tuple[str, str], Rules] = {
     ("", "LimitRange"): Rules("config.check_limit_range"),
     ("", "Event"): Rules("cluster.check_event"),
     ("", "PersistentVolume"): Rules("storage.check_volume", "storage.check_volume_update"),
-    ("", "PersistentVolumeClaim"): Rules("storage.check_claim", "storage.check_claim_update"),
+    ("", "PersistentVolumeClaim"): Rules("claims.check_claim", "claims.check_claim_update"),
     ("apps", "Deployment"): Rules("workloads.check_deployment", "workloads.check_selector_update"),
     ("apps", "ReplicaSet"): Rules("workloads.check_replicaset", "workloads.check_selector_update"),
     ("apps", "DaemonSet"): Rules("workloads.check_daemonset", "workloads.check_selector_update"),
@@ -80,8 +80,17 @@ RULES: dict[tuple[str, str], Rules] = {
     ("storage.k8s.io", "StorageClass"): Rules(
         "storage.check_storage_class", "storage.check_storage_class_update"
     ),
-    ("storage.k8s.io", "VolumeAttachment"): Rules(change="storage.check_attachment_update"),
-    ("storage.k8s.io", "CSIDriver"): Rules("storage.check_csi_driver", "storage.check_csi_driver_update"),
+    ("storage.k8s.io", "VolumeAttachment"): Rules(
+        "drivers.check_attachment", "drivers.check_attachment_update"
+    ),
+    ("storage.k8s.io", "CSIDriver"): Rules("drivers.check_csi_driver", "drivers.check_csi_driver_update"),
+    ("storage.k8s.io", "CSINode"): Rules("drivers.check_csi_node", "drivers.check_csi_node_update"),
+    ("storage.k8s.io", "CSIStorageCapacity"): Rules(
+        "drivers.check_capacity", "drivers.check_capacity_update"
+    ),
+    ("storage.k8s.io", "VolumeAttributesClass"): Rules(
+        "drivers.check_attributes_class", "drivers.check_attributes_class_update"
+    ),
     (RBAC, "Role"): Rules("cluster.check_role", name="path_segment"),
     (RBAC, "ClusterRole"): Rules("cluster.check_role", name="path_segment"),
     (RBAC, "RoleBinding"): Rules("cluster.check_binding", "cluster.check_binding_update", "path_segment"),
@@ -116,6 +125,7 @@ RULES: dict[tuple[str, str], Rules] = {
 
 STATUSES = {
     ("", "Namespace"): "status.check_namespace",
+    ("", "PersistentVolumeClaim"): "claims.check_claim_status",
     ("", "Pod"): "status.check_pod",
     ("", "Service"): "status.check_service",
     ("", "ReplicationController"): "status.check_replica_set",
@@ -130,6 +140,7 @@ STATUSES = {
     ("certificates.k8s.io", "CertificateSigningRequest"): "signing.check_status",
     ("networking.k8s.io", "Ingress"): "status.check_ingress",
     ("policy", "PodDisruptionBudget"): "status.check_budget",
+    ("storage.k8s.io", "VolumeAttachment"): "drivers.check_attachment_status",
 }
 """Kinds with rules for what is written to their status."""
 

@@ -12,7 +12,7 @@ from kube_lite.api.identity import Json
 from kube_lite.api.names import check_config_key, check_label_value, check_qualified_name
 from kube_lite.api.quantity import parse_quantity
 
-from .containers import STANDARD_RESOURCES
+from .amounts import STANDARD_RESOURCES
 from .values import WHOLE, check_amount, check_cidr, check_resource_name, is_whole
 
 SIZE_MAX = 1024 * 1024

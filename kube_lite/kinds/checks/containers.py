@@ -1,10 +1,9 @@
-"""Rules for containers: names, ports, variables, mounts, probes, hooks and resources.
+"""Rules for containers: names, images, ports, and when they start again.
 
 Every function yields causes in the order in which ``pkg/apis/core/validation/validation.go`` finds them.
 """
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from kube_lite.api.errors import Cause
@@ -14,142 +13,174 @@ from kube_lite.api.fielderrors import (
     forbidden,
     invalid,
     not_found,
-    not_negative,
     not_supported,
     one_of,
     required,
+    too_many,
 )
 from kube_lite.api.identity import Json
-from kube_lite.api.names import check_config_key, check_label, check_qualified_name, check_subdomain
-from kube_lite.api.quantity import parse_quantity
+from kube_lite.api.names import check_label
 
+from .amounts import check_resources
+from .environment import check_variables
+from .handlers import check_actions
+from .mounts import check_devices, check_mounts
 from .security import check_container_security
-from .values import (
-    WHOLE,
-    check_amount,
-    check_no_backsteps,
-    check_port,
-    check_port_name,
-    check_port_or_name,
-    check_resource_name,
-    is_whole,
-)
+from .values import check_port, check_port_name
 
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 MESSAGE_POLICIES = ("File", "FallbackToLogsOnError")
 PROTOCOLS = ("SCTP", "TCP", "UDP")
-STANDARD_RESOURCES = frozenset([
-    "cpu", "memory", "ephemeral-storage", "storage", "requests.cpu", "requests.memory",
-    "requests.ephemeral-storage", "limits.cpu", "limits.memory", "limits.ephemeral-storage", "pods",
-    "resourcequotas", "services", "replicationcontrollers", "secrets", "configmaps", "persistentvolumeclaims",
-    "requests.storage", "services.nodeports", "services.loadbalancers",
-])  # fmt: skip
-CONTAINER_RESOURCES = frozenset(["cpu", "memory", "ephemeral-storage"])
-FIELD_PATHS = frozenset([
-    "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName",
-    "status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs",
-])  # fmt: skip
-RESOURCE_FIELDS = (
-    "limits.cpu", "limits.ephemeral-storage", "limits.memory",
-    "requests.cpu", "requests.ephemeral-storage", "requests.memory",
+RESTART_POLICIES = ("Always", "Never", "OnFailure")
+RESTART_ACTIONS = ("Restart", "RestartAllContainers")
+NO_POLICY = "must specify restartPolicy when restart rules are used"
+RULES_MAX, CODES_MAX = 20, 255
+RESIZE_RESOURCES = ("cpu", "memory")
+RESIZE_POLICIES = ("NotRequired", "RestartContainer")
+INIT_FORBIDS = ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe")
+EPHEMERAL_FORBIDS = (
+    "ports", "resources", "resizePolicy", "restartPolicy", "restartPolicyRules", "livenessProbe",
+    "readinessProbe", "startupProbe", "lifecycle",
 )  # fmt: skip
-HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc", "sleep")
-_ENVIRONMENT_NAME = re.compile("[ -<>-~]+")
-_SUBSCRIPTED = re.compile(r"metadata\.(annotations|labels)\['(.*)'\]")
 
 
 class Around(NamedTuple):
     """What a container finds in its Pod."""
 
     volumes: dict[str, Json]
-    host_network: bool
     restart_policy: str
     grace_seconds: int | None
+    claims: frozenset[str]
+    system: str | None
+    """The operating system that the Pod names; None for none."""
+    shares_users: bool
+    """Its users are those of the node."""
 
 
-def check_containers(spec: Json, path: str, around: Around) -> Iterator[Cause]:
+def check_containers(containers: Sequence[Json], path: str, around: Around) -> Iterator[Cause]:
     """The ordinary containers."""
-    containers = spec.get("containers") or ()
-    here = f"{path}.containers"
     if not containers:
-        yield required(here)
+        yield required(path)
         return
     names: set[str] = set()
     for position, container in enumerate(containers):
-        at = f"{here}[{position}]"
+        at = f"{path}[{position}]"
         yield from check_container(container, at, around)
         name = container.get("name") or ""
         if name in names:
             yield duplicate(f"{at}.name", name)
-        elif name:
-            names.add(name)
-        if "restartPolicy" in container and container["restartPolicy"] not in (
-            "Always",
-            "OnFailure",
-            "Never",
-        ):
-            yield not_supported(
-                f"{at}.restartPolicy", container["restartPolicy"], ("Always", "OnFailure", "Never")
-            )
-        yield from _check_hooks(container, at)
-        yield from _check_probes(container, at, around)
-    yield from check_host_ports(containers, here)
+        names.add(name)
+        yield from check_actions(container, at, around.grace_seconds, around.system)
+        yield from _check_restarts(container, at)
+    yield from check_host_ports(containers, path)
 
 
 def check_init_containers(spec: Json, path: str, around: Around) -> Iterator[Cause]:
     """Containers that run before the others, or beside them when they always restart."""
     names = {container.get("name") for container in spec.get("containers") or ()}
-    for position, container in enumerate(spec.get("initContainers") or ()):
-        at = f"{path}.initContainers[{position}]"
+    for position, container in enumerate(spec["initContainers"]):
+        at = f"{path}[{position}]"
         yield from check_container(container, at, around)
+        if "restartPolicy" in container:
+            yield from _check_restarts(container, at)
+        elif container.get("restartPolicyRules"):
+            yield required(f"{at}.restartPolicy", NO_POLICY)
         name = container.get("name") or ""
         if name in names:
             yield duplicate(f"{at}.name", name)
         elif name:
             names.add(name)
+        yield from check_host_ports((container,), path)
         if container.get("restartPolicy") == "Always":
-            yield from _check_hooks(container, at)
-            yield from _check_probes(container, at, around)
+            yield from check_actions(container, at, around.grace_seconds, around.system)
             continue
-        for field in ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe"):
-            if container.get(field) is not None:
-                why = "may not be set for init containers without restartPolicy=Always"
-                yield forbidden(f"{at}.{field}", why)
+        yield from _check_ending(container, at)
+
+
+def _check_ending(container: Json, path: str) -> Iterator[Cause]:
+    """What a container cannot have that the others wait for."""
+    for field in INIT_FORBIDS:
+        if container.get(field) is not None:
+            why = "may not be set for init containers without restartPolicy=Always"
+            yield forbidden(f"{path}.{field}", why)
+    for place, policy in enumerate(container.get("resizePolicy") or ()):
+        if policy.get("restartPolicy") == "RestartContainer":
+            why = "must not be set to 'RestartContainer' for non-sidecar initContainers"
+            yield invalid(f"{path}.resizePolicy[{place}].restartPolicy", policy["restartPolicy"], why)
+
+
+def check_ephemeral_containers(spec: Json, path: str, around: Around) -> Iterator[Cause]:
+    """Containers that look at the others."""
+    names = {
+        container.get("name") or ""
+        for kind in ("containers", "initContainers")
+        for container in spec.get(kind) or ()
+    }
+    targets = frozenset(names)
+    for position, container in enumerate(spec["ephemeralContainers"]):
+        here, name = f"{path}[{position}]", container.get("name") or ""
+        yield from check_container(container, here, around)
+        yield from check_image_of_pod(container, here)
+        if name in names:
+            yield duplicate(f"{here}.name", name)
+        names.add(name)
+        target = container.get("targetContainerName")
+        if target and target not in targets:
+            yield not_found(f"{here}.targetContainerName", target)
+        why = "cannot be set for an Ephemeral Container"
+        for field in EPHEMERAL_FORBIDS:
+            if container.get(field):
+                yield forbidden(f"{here}.{field}", why)
+        for place, mount in enumerate(container.get("volumeMounts") or ()):
+            for field in ("subPath", "subPathExpr"):
+                if mount.get(field):
+                    yield forbidden(f"{here}.volumeMounts[{place}].{field}", why)
+
+
+def check_image_of_pod(container: Json, path: str) -> Iterator[Cause]:
+    """A template may name an image with spaces around, a Pod may not."""
+    image = container.get("image") or ""
+    if image != image.strip():
+        yield invalid(f"{path}.image", image, "must not have leading or trailing whitespace")
 
 
 def check_container(container: Json, path: str, around: Around) -> Iterator[Cause]:
     """What all kinds of containers have in common."""
-    name, image = container.get("name") or "", container.get("image") or ""
+    name = container.get("name") or ""
     if not name:
         yield required(f"{path}.name")
     else:
         yield from each(f"{path}.name", name, check_label(name))
-    if not image:
+    if not container.get("image"):
         yield required(f"{path}.image")
-    elif image != image.strip():
-        yield invalid(f"{path}.image", image, "must not have leading or trailing whitespace")
-    yield from one_of(
-        f"{path}.terminationMessagePolicy", container.get("terminationMessagePolicy"), MESSAGE_POLICIES
-    )
-    ports = container.get("ports")
-    if ports:
-        yield from check_ports(ports, f"{path}.ports", around)
-    for position, variable in enumerate(container.get("env") or ()):
-        yield from _check_variable(variable, f"{path}.env[{position}]")
-    for source in container.get("envFrom") or ():
-        yield from _check_environment_source(source, f"{path}.envFrom")
+    yield from _required_one_of(container, "terminationMessagePolicy", MESSAGE_POLICIES, path)
+    if container.get("ports"):
+        yield from check_ports(container["ports"], f"{path}.ports")
+    if container.get("env") or container.get("envFrom"):
+        yield from check_variables(container, path)
     if container.get("volumeMounts"):
-        yield from check_mounts(container["volumeMounts"], around.volumes, f"{path}.volumeMounts")
-    yield from _check_devices(container, around.volumes, path)
-    yield from one_of(f"{path}.imagePullPolicy", container.get("imagePullPolicy"), PULL_POLICIES)
-    resources = container.get("resources")
-    if resources:
-        yield from check_resources(resources, f"{path}.resources")
+        yield from check_mounts(container, around.volumes, path)
+    if container.get("volumeDevices"):
+        yield from check_devices(container, around.volumes, path)
+    yield from _required_one_of(container, "imagePullPolicy", PULL_POLICIES, path)
+    if container.get("resources"):
+        yield from check_resources(container["resources"], f"{path}.resources", around.claims)
+    if container.get("resizePolicy"):
+        yield from _check_resize(container["resizePolicy"], f"{path}.resizePolicy", around.restart_policy)
     if container.get("securityContext"):
-        yield from check_container_security(container["securityContext"], f"{path}.securityContext")
+        security = f"{path}.securityContext"
+        yield from check_container_security(container["securityContext"], security, around.shares_users)
 
 
-def check_ports(ports: list[Json], path: str, around: Around) -> Iterator[Cause]:
+def _required_one_of(container: Json, field: str, known: Sequence[str], path: str) -> Iterator[Cause]:
+    value = container.get(field) or ""
+    if not value:
+        yield required(f"{path}.{field}")
+    elif value not in known:
+        yield not_supported(f"{path}.{field}", value, known)
+
+
+def check_ports(ports: list[Json], path: str) -> Iterator[Cause]:
     """Ports of one container."""
     names: set[str] = set()
     for position, port in enumerate(ports):
@@ -157,21 +188,17 @@ def check_ports(ports: list[Json], path: str, around: Around) -> Iterator[Cause]
         name, number = port.get("name"), port.get("containerPort") or 0
         if name:
             wrong = list(check_port_name(f"{here}.name", name))
-            if wrong:
-                yield from wrong
-            elif name in names:
+            yield from wrong
+            if not wrong and name in names:
                 yield duplicate(f"{here}.name", name)
-            names.add(name)
+            elif not wrong:
+                names.add(name)
         if number == 0:
             yield required(f"{here}.containerPort")
         else:
             yield from check_port(f"{here}.containerPort", number)
-        host_port = port.get("hostPort")
-        if host_port:
-            yield from check_port(f"{here}.hostPort", host_port)
-            if around.host_network and host_port != number:
-                why = "must match `containerPort` when `hostNetwork` is true"
-                yield invalid(f"{here}.hostPort", host_port, why)
+        if port.get("hostPort"):
+            yield from check_port(f"{here}.hostPort", port["hostPort"])
         protocol = port.get("protocol")
         if not protocol:
             yield required(f"{here}.protocol")
@@ -179,7 +206,7 @@ def check_ports(ports: list[Json], path: str, around: Around) -> Iterator[Cause]
             yield from one_of(f"{here}.protocol", protocol, PROTOCOLS)
 
 
-def check_host_ports(containers: list[Json], path: str) -> Iterator[Cause]:
+def check_host_ports(containers: Sequence[Json], path: str) -> Iterator[Cause]:
     """No two containers take the same port of the node."""
     taken: set[str] = set()
     for position, container in enumerate(containers):
@@ -193,260 +220,47 @@ def check_host_ports(containers: list[Json], path: str) -> Iterator[Cause]:
             taken.add(what)
 
 
-def _check_variable(variable: Json, path: str) -> Iterator[Cause]:
-    name = variable.get("name") or ""
-    if not name:
-        yield required(f"{path}.name")
-    elif not _ENVIRONMENT_NAME.fullmatch(name):
-        why = (
-            "a valid environment variable name must consist only of printable ASCII characters other than '='"
-        )
-        yield invalid(f"{path}.name", name, why)
-    if variable.get("valueFrom") is not None:
-        yield from _check_value_source(variable, f"{path}.valueFrom")
+def check_ports_of_host(containers: Sequence[Json], path: str, *, is_pod: bool) -> Iterator[Cause]:
+    """On the network of the host a container's port is the host's; a template may leave it out."""
+    for position, container in enumerate(containers):
+        for place, port in enumerate(container.get("ports") or ()):
+            number = port.get("hostPort") or 0
+            if (is_pod or number) and number != (port.get("containerPort") or 0):
+                why = "must match `containerPort` when `hostNetwork` is true"
+                yield invalid(f"{path}[{position}].ports[{place}].hostPort", number, why)
 
 
-def _check_value_source(variable: Json, here: str) -> Iterator[Cause]:
-    source = variable["valueFrom"]
-    count = 0
-    if source.get("fieldRef") is not None:
-        count += 1
-        yield from check_field_ref(source["fieldRef"], f"{here}.fieldRef", FIELD_PATHS)
-    if source.get("resourceFieldRef") is not None:
-        count += 1
-        yield from check_resource_ref(source["resourceFieldRef"], f"{here}.resourceFieldRef", is_file=False)
-    for kind in ("configMapKeyRef", "secretKeyRef", "fileKeyRef"):
-        reference = source.get(kind)
-        if reference is not None:
-            count += 1
-            yield from _check_key_ref(reference, f"{here}.{kind}", is_file=kind == "fileKeyRef")
-    if count == 0:
-        yield invalid(
-            here, "",
-            "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or "
-            "`fileKeyRef`",
-        )  # fmt: skip
-    elif variable.get("value"):
-        yield invalid(here, "", "may not be specified when `value` is not empty")
-    elif count > 1:
-        yield invalid(here, "", "may not have more than one field specified at a time")
+def _check_resize(policies: list[Json], path: str, restart_policy: str) -> Iterator[Cause]:
+    seen: set[str] = set()
+    for position, policy in enumerate(policies):
+        name, restart = policy.get("resourceName") or "", policy.get("restartPolicy") or ""
+        if name in seen:
+            yield duplicate(f"{path}[{position}]", name)
+        seen.add(name)
+        for value, known in ((name, RESIZE_RESOURCES), (restart, RESIZE_POLICIES)):
+            if not value:
+                yield required(path)
+            elif value not in known:
+                yield not_supported(path, value, known)
+        if restart_policy == "Never" and restart != "NotRequired":
+            yield invalid(path, restart, "must be 'NotRequired' when pod `restartPolicy` is 'Never'")
 
 
-def check_field_ref(reference: Json, path: str, known: frozenset[str]) -> Iterator[Cause]:
-    """A field of the Pod that a variable or a file shows."""
-    field = reference.get("fieldPath") or ""
-    if not reference.get("apiVersion"):
-        yield required(f"{path}.apiVersion")
-        return
-    if not field:
-        yield required(f"{path}.fieldPath")
-        return
-    here = f"{path}.fieldPath"
-    subscripted = _SUBSCRIPTED.fullmatch(field)
-    if subscripted:
-        key = subscripted[2]
-        yield from each(
-            here, key, check_qualified_name(key.lower() if subscripted[1] == "annotations" else key)
-        )
-    elif field not in ALL_FIELD_PATHS:
-        yield invalid(here, field, f"error converting fieldPath: field label not supported: {field}")
-    elif field not in known:
-        yield not_supported(here, field, sorted(known))
-
-
-ALL_FIELD_PATHS = FIELD_PATHS | {
-    "metadata.labels",
-    "metadata.annotations",
-    "spec.restartPolicy",
-    "spec.schedulerName",
-}
-ALL_FIELD_PATHS |= {"status.phase"}
-
-
-def check_resource_ref(reference: Json, path: str, *, is_file: bool) -> Iterator[Cause]:
-    """An amount of resources that a variable or a file shows."""
-    resource = reference.get("resource") or ""
-    if is_file and not reference.get("containerName"):
-        yield required(f"{path}.containerName")
-    elif not resource:
-        yield required(f"{path}.resource")
-    elif resource not in RESOURCE_FIELDS and not resource.startswith(
-        ("requests.hugepages-", "limits.hugepages-")
-    ):
-        yield not_supported(f"{path}.resource", resource, RESOURCE_FIELDS)
-
-
-def _check_key_ref(reference: Json, path: str, *, is_file: bool) -> Iterator[Cause]:
-    if not is_file and not reference.get("name"):
-        yield required(f"{path}.name")
-    key = reference.get("key") or ""
-    if not key:
-        yield required(f"{path}.key")
-    elif not is_file:
-        yield from each(f"{path}.key", key, check_config_key(key))
-
-
-def _check_environment_source(source: Json, path: str) -> Iterator[Cause]:
-    if source.get("prefix") and not _ENVIRONMENT_NAME.fullmatch(source["prefix"]):
-        why = (
-            "a valid environment variable name must consist only of printable ASCII characters other than '='"
-        )
-        yield invalid(f"{path}.prefix", source["prefix"], why)
-    kinds = [kind for kind in ("configMapRef", "secretRef") if source.get(kind) is not None]
-    for kind in kinds:
-        name = source[kind].get("name") or ""
-        if not name:
-            yield required(f"{path}.{kind}.name")
-        else:
-            yield from each(f"{path}.{kind}.name", name, check_subdomain(name))
-    if not kinds:
-        yield invalid(path, "", "must specify one of: `configMapRef` or `secretRef`")
-    elif len(kinds) > 1:
-        yield invalid(path, "", "may not have more than one field specified at a time")
-
-
-def check_mounts(mounts: list[Json], volumes: dict[str, Json], path: str) -> Iterator[Cause]:
-    """Each mount has a volume, and a place of its own."""
-    places: set[str] = set()
-    for position, mount in enumerate(mounts):
-        here = f"{path}[{position}]"
-        name, place = mount.get("name") or "", mount.get("mountPath") or ""
-        if not name:
-            yield required(f"{here}.name")
-        elif name not in volumes:
-            yield not_found(f"{here}.name", name)
-        if not place:
-            yield required(f"{here}.mountPath")
-        elif place in places:
-            yield invalid(f"{here}.mountPath", place, "must be unique")
-        places.add(place)
-        if mount.get("subPath"):
-            yield from _check_sub_path(f"{path}.subPath", mount["subPath"])
-        if mount.get("subPathExpr"):
-            if mount.get("subPath"):
-                yield invalid(
-                    f"{here}.subPathExpr",
-                    mount["subPathExpr"],
-                    "subPathExpr and subPath are mutually exclusive",
-                )
-            yield from _check_sub_path(f"{path}.subPathExpr", mount["subPathExpr"])
-
-
-def _check_sub_path(path: str, value: str) -> Iterator[Cause]:
-    if value.startswith("/"):
-        yield invalid(path, value, "must be a relative path")
-    yield from check_no_backsteps(path, value)
-
-
-def _check_devices(container: Json, volumes: dict[str, Json], path: str) -> Iterator[Cause]:
-    for position, device in enumerate(container.get("volumeDevices") or ()):
-        here = f"{path}.volumeDevices[{position}]"
-        name, place = device.get("name") or "", device.get("devicePath") or ""
-        if not name:
-            yield required(f"{here}.name")
-        elif name not in volumes:
-            yield not_found(f"{here}.name", name)
-        if not place:
-            yield required(f"{here}.devicePath")
-
-
-def _check_hooks(container: Json, path: str) -> Iterator[Cause]:
-    lifecycle = container.get("lifecycle") or {}
-    for hook in ("postStart", "preStop"):
-        if lifecycle.get(hook) is not None:
-            yield from check_handler(lifecycle[hook], f"{path}.lifecycle.{hook}")
-
-
-def _check_probes(container: Json, path: str, around: Around) -> Iterator[Cause]:
-    for name in ("livenessProbe", "readinessProbe", "startupProbe"):
-        probe = container.get(name)
-        if probe is None:
+def _check_restarts(container: Json, path: str) -> Iterator[Cause]:
+    """When a container starts again, if it has rules of its own for that."""
+    policy, rules = container.get("restartPolicy"), container.get("restartPolicyRules") or ()
+    if policy is not None:
+        yield from one_of(f"{path}.restartPolicy", policy, RESTART_POLICIES)
+    elif rules:
+        yield required(f"{path}.restartPolicy", NO_POLICY)
+    if len(rules) > RULES_MAX:
+        yield too_many(f"{path}.restartPolicyRules", len(rules), RULES_MAX)
+    for position, rule in enumerate(rules):
+        here, codes = f"{path}.restartPolicyRules[{position}]", rule.get("exitCodes")
+        yield from one_of(f"{here}.action", rule.get("action") or "", RESTART_ACTIONS)
+        if codes is None:
+            yield required(f"{here}.exitCodes", "must be specified")
             continue
-        here = f"{path}.{name}"
-        yield from check_probe(probe, here)
-        if name == "readinessProbe":
-            if probe.get("terminationGracePeriodSeconds") is not None:
-                seconds = probe["terminationGracePeriodSeconds"]
-                why = "must not be set for readinessProbes"
-                yield invalid(f"{here}.terminationGracePeriodSeconds", seconds, why)
-        elif probe.get("successThreshold", 1) != 1:
-            yield invalid(f"{here}.successThreshold", probe["successThreshold"], "must be 1")
-
-
-def check_probe(probe: Json, path: str) -> Iterator[Cause]:
-    """One way to probe, and numbers that make sense."""
-    yield from check_handler(probe, path)
-    for field in (
-        "initialDelaySeconds",
-        "timeoutSeconds",
-        "periodSeconds",
-        "successThreshold",
-        "failureThreshold",
-    ):
-        yield from not_negative(f"{path}.{field}", probe.get(field))
-    seconds = probe.get("terminationGracePeriodSeconds")
-    if seconds is not None and seconds <= 0:
-        yield invalid(f"{path}.terminationGracePeriodSeconds", seconds, "must be greater than 0")
-
-
-def check_handler(handler: Json, path: str) -> Iterator[Cause]:
-    """Exactly one way to act, and that it is complete."""
-    found = [kind for kind in HANDLERS if handler.get(kind) is not None]
-    if not found:
-        yield required(path, "must specify a handler type")
-        return
-    yield from _check_action(found[0], handler[found[0]], f"{path}.{found[0]}")
-    for kind in found[1:]:
-        yield forbidden(f"{path}.{kind}", "may not specify more than 1 handler type")
-
-
-def _check_action(kind: str, action: Json, path: str) -> Iterator[Cause]:
-    if kind == "exec":
-        if not action.get("command"):
-            yield required(f"{path}.command")
-    elif kind == "httpGet":
-        if not action.get("path"):
-            yield required(f"{path}.path")
-        yield from check_port_or_name(f"{path}.port", action.get("port"))
-        yield from one_of(f"{path}.scheme", action.get("scheme"), ("HTTP", "HTTPS"))
-    elif kind in ("tcpSocket", "grpc"):
-        yield from check_port_or_name(f"{path}.port", action.get("port"))
-
-
-def check_resources(resources: Json, path: str) -> Iterator[Cause]:
-    """Amounts, and that nobody asks for more than the limit."""
-    limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
-    for name, text in limits.items():
-        yield from _check_amount(name, text, f"{path}.limits[{name}]")
-    for name, text in requests.items():
-        yield from _check_amount(name, text, f"{path}.requests[{name}]")
-        limit = limits.get(name)
-        if limit is not None:
-            if not _may_overcommit(name) and parse_quantity(text) != parse_quantity(limit):
-                yield invalid(f"{path}.requests", text, f"must be equal to {name} limit of {limit}")
-            elif parse_quantity(text) > parse_quantity(limit):
-                yield invalid(
-                    f"{path}.requests", text, f"must be less than or equal to {name} limit of {limit}"
-                )
-        elif not _may_overcommit(name):
-            yield required(f"{path}.limits", "Limit must be set for non overcommitable resources")
-    names = {*limits, *requests}
-    if any(name.startswith("hugepages-") for name in names) and not names & {"cpu", "memory"}:
-        yield forbidden(path, "HugePages require cpu or memory")
-
-
-def _may_overcommit(name: str) -> bool:
-    return not _is_extended(name) and not name.startswith("hugepages-")
-
-
-def _is_extended(name: str) -> bool:
-    return "/" in name and "kubernetes.io/" not in name
-
-
-def _check_amount(name: str, text: str, path: str) -> Iterator[Cause]:
-    yield from check_resource_name(path, name, STANDARD_RESOURCES)
-    if "/" not in name and name not in CONTAINER_RESOURCES and not name.startswith("hugepages-"):
-        yield invalid(path, name, "must be a standard resource for containers")
-    yield from check_amount(path, text)
-    if ("/" in name) and not is_whole(text):
-        yield invalid(path, text, WHOLE)
+        yield from one_of(f"{here}.exitCodes.operator", codes.get("operator") or "", ("In", "NotIn"))
+        if len(codes.get("values") or ()) > CODES_MAX:
+            yield too_many(f"{here}.exitCodes.values", len(codes["values"]), CODES_MAX)

@@ -11,43 +11,88 @@ import orjson
 
 from kube_lite.api.errors import Cause
 from kube_lite.api.fielderrors import (
+    Shown,
     duplicate,
     each,
     forbidden,
     invalid,
-    not_found,
-    not_negative,
-    not_supported,
     one_of,
     required,
+    too_long,
 )
 from kube_lite.api.identity import Json
 from kube_lite.api.metadata_rules import check_annotations, check_labels
-from kube_lite.api.names import check_label, check_qualified_name, check_subdomain
+from kube_lite.api.names import (
+    check_label,
+    check_qualified_name,
+    check_subdomain,
+    check_subdomain_with_underscore,
+)
 
-from .containers import Around, check_container, check_containers, check_init_containers, check_resources
+from .amounts import check_pod_resources, check_resources
+from .containers import (
+    Around,
+    check_containers,
+    check_ephemeral_containers,
+    check_image_of_pod,
+    check_init_containers,
+    check_ports_of_host,
+)
+from .environment import check_files_of_variables
+from .go_struct import go_struct
+from .operating_systems import LISTS, check_host_process, check_system
 from .placement import check_affinity, check_spread, check_tolerations
-from .security import check_pod_security, check_windows
+from .pod_annotations import check_pod_annotations, check_profile_annotations
+from .security import check_host_users, check_pod_security
 from .values import check_ip
-from .volume_sources import check_volumes
+from .volume_sources import check_volumes, good_volumes
 
+POD_PATH = "spec"
+"""Where the spec of a Pod is; those of templates are elsewhere."""
 RESTART_POLICIES = ("Always", "OnFailure", "Never")
 DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
+PREEMPTION = ("PreemptLowerPriority", "Never")
+CLAIM_SOURCES = ("resourceClaimName", "resourceClaimTemplateName")
 NAMESERVERS_MAX, SEARCHES_MAX, SEARCHES_LENGTH_MAX = 3, 32, 2048
+HOSTNAME_MAX = 64
 DEADLINE_MAX = 2**31 - 1
+NULL = Shown("null")
 REMEMBERED_SPECS = 128
 REMEMBERED_BYTES = 16 * 1024  # larger specs are looked at each time
-EPHEMERAL_FORBIDS = ("ports", "lifecycle", "livenessProbe", "readinessProbe", "startupProbe", "resources")
 
 
 def check_pod(pod: Json) -> Iterator[Cause]:
     """A Pod, its metadata apart."""
-    spec = pod.get("spec") or {}
-    yield from check_pod_spec(spec, "spec")
-    if not pod["metadata"].get("resourceVersion") and spec.get("ephemeralContainers"):
+    spec, metadata = pod.get("spec") or {}, pod["metadata"]
+    annotations = metadata.get("annotations")
+    if annotations:
+        yield from check_pod_annotations(annotations, spec)
+    yield from check_pod_spec(spec, POD_PATH, metadata.get("name") or "")
+    if not spec.get("serviceAccountName"):
+        yield from _check_tokens_of_nobody(spec.get("volumes") or ())
+    for kind in ("containers", "initContainers"):
+        for position, container in enumerate(spec.get(kind) or ()):
+            yield from check_image_of_pod(container, f"spec.{kind}[{position}]")
+    if not metadata.get("resourceVersion"):
+        yield from _check_new(spec, annotations)
+
+
+def _check_tokens_of_nobody(volumes: Iterable[Json]) -> Iterator[Cause]:
+    why = "must not be specified when serviceAccountName is not set"
+    for position, volume in enumerate(volumes):
+        for place, source in enumerate((volume.get("projected") or {}).get("sources") or ()):
+            if source.get("serviceAccountToken") is not None:
+                here = f"spec.volumes[{position}].projected.sources[{place}].serviceAccountToken"
+                yield forbidden(here, why)
+
+
+def _check_new(spec: Json, annotations: Json | None) -> Iterator[Cause]:
+    if spec.get("ephemeralContainers"):
         yield forbidden("spec.ephemeralContainers", "cannot be set on create")
-    for position, address in enumerate((pod.get("status") or {}).get("podIPs") or ()):
-        yield from check_ip(f"status.podIPs[{position}]", address.get("ip") or "")
+    if spec.get("nodeName") and spec.get("schedulingGates"):
+        yield forbidden("spec.nodeName", "cannot be set until all schedulingGates have been cleared")
+    if annotations:
+        yield from check_profile_annotations(annotations, spec)
 
 
 def check_template(template: Json, path: str) -> Iterator[Cause]:
@@ -68,8 +113,14 @@ def check_template_metadata(template: Json, path: str) -> Iterator[Cause]:
     yield from check_annotations(metadata.get("annotations") or {}, f"{path}.annotations")
 
 
-def check_pod_spec(spec: Json, path: str) -> Iterable[Cause]:
-    """What Pods and templates have in common, in the order of the reference."""
+def check_pod_spec(spec: Json, path: str, pod_name: str = "") -> Iterable[Cause]:
+    """What Pods and templates have in common, in the order of the reference.
+
+    Args:
+        pod_name: of a Pod; claims that are made for it are called after it.
+    """
+    if pod_name and any(volume.get("ephemeral") is not None for volume in spec.get("volumes") or ()):
+        return _check_spec(spec, path, pod_name)
     content = orjson.dumps(spec)
     return _remembered(content, path) if len(content) <= REMEMBERED_BYTES else _check_spec(spec, path)
 
@@ -79,44 +130,60 @@ def _remembered(content: bytes, path: str) -> tuple[Cause, ...]:
     return tuple(_check_spec(orjson.loads(content), path))
 
 
-def _check_spec(spec: Json, path: str) -> Iterator[Cause]:
-    volumes = {volume.get("name") or "": volume for volume in spec.get("volumes") or ()}
-    around = Around(
-        volumes,
-        bool(spec.get("hostNetwork")),
-        spec.get("restartPolicy") or "",
-        spec.get("terminationGracePeriodSeconds"),
-    )
-    if volumes:
-        yield from check_volumes(spec["volumes"], f"{path}.volumes")
-    yield from check_containers(spec, path, around)
+def _check_spec(spec: Json, path: str, pod_name: str = "") -> Iterator[Cause]:
+    around = _around(spec, path)
+    if spec.get("volumes"):
+        yield from check_volumes(spec["volumes"], f"{path}.volumes", pod_name)
+    if spec.get("resourceClaims"):
+        yield from _check_claims(spec["resourceClaims"], f"{path}.resourceClaims")
+    yield from check_containers(spec.get("containers") or (), f"{path}.containers", around)
     if spec.get("initContainers"):
-        yield from check_init_containers(spec, path, around)
+        yield from check_init_containers(spec, f"{path}.initContainers", around)
     if spec.get("ephemeralContainers"):
-        yield from _check_ephemeral(spec, path, around)
+        yield from check_ephemeral_containers(spec, f"{path}.ephemeralContainers", around)
+    if spec.get("resources") is not None:
+        yield from check_pod_resources(spec, path, around.claims, windows=around.system == "windows")
+    if spec.get("hostNetwork"):
+        here, is_pod = f"{path}.containers", path == POD_PATH
+        yield from check_ports_of_host(spec.get("containers") or (), here, is_pod=is_pod)
     for check in PARTS:
         yield from check(spec, path)
 
 
-def _check_ephemeral(spec: Json, path: str, around: Around) -> Iterator[Cause]:
-    names = {
-        container.get("name")
-        for kind in ("containers", "initContainers")
-        for container in spec.get(kind) or ()
-    }
-    targets = frozenset(names)
-    for position, container in enumerate(spec["ephemeralContainers"]):
-        here = f"{path}.ephemeralContainers[{position}]"
-        yield from check_container(container, here, around)
-        if container.get("name") in names:
-            yield duplicate(f"{here}.name", container.get("name"))
-        names.add(container.get("name"))
-        for field in EPHEMERAL_FORBIDS:
-            if container.get(field):
-                yield forbidden(f"{here}.{field}", "cannot be set for an Ephemeral Container")
-        target = container.get("targetContainerName")
-        if target and target not in targets:
-            yield not_found(f"{here}.targetContainerName", target)
+def _around(spec: Json, path: str) -> Around:
+    volumes = spec.get("volumes") or ()
+    return Around(
+        {volume.get("name") or "": volume for volume in good_volumes(volumes, f"{path}.volumes")},
+        spec.get("restartPolicy") or "",
+        spec.get("terminationGracePeriodSeconds"),
+        frozenset(claim["name"] for claim in spec.get("resourceClaims") or () if claim.get("name")),
+        None if spec.get("os") is None else spec["os"].get("name") or "",
+        spec.get("hostUsers") is not False,
+    )
+
+
+def _check_claims(claims: list[Json], path: str) -> Iterator[Cause]:
+    names: set[str] = set()
+    for position, claim in enumerate(claims):
+        here, name = f"{path}[{position}]", claim.get("name") or ""
+        if not name:
+            yield required(f"{here}.name")
+        elif name in names:
+            yield duplicate(f"{here}.name", name)
+        else:
+            yield from each(f"{here}.name", name, check_label(name))
+            names.add(name)
+        given = [field for field in CLAIM_SOURCES if claim.get(field) is not None]
+        if len(given) != 1:
+            one, other = CLAIM_SOURCES
+            why = (
+                f"at most one of `{one}` or `{other}` may be specified"
+                if given
+                else f"must specify one of: `{one}`, `{other}`"
+            )
+            yield invalid(here, go_struct(claim, "core.v1.PodResourceClaim"), why)
+        for field in given:
+            yield from each(f"{here}.{field}", claim[field], check_subdomain(claim[field]))
 
 
 def _check_policies(spec: Json, path: str) -> Iterator[Cause]:
@@ -128,23 +195,24 @@ def _check_policies(spec: Json, path: str) -> Iterator[Cause]:
             yield from one_of(f"{path}.{field}", value, known)
     if spec.get("nodeSelector"):
         yield from check_labels(spec["nodeSelector"], f"{path}.nodeSelector")
-    if spec.get("securityContext"):
+    if spec.get("securityContext") is not None:
         yield from check_pod_security(spec["securityContext"], spec, f"{path}.securityContext")
     if spec.get("affinity"):
         yield from check_affinity(spec["affinity"], f"{path}.affinity")
 
 
 def _check_dns(spec: Json, path: str) -> Iterator[Cause]:
-    config = spec.get("dnsConfig") or {}
+    config = spec.get("dnsConfig")
     here = f"{path}.dnsConfig"
-    servers = config.get("nameservers") or []
+    servers = (config or {}).get("nameservers") or []
     if spec.get("dnsPolicy") == "None" and not servers:
-        if not config:
+        if config is None:
             yield required(here, "must provide `dnsConfig` when `dnsPolicy` is None")
         else:
             why = "must provide at least one DNS nameserver when `dnsPolicy` is None"
             yield required(f"{here}.nameservers", why)
         return
+    config = config or {}
     if len(servers) > NAMESERVERS_MAX:
         why = f"must not have more than {NAMESERVERS_MAX} nameservers"
         yield invalid(f"{here}.nameservers", servers, why)
@@ -165,10 +233,9 @@ def _check_searches(searches: list[str], path: str) -> Iterator[Cause]:
         )
         yield invalid(path, searches, why)
     for position, search in enumerate(searches):
-        if search != ".":  # underscores are let through, because DNS servers do
-            yield from each(
-                f"{path}[{position}]", search, check_subdomain(search.removesuffix(".").replace("_", "x"))
-            )
+        if search != ".":
+            name = search.removesuffix(".")
+            yield from each(f"{path}[{position}]", name, check_subdomain_with_underscore(name))
 
 
 def _check_gates(spec: Json, path: str) -> Iterator[Cause]:
@@ -186,15 +253,29 @@ def _check_gates(spec: Json, path: str) -> Iterator[Cause]:
         yield from check_spread(spec["topologySpreadConstraints"], f"{path}.topologySpreadConstraints")
 
 
+def _check_hosts(spec: Json, path: str) -> Iterator[Cause]:
+    yield from check_host_process(spec, path)
+    if spec.get("hostUsers") is False:
+        yield from check_host_users(spec, path, LISTS)
+    name, here = spec.get("hostnameOverride"), f"{path}.hostnameOverride"
+    if name is None:
+        return
+    for field in ("setHostnameAsFQDN", "hostNetwork"):
+        if spec.get(field):
+            yield forbidden(here, f"may not be specified when {field} is true")
+    if len(name) > HOSTNAME_MAX:
+        yield too_long(here, HOSTNAME_MAX)
+    yield from each(here, name, check_subdomain(name))
+
+
 def _check_names(spec: Json, path: str) -> Iterator[Cause]:
     for field in ("serviceAccountName", "nodeName"):
         if spec.get(field):
             yield from each(f"{path}.{field}", spec[field], check_subdomain(spec[field]))
     deadline = spec.get("activeDeadlineSeconds")
     if deadline is not None and not 1 <= deadline <= DEADLINE_MAX:
-        yield invalid(
-            f"{path}.activeDeadlineSeconds", deadline, f"must be between 1 and {DEADLINE_MAX}, inclusive"
-        )
+        why = f"must be between 1 and {DEADLINE_MAX}, inclusive"
+        yield invalid(f"{path}.activeDeadlineSeconds", deadline, why)
     for field in ("hostname", "subdomain"):
         if spec.get(field):
             yield from each(f"{path}.{field}", spec[field], check_label(spec[field]))
@@ -206,34 +287,35 @@ def _check_aliases(spec: Json, path: str) -> Iterator[Cause]:
     for position, alias in enumerate(spec.get("hostAliases") or ()):
         here = f"{path}.hostAliases[{position}]"
         yield from check_ip(f"{here}.ip", alias.get("ip") or "")
-        for hostname in alias.get("hostnames") or ():
-            yield from each(f"{here}.hostnames", hostname, check_subdomain(hostname))
-    for field in ("priorityClassName", "runtimeClassName"):
-        if spec.get(field):
-            yield from each(f"{path}.{field}", spec[field], check_subdomain(spec[field]))
-    if spec.get("preemptionPolicy") is not None:
-        yield from one_of(
-            f"{path}.preemptionPolicy", spec["preemptionPolicy"], ("PreemptLowerPriority", "Never")
-        )
+        for place, hostname in enumerate(alias.get("hostnames") or ()):
+            yield from each(f"{here}.hostnames[{place}]", hostname, check_subdomain(hostname))
+    if spec.get("priorityClassName"):
+        name = spec["priorityClassName"]
+        yield from each(f"{path}.priorityClassName", name, check_subdomain(name))
+    if spec.get("runtimeClassName") is not None:
+        name = spec["runtimeClassName"]
+        yield from each(f"{path}.runtimeClassName", name, check_subdomain(name))
+    policy = spec.get("preemptionPolicy")
+    if policy == "":
+        yield required(f"{path}.preemptionPolicy")
+    elif policy is not None:
+        yield from one_of(f"{path}.preemptionPolicy", policy, PREEMPTION)
 
 
 def _check_rest(spec: Json, path: str) -> Iterator[Cause]:
-    seconds = spec.get("terminationGracePeriodSeconds")
-    if seconds is not None and seconds < 0 and path != "spec":
-        yield from not_negative(f"{path}.terminationGracePeriodSeconds", seconds)
     if spec.get("overhead"):
         yield from check_resources({"limits": spec["overhead"]}, f"{path}.overhead")
-    if spec.get("resources"):
-        yield from check_resources(spec["resources"], f"{path}.resources")
-    system = (spec.get("os") or {}).get("name")
-    if spec.get("os") is None:
-        return
-    if not system:
-        yield required(f"{path}.os.name", "cannot be empty")
-    elif system not in ("linux", "windows"):
-        yield not_supported(f"{path}.os", system, ("linux", "windows"))
-    if system == "windows" and spec.get("securityContext"):
-        yield from check_windows(spec["securityContext"], f"{path}.securityContext")
+    if spec.get("os") is not None:
+        yield from check_system(spec, path)
+    group = spec.get("schedulingGroup")
+    if group is not None:
+        name = group.get("podGroupName")
+        here = f"{path}.schedulingGroup.podGroupName"
+        if name is None:
+            yield invalid(here, NULL, "must specify one of: `podGroupName`")
+        else:
+            yield from each(here, name, check_subdomain(name))
+    yield from check_files_of_variables(spec, path, LISTS)
 
 
 Part = Callable[[Json, str], Iterator[Cause]]
@@ -242,6 +324,7 @@ PARTS: Sequence[Part] = (
     _check_policies,
     _check_dns,
     _check_gates,
+    _check_hosts,
     _check_names,
     _check_aliases,
     _check_rest,

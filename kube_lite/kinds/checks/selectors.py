@@ -7,7 +7,7 @@ from kube_lite.api.fielderrors import Shown, each, forbidden, invalid, required
 from kube_lite.api.gotext import go_json
 from kube_lite.api.identity import Json
 from kube_lite.api.metadata_rules import check_labels
-from kube_lite.api.names import check_label_value, check_qualified_name
+from kube_lite.api.names import check_label_value, check_qualified_name, check_subdomain
 from kube_lite.api.selectors import LabelSelector, label_selector
 
 FIELD_OPERATORS = ("In", "NotIn")
@@ -67,21 +67,34 @@ def check_node_selector(selector: Json, path: str) -> Iterator[Cause]:
         yield from check_node_term(term, f"{path}.nodeSelectorTerms[{position}]")
 
 
-def check_node_term(term: Json, path: str) -> Iterator[Cause]:
-    """Expressions on labels and fields of nodes."""
+def check_node_term(term: Json, path: str, *, any_value: bool = False) -> Iterator[Cause]:
+    """Expressions on labels and fields of nodes.
+
+    Args:
+        any_value: also such that no label can have.
+    """
     for position, expression in enumerate(term.get("matchExpressions") or ()):
-        yield from _check_node_expression(expression, f"{path}.matchExpressions[{position}]")
+        here = f"{path}.matchExpressions[{position}]"
+        yield from _check_node_expression(expression, here)
+        for place, value in enumerate(() if any_value else expression.get("values") or ()):
+            yield from each(f"{here}.values[{place}]", value, check_label_value(value))
     for position, expression in enumerate(term.get("matchFields") or ()):
-        here = f"{path}.matchFields[{position}]"
-        if expression.get("operator") not in FIELD_OPERATORS:
-            yield invalid(
-                f"{here}.operator", expression.get("operator") or "", "not a valid selector operator"
-            )
-        elif len(expression.get("values") or ()) != 1:
-            why = "must be only one value when `operator` is 'In' or 'NotIn' for node field selector"
-            yield required(f"{here}.values", why)
-        if expression.get("key") != "metadata.name":
-            yield invalid(f"{here}.key", expression.get("key") or "", "not a valid field selector key")
+        yield from _check_node_field(expression, f"{path}.matchFields[{position}]")
+
+
+def _check_node_field(expression: Json, path: str) -> Iterator[Cause]:
+    operator, values = expression.get("operator") or "", expression.get("values") or ()
+    if operator not in FIELD_OPERATORS:
+        yield invalid(f"{path}.operator", operator, "not a valid selector operator")
+    elif len(values) != 1:
+        why = "must be only one value when `operator` is 'In' or 'NotIn' for node field selector"
+        yield required(f"{path}.values", why)
+    key = expression.get("key") or ""
+    if key != "metadata.name":
+        yield invalid(f"{path}.key", key, "not a valid field selector key")
+        return
+    for place, value in enumerate(values):
+        yield from each(f"{path}.values[{place}]", value, check_subdomain(value))
 
 
 def _check_node_expression(expression: Json, path: str) -> Iterator[Cause]:

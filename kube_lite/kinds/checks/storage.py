@@ -1,11 +1,13 @@
 """Rules for volumes, claims and storage classes."""
 
-from collections.abc import Iterator
+import posixpath
+from collections.abc import Iterable, Iterator
 
 from kube_lite.api.errors import Cause
 from kube_lite.api.fielderrors import (
     IMMUTABLE,
     Shown,
+    duplicate,
     each,
     forbidden,
     immutable,
@@ -13,123 +15,143 @@ from kube_lite.api.fielderrors import (
     not_supported,
     one_of,
     required,
+    too_long,
 )
-from kube_lite.api.gotext import go_json
 from kube_lite.api.identity import Json
-from kube_lite.api.names import check_subdomain
-from kube_lite.api.quantity import Quantity, parse_quantity
-from kube_lite.api.storage import BETA_CLASS
+from kube_lite.api.names import check_qualified_name
 
-from .selectors import check_label_selector
-from .volume_sources import KINDS, check_source
+from .claims import VOLUME_MODES, check_access_modes, check_class_name
+from .selectors import check_node_selector
+from .values import check_basic_amount, check_positive_amount
+from .volume_sources import KINDS, PERSISTENT_CHECKS, PORTAL_MAX, check_source
 
-ACCESS_MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
+PARAMETERS_MAX, PARAMETERS_SIZE_MAX = 512, 256 * 1024
 NULL = Shown("null")
-
-
-def check_claim(claim: Json) -> Iterator[Cause]:
-    """A PersistentVolumeClaim."""
-    spec = claim.get("spec") or {}
-    modes = spec.get("accessModes") or ()
-    if not modes:
-        yield required("spec.accessModes", "at least 1 access mode is required")
-    yield from check_label_selector(spec.get("selector"), "spec.selector")
-    yield from _check_modes(modes, "spec.accessModes")
-    storage = ((spec.get("resources") or {}).get("requests") or {}).get("storage")
-    if storage is None:
-        yield required("spec.resources[storage]")
-    elif parse_quantity(storage) <= Quantity(0):
-        yield invalid("spec.resources[storage]", storage, "must be greater than zero")
-    name = spec.get("storageClassName")
-    if name:
-        yield from each("spec.storageClassName", name, check_subdomain(name))
-    if spec.get("volumeMode") is not None:
-        yield from one_of("spec.volumeMode", spec["volumeMode"], ("Block", "Filesystem"))
-
-
-def _check_modes(modes: list[str] | tuple[str, ...], path: str) -> Iterator[Cause]:
-    for mode in modes:
-        yield from one_of(path, mode, ACCESS_MODES)
-    if "ReadWriteOncePod" in modes and len(modes) > 1:
-        yield forbidden(path, "may not use ReadWriteOncePod with other access modes")
-
-
-def check_claim_update(new: Json, old: Json) -> Iterator[Cause]:
-    """A claim may grow once it is bound, and that is all."""
-    spec, before = new.get("spec") or {}, old.get("spec") or {}
-    free = {"volumeAttributesClassName"}
-    if not before.get("volumeName"):
-        free.add("volumeName")
-    had_class = (old["metadata"].get("annotations") or {}).get(BETA_CLASS)
-    if before.get("storageClassName") is None and had_class in (None, spec.get("storageClassName")):
-        free.add("storageClassName")  # a default class that is newer than the claim, or the older spelling
-    bound = (old.get("status") or {}).get("phase") == "Bound"
-    if bound:
-        free.add("resources")
-    fixed = [
-        {field: value for field, value in each_.items() if field not in free} for each_ in (spec, before)
-    ]
-    if fixed[0] != fixed[1]:
-        yield forbidden(
-            "spec",
-            "spec is immutable after creation except resources.requests and volumeAttributesClassName "
-            "for bound claims",
-        )
-    elif bound:
-        wanted, had = (
-            ((each_.get("resources") or {}).get("requests") or {}).get("storage", "0")
-            for each_ in (spec, before)
-        )
-        reached = ((old.get("status") or {}).get("capacity") or {}).get("storage", "0")
-        if parse_quantity(wanted) < parse_quantity(had) and parse_quantity(wanted) <= parse_quantity(reached):
-            why = "field can not be less than status.capacity"
-            yield forbidden("spec.resources.requests.storage", why)
+INLINE = "in the context of inline volumes"
 
 
 def check_volume(volume: Json) -> Iterator[Cause]:
     """A PersistentVolume."""
-    spec = volume.get("spec") or {}
-    modes, capacity = spec.get("accessModes") or (), spec.get("capacity") or {}
+    yield from check_volume_spec(volume.get("spec") or {}, volume["metadata"].get("name") or "", "spec")
+
+
+def check_volume_spec(spec: Json, name: str, path: str, *, inline: bool = False) -> Iterator[Cause]:
+    """Where the data is, and who may have it.
+
+    Args:
+        inline: it is no volume of its own, but stands in an attachment.
+    """
+    if inline:
+        for field in ("claimRef", "capacity"):
+            if spec.get(field):
+                yield forbidden(f"{path}.{field}", f"may not be specified {INLINE}")
+        if spec.get("csi") is None:
+            yield required(f"{path}.csi", f"has to be specified {INLINE}")
+    modes = spec.get("accessModes") or ()
     if not modes:
-        yield required("spec.accessModes")
-    yield from _check_modes(modes, "spec.accessModes")
+        yield required(f"{path}.accessModes")
+    yield from check_access_modes(modes, f"{path}.accessModes")
+    if not inline:
+        yield from _check_capacity(spec.get("capacity") or {}, f"{path}.capacity")
+    yield from _check_reclaim(spec, path, inline=inline)
+    if spec.get("nodeAffinity") is not None:
+        yield from _check_node_affinity(spec["nodeAffinity"], f"{path}.nodeAffinity", inline=inline)
+    yield from check_source(spec, path, KINDS, PERSISTENT_CHECKS)
+    kind = next((kind for kind in KINDS if spec.get(kind) is not None), "")
+    if kind == "local" and spec.get("nodeAffinity") is None:
+        yield required(f"{path}.nodeAffinity", "Local volume requires node affinity")
+    if kind == "iscsi":
+        yield from _check_portal(spec["iscsi"], name, f"{path}.iscsi")
+    yield from _check_classes(spec, path, inline=inline)
+
+
+def _check_capacity(capacity: Json, path: str) -> Iterator[Cause]:
     if not capacity:
-        yield required("spec.capacity")
+        yield required(path)
     if "storage" not in capacity or len(capacity) > 1:
-        yield not_supported("spec.capacity", capacity or NULL, ("storage",))
+        yield not_supported(path, capacity or NULL, ("storage",))
     for name, text in capacity.items():
-        if parse_quantity(text) <= Quantity(0):
-            yield invalid(f"spec.capacity[{name}]", text, "must be greater than zero")
-    policy = spec.get("persistentVolumeReclaimPolicy") or ""
-    if policy:
-        known = ("Delete", "Recycle", "Retain")
-        yield from one_of("spec.persistentVolumeReclaimPolicy", policy, known)
-    yield from check_source({kind: spec[kind] for kind in KINDS if kind in spec}, "spec")
-    if spec.get("local") is not None and not spec.get("nodeAffinity"):
-        yield required("spec.nodeAffinity", "Local volume requires node affinity")
-    if spec.get("storageClassName"):
-        yield from each(
-            "spec.storageClassName", spec["storageClassName"], check_subdomain(spec["storageClassName"])
+        yield from check_basic_amount(f"{path}[{name}]", text)
+        yield from check_positive_amount(f"{path}[{name}]", text)
+
+
+def _check_reclaim(spec: Json, path: str, *, inline: bool) -> Iterator[Cause]:
+    policy, here = spec.get("persistentVolumeReclaimPolicy") or "", f"{path}.persistentVolumeReclaimPolicy"
+    if not policy:
+        return
+    if not inline:
+        yield from one_of(here, policy, ("Delete", "Recycle", "Retain"))
+    elif policy != "Retain":
+        yield forbidden(here, f"may only be Retain {INLINE}")
+
+
+def _check_node_affinity(affinity: Json, path: str, *, inline: bool) -> Iterator[Cause]:
+    if inline:
+        yield forbidden(path, f"may not be specified {INLINE}")
+    elif affinity.get("required") is None:
+        yield required(f"{path}.required", "must specify required node constraints")
+    else:
+        yield from check_node_selector(affinity["required"], f"{path}.required")
+
+
+def _check_portal(source: Json, name: str, path: str) -> Iterator[Cause]:
+    portal = source.get("targetPortal") or ""
+    if source.get("initiatorName") is not None and len(f"{name}:{portal}") > PORTAL_MAX:
+        why = (
+            "Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if "
+            "iscsi.initiatorName is specified."
         )
-    if spec.get("volumeMode") is not None:
-        yield from one_of("spec.volumeMode", spec["volumeMode"], ("Block", "Filesystem"))
+        yield invalid(f"{path}.targetportal", portal, why)
+
+
+def _check_classes(spec: Json, path: str, *, inline: bool) -> Iterator[Cause]:
+    place = (spec.get("hostPath") or {}).get("path") or ""
+    policy = spec.get("persistentVolumeReclaimPolicy")
+    if spec.get("hostPath") is not None and policy == "Recycle" and posixpath.normpath(place) in ("/", "//"):
+        why = "may not be 'recycle' for a hostPath mount of '/'"
+        yield forbidden(f"{path}.persistentVolumeReclaimPolicy", why)
+    if spec.get("storageClassName") and inline:
+        yield forbidden(f"{path}.storageClassName", f"may not be specified {INLINE}")
+    elif not inline:
+        yield from check_class_name(f"{path}.storageClassName", spec.get("storageClassName"))
+    mode, here = spec.get("volumeMode"), f"{path}.volumeMode"
+    if mode is not None and not inline:
+        yield from one_of(here, mode, VOLUME_MODES)
+    elif mode not in (None, "Filesystem"):
+        yield forbidden(here, f"may not specify volumeMode other than Filesystem {INLINE}")
+    class_name = spec.get("volumeAttributesClassName")
+    if class_name is None:
+        return
+    if not class_name:
+        yield required(f"{path}.volumeAttributesClassName", "an empty string is disallowed")
+    yield from check_class_name(f"{path}.volumeAttributesClassName", class_name)
+    if spec.get("csi") is None:
+        yield required(f"{path}.csi", "has to be specified when using volumeAttributesClassName")
 
 
 def check_volume_update(new: Json, old: Json) -> Iterator[Cause]:
     """Where the data is does not change."""
     spec, before = new.get("spec") or {}, old.get("spec") or {}
-    if any(spec.get(kind) != before.get(kind) for kind in KINDS):
+    was = {kind: before.get(kind) for kind in KINDS}
+    now = {kind: spec.get(kind) for kind in KINDS}
+    secret = "controllerExpandSecretRef"
+    if was["csi"] and now["csi"] and was["csi"].get(secret) is None:  # may be added later
+        now["csi"] = {field: value for field, value in now["csi"].items() if field != secret}
+    if was != now:
         why = "spec.persistentvolumesource is immutable after creation"
         yield forbidden("spec.persistentvolumesource", why)
     yield from immutable("volumeMode", spec.get("volumeMode"), before.get("volumeMode"))
     if before.get("nodeAffinity") is not None:
         yield from immutable("spec.nodeAffinity", spec.get("nodeAffinity"), before.get("nodeAffinity"))
+    class_name = "volumeAttributesClassName"
+    if before.get(class_name) is not None and spec.get(class_name) is None:
+        yield forbidden(f"spec.{class_name}", "update from non-nil value to nil is forbidden")
 
 
 def check_storage_class(storage_class: Json) -> Iterator[Cause]:
     """A StorageClass."""
-    if not storage_class.get("provisioner"):
-        yield required("provisioner")
+    yield from check_provisioner("provisioner", storage_class.get("provisioner") or "")
+    yield from check_parameters(storage_class.get("parameters") or {}, "parameters")
     policy = storage_class.get("reclaimPolicy")
     if policy:
         yield from one_of("reclaimPolicy", policy, ("Delete", "Retain"))
@@ -138,37 +160,58 @@ def check_storage_class(storage_class: Json) -> Iterator[Cause]:
         yield required("volumeBindingMode")
     else:
         yield from one_of("volumeBindingMode", mode, ("Immediate", "WaitForFirstConsumer"))
+    seen: list[dict[str, set[str]]] = []
+    for position, term in enumerate(storage_class.get("allowedTopologies") or ()):
+        here = f"allowedTopologies[{position}].matchLabelExpressions"
+        found: dict[str, set[str]] = {}
+        yield from _check_topology(term.get("matchLabelExpressions") or (), here, found)
+        for other in seen:
+            if other == found:
+                yield duplicate(here, "")
+        seen.append(found)
+
+
+def _check_topology(expressions: Iterable[Json], path: str, found: dict[str, set[str]]) -> Iterator[Cause]:
+    """Labels of nodes, each with the values it may have; they are put into ``found``."""
+    for position, expression in enumerate(expressions):
+        here, key = f"{path}[{position}]", expression.get("key") or ""
+        values: set[str] = set()
+        if not expression.get("values"):
+            yield required(f"{here}.values")
+        for place, value in enumerate(expression.get("values") or ()):
+            if value in values:
+                yield duplicate(f"{here}.values[{place}]", value)
+            values.add(value)
+        yield from each(f"{here}.key", key, check_qualified_name(key))
+        if key in found:
+            yield duplicate(f"{here}.key", key)
+        found[key] = values
+
+
+def check_provisioner(path: str, name: str) -> Iterator[Cause]:
+    """Who makes volumes."""
+    if not name:
+        yield required(path)
+    else:
+        yield from each(path, name.lower(), check_qualified_name(name.lower()))
+
+
+def check_parameters(parameters: Json, path: str) -> Iterator[Cause]:
+    """What a provisioner is told."""
+    if len(parameters) > PARAMETERS_MAX:
+        yield too_long(path, PARAMETERS_MAX)
+        return
+    for key in parameters:
+        if not key:
+            yield invalid(path, key, "field can not be empty.")
+    size = sum(len(key.encode()) + len(value.encode()) for key, value in parameters.items())
+    if size > PARAMETERS_SIZE_MAX:
+        yield too_long(path, PARAMETERS_SIZE_MAX)
 
 
 def check_storage_class_update(new: Json, old: Json) -> Iterator[Cause]:
     """Claims rely on what a class meant when they were made."""
     if (new.get("parameters") or {}) != (old.get("parameters") or {}):
-        yield invalid("parameters", new.get("parameters"), "field is immutable")
+        yield invalid("parameters", new.get("parameters"), IMMUTABLE)
     for field in ("provisioner", "reclaimPolicy", "volumeBindingMode"):
         yield from immutable(field, new.get(field), old.get(field))
-
-
-def check_csi_driver(driver: Json) -> Iterator[Cause]:
-    """A CSIDriver."""
-    for mode in (driver.get("spec") or {}).get("volumeLifecycleModes") or ():
-        yield from one_of("spec.volumeLifecycleModes", mode, ("Persistent", "Ephemeral"))
-
-
-def check_csi_driver_update(new: Json, old: Json) -> Iterator[Cause]:
-    """How volumes are attached is decided once."""
-    spec, before = new.get("spec") or {}, old.get("spec") or {}
-    yield from immutable("spec.attachedRequired", spec.get("attachRequired"), before.get("attachRequired"))
-
-
-def check_attachment_update(new: Json, old: Json) -> Iterator[Cause]:
-    """A VolumeAttachment is for one volume and one node."""
-    spec = new.get("spec") or {}
-    if spec == old.get("spec"):
-        return
-    source = spec.get("source") or {}
-    shown = (
-        f'{{"Attacher":{go_json(spec.get("attacher"))},"Source":{{"PersistentVolumeName":'
-        f'{go_json(source.get("persistentVolumeName"))},"InlineVolumeSpec":'
-        f'{go_json(source.get("inlineVolumeSpec"))}}},"NodeName":{go_json(spec.get("nodeName"))}}}'
-    )
-    yield invalid("spec", Shown(shown), IMMUTABLE)

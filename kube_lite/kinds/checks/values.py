@@ -5,16 +5,18 @@ import re
 from collections.abc import Iterator
 
 from kube_lite.api.errors import Cause
-from kube_lite.api.fielderrors import NOT_NEGATIVE, invalid, required
-from kube_lite.api.names import check_qualified_name, regex_error
+from kube_lite.api.fielderrors import NOT_NEGATIVE, each, invalid, required, too_long
+from kube_lite.api.names import LABEL_MAX, check_qualified_name, check_subdomain, regex_error
 from kube_lite.api.quantity import Quantity, parse_quantity
 
 PORT_NAME_MAX = 15
 PERCENT = "[0-9]+%"
+HTTP_PATH = r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+"
 BAD_IP = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
 BAD_CIDR = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
 BAD_PORT = "must be between 1 and 65535, inclusive"
 WHOLE = "must be an integer"
+_LEADING_ZEROS = re.compile(r"(?<![0-9A-Fa-f:])0+(?=[0-9])")
 
 
 def is_port(number: object) -> bool:
@@ -58,16 +60,50 @@ def parse_ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return None
 
 
+def parse_sloppy_ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """An address as older software reads it: ``010.0.0.1`` is ``10.0.0.1``."""
+    found = parse_ip(_LEADING_ZEROS.sub("", text))
+    return None if "%" in text else found
+
+
 def check_ip(path: str, text: str) -> Iterator[Cause]:
     """An IP address."""
-    if parse_ip(text) is None or "%" in text:
-        yield invalid(path, text, BAD_IP)
+    found = parse_ip(text)
+    if found is None or "%" in text:
+        yield invalid(path, text, BAD_IP if parse_sloppy_ip(text) is None else "must not have leading 0s")
+    elif isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
+        yield invalid(path, text, "must not be an IPv4-mapped IPv6 address")
+
+
+def check_canonical_ip(path: str, text: str) -> Iterator[Cause]:
+    """An IP address, written as everybody writes it."""
+    wrong = list(check_ip(path, text))
+    yield from wrong
+    if not wrong and str(parse_ip(text)) != text:
+        yield invalid(path, text, f'must be in canonical form ("{parse_ip(text)}")')
 
 
 def check_cidr(path: str, text: str) -> Iterator[Cause]:
-    """An IP range; bits beyond the prefix are allowed."""
-    if "/" not in text or parse_network(text) is None:
+    """An IP range, without bits beyond its prefix."""
+    address, slash, length = text.partition("/")
+    found, sloppy = parse_ip(address), parse_sloppy_ip(address)
+    limit = 32 if isinstance(sloppy, ipaddress.IPv4Address) else 128
+    if sloppy is None or not slash or not re.fullmatch("[0-9]+", length) or int(length) > limit:
         yield invalid(path, text, BAD_CIDR)
+    elif found is None or str(int(length)) != length:
+        yield invalid(path, text, "must not have leading 0s in IP or prefix length")
+    elif isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
+        yield invalid(path, text, "must not have an IPv4-mapped IPv6 address")
+    elif not _is_whole_network(text):
+        yield invalid(path, text, "must not have bits set beyond the prefix length")
+
+
+def _is_whole_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return True
 
 
 def parse_network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
@@ -105,6 +141,24 @@ def check_amount(path: str, text: str) -> Iterator[Cause]:
         yield invalid(path, text, NOT_NEGATIVE)
 
 
+def check_positive_amount(path: str, text: str) -> Iterator[Cause]:
+    """A quantity that is more than nothing."""
+    if parse_quantity(text) <= Quantity(0):
+        yield invalid(path, text, "must be greater than zero")
+
+
+def check_basic_amount(path: str, text: str) -> Iterator[Cause]:
+    """A quantity that is not negative, told in whole units."""
+    amount = parse_quantity(text)
+    if amount < Quantity(0):
+        yield invalid(path, amount.value, "must be a valid resource quantity")
+
+
+def is_native(name: str) -> bool:
+    """Whether a resource is one of Kubernetes' own."""
+    return "/" not in name or "kubernetes.io/" in name
+
+
 def is_whole(text: str) -> bool:
     """Whether a quantity has no fraction."""
     return parse_quantity(text).milli_value % 1000 == 0
@@ -118,15 +172,52 @@ def check_resource_name(path: str, name: str, standard: frozenset[str]) -> Itera
         yield invalid(path, name, "must be a standard resource type or fully qualified")
 
 
-def check_relative_path(path: str, value: str, *, empty: bool = False) -> Iterator[Cause]:
+def check_descending_path(path: str, value: str) -> Iterator[Cause]:
     """A path inside a volume."""
-    if not value:
-        if not empty:
-            yield required(path)
-        return
     if value.startswith("/"):
         yield invalid(path, value, "must be a relative path")
     yield from check_no_backsteps(path, value)
+
+
+def check_inner_path(path: str, value: str) -> Iterator[Cause]:
+    """A path inside a volume whose files the kubelet writes: names with two dots are its own."""
+    yield from check_descending_path(path, value)
+    if value.startswith("..") and not value.startswith("../"):
+        yield invalid(path, value, "must not start with '..'")
+
+
+def check_csi_driver_name(path: str, name: str) -> Iterator[Cause]:
+    """A domain of no more than 63 characters, in any case."""
+    if not name:
+        yield required(path)
+        return
+    if len(name) > LABEL_MAX:
+        yield too_long(path, LABEL_MAX)
+    yield from each(path, name, check_subdomain(name.lower()))
+
+
+def check_domain_prefixed_path(path: str, value: str) -> Iterator[Cause]:
+    """``example.com/anything``."""
+    host, _, rest = value.partition("/")
+    if not value:
+        yield required(path)
+    elif not host or not rest:
+        yield invalid(path, value, 'must be a domain-prefixed path (such as "acme.io/foo")')
+    else:
+        yield from each(path, host, check_subdomain(host))
+        if not re.fullmatch(HTTP_PATH, rest):
+            yield invalid(path, rest, regex_error("Invalid path", HTTP_PATH))
+
+
+def check_domain_prefixed_key(path: str, value: str) -> Iterator[Cause]:
+    """``example.com/name``."""
+    if not value:
+        yield required(path)
+        return
+    texts = check_qualified_name(value)
+    yield from each(path, value, texts)
+    if not texts and "/" not in value:
+        yield invalid(path, value, 'must be a domain-prefixed key (such as "acme.io/foo")')
 
 
 def check_no_backsteps(path: str, value: str) -> Iterator[Cause]:

@@ -5,14 +5,27 @@ from collections.abc import Iterator
 
 from kube_lite.api.identity import Json
 from kube_lite.api.quantity import parse_quantity
+from kube_lite.api.quota import pod_total
 
 FILE_MODE = 0o644
 TOKEN_SECONDS = 3600
 GRACE_SECONDS = 30
 CONTAINER_LISTS = ("containers", "initContainers", "ephemeralContainers")
+DISABLED_PROJECTIONS = ("clusterTrustBundle", "podCertificate")
+POD_RESOURCES = ("cpu", "memory")
+HUGE_PAGES = "hugepages-"
 PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 
-_TAGGED = re.compile(r"(?:.*/)?[^/:@]+(?::(?P<tag>[^/:@]+))?(?P<digest>@.+)?")
+IMAGE_MAX = 255
+_WORD = "[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*"
+_HOST_WORD = "[A-Za-z0-9](?:[-A-Za-z0-9]*[A-Za-z0-9])?"
+_HOST = rf"(?:{_HOST_WORD}(?:\.{_HOST_WORD})*|\[[A-Fa-f0-9:]+\])"
+_DIGEST = "@[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9A-Fa-f]{32,}"
+_IMAGE = re.compile(
+    rf"(?:{_HOST}(?::[0-9]+)?/)?{_WORD}(?:/{_WORD})*(?::(?P<tag>\w[-\w.]{{0,127}}))?(?P<digest>{_DIGEST})?",
+    re.ASCII,
+)
+_IDENTIFIER = re.compile("[a-f0-9]{64}")
 
 
 def default_pod(pod: Json) -> None:
@@ -29,7 +42,7 @@ def default_pod(pod: Json) -> None:
             for port in container.get("ports") or ():
                 port.setdefault("hostPort", port.get("containerPort", 0))
     if spec.get("resources"):
-        _pod_requests(spec)
+        _default_pod_resources(spec)
 
 
 def default_template(template: Json) -> None:
@@ -53,8 +66,8 @@ def default_pod_spec(spec: Json) -> None:
         default_container(container)
     for volume in spec.get("volumes") or ():
         default_volume(volume)
-    for resources in ("overhead",):
-        round_up(spec.get(resources))
+    round_up(spec.get("overhead"))
+    drop_disabled(spec)
 
 
 def containers_of(spec: Json, *lists: str) -> Iterator[Json]:
@@ -96,8 +109,13 @@ def _default_variable(variable: Json) -> None:
 
 def pull_policy(image: str) -> str:
     """Images named by ``latest``, or by nothing, may change: ``Always``. Others: ``IfNotPresent``."""
-    found = _TAGGED.fullmatch(image)
-    if found is None or (found["digest"] and not found["tag"]):
+    found = _IMAGE.fullmatch(image)
+    if (
+        found is None
+        or len(image) > IMAGE_MAX
+        or _IDENTIFIER.fullmatch(image)
+        or (found["digest"] and not found["tag"])
+    ):
         return "IfNotPresent"
     return "Always" if found["tag"] in (None, "latest") else "IfNotPresent"
 
@@ -184,26 +202,43 @@ def requests_from_limits(container: Json) -> None:
             requests.setdefault(name, value)
 
 
-def _pod_requests(spec: Json) -> None:
-    """Requests of the Pod as a whole: what its containers sum up to, else its limits."""
+def _default_pod_resources(spec: Json) -> None:
+    """Of the Pod as a whole: what its containers sum up to; requests that nobody tells are its limits."""
     resources = spec["resources"]
-    limits = resources.get("limits") or {}
-    round_up(resources.get("limits"))
-    round_up(resources.get("requests"))
-    requests = dict(resources.get("requests") or {})
-    for name, limit in limits.items():
-        if name in requests:
-            continue
-        asked = [
-            container["resources"]["requests"][name]
-            for container in containers_of(spec, "containers")
-            if name in (container.get("resources", {}).get("requests") or {})
-        ]
-        requests[name] = (
-            str(sum(map(parse_quantity, asked[1:]), parse_quantity(asked[0]))) if asked else limit
-        )
-    if requests:
-        resources["requests"] = requests
+    limits, requests = dict(resources.get("limits") or {}), dict(resources.get("requests") or {})
+    if not limits and not requests:
+        return
+    round_up(limits)
+    round_up(requests)
+    parts = {kind: spec.get(kind) or () for kind in ("containers", "initContainers")}
+    for name, amount in pod_total(parts, "limits").items():
+        if name.startswith(HUGE_PAGES) and name not in requests:
+            limits.setdefault(name, str(amount))
+    if limits:
+        for name, amount in pod_total(parts, "requests").items():
+            if name in POD_RESOURCES:
+                requests.setdefault(name, str(amount))
+        for name, limit in limits.items():
+            if name in POD_RESOURCES or name.startswith(HUGE_PAGES):
+                requests.setdefault(name, limit)
+    for kind, amounts in (("limits", limits), ("requests", requests)):
+        if amounts:
+            resources[kind] = amounts
+
+
+def drop_disabled(spec: Json) -> None:
+    """Leave out what belongs to features that are off by default.
+
+    Source: ``dropDisabledFields`` in ``pkg/api/pod/util.go``.
+    """
+    spec.pop("schedulingGroup", None)
+    for container in containers_of(spec, *CONTAINER_LISTS):
+        if container.get("lifecycle") is not None:
+            container["lifecycle"].pop("stopSignal", None)
+    for volume in spec.get("volumes") or ():
+        for source in (volume.get("projected") or {}).get("sources") or ():
+            for kind in DISABLED_PROJECTIONS:
+                source.pop(kind, None)
 
 
 def round_up(amounts: Json | None) -> None:
