@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from kube_lite.api.identity import Json
-from kube_lite.api.schema.load import Schema
+from kube_lite.api.schema.load import RAW_EXTENSION, Schema
 
 from .fieldset import LEAF, SELF, FieldSet, in_order, union
 
@@ -44,7 +44,7 @@ class Type:
         self.kind = _kind_of(schema)
         self.keys: tuple[str, ...] = ()
         self.scalar = "untyped"
-        self.atomic = schema is not None and schema.map_type == "atomic"
+        self.atomic = schema is not None and (schema.map_type == "atomic" or schema.name == RAW_EXTENSION)
         if schema is None:
             return
         if self.kind == LIST:
