@@ -36,13 +36,19 @@ class Chunks(StreamResponse):
         if request.method == "HEAD":
             transport.write(before)
             return
-        drain = request.writer.drain
+        protocol, drain = request.protocol, request.writer.drain
         async for block in blocks:
-            transport.write(before + b"%x\r\n" % sum(map(len, block)))
+            before += b"%x\r\n" % sum(map(len, block))
             for piece in block:
                 for start in range(0, len(piece), PIECE_BYTES):
-                    transport.write(memoryview(piece)[start : start + PIECE_BYTES])
-                    await drain()
+                    part = memoryview(piece)[start : start + PIECE_BYTES]
+                    if before:
+                        transport.writelines((before, part))  # with one call of the kernel
+                        before = b""
+                    else:
+                        transport.write(part)
+                    if protocol.writing_paused:
+                        await drain()
                 if transport.is_closing():
                     raise ConnectionResetError("the client has gone")
             before = b"\r\n"

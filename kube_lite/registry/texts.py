@@ -5,7 +5,6 @@ it leaves out. So a list is made by the store, block by block, all of one revisi
 one block, and only if the revision is compacted meanwhile (minutes later) is his list cut short.
 """
 
-import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -31,9 +30,15 @@ class Text(NamedTuple):
 def read_text(store: Store, resource: Resource, span: Range, limit: int, at: int | None) -> Text:
     """The objects of a range. Raises ``StoreError``; while it is read only ``ApiError``."""
     first = _read(store, resource, span, limit, at)
-    if limit:
-        return Text(iter(first.pieces), first.revision, first.rest)
-    return Text(_blocks(store, resource, first), first.revision, None)
+    rest = first.rest
+    if not limit or rest is None:
+        return Text(_blocks(store, resource, first), first.revision, None)
+    missing = limit - first.number
+    if missing:  # what a page leaves is told at its beginning, so its end is looked for first
+        behind = store.behind(rest, missing, at=first.revision)
+        page = first._replace(rest=Range(rest.start, behind.start if behind else rest.end))
+        return Text(_blocks(store, resource, page), first.revision, behind)
+    return Text(iter(first.pieces), first.revision, rest)
 
 
 def _blocks(store: Store, resource: Resource, block: Joined) -> Iterator[bytes]:
@@ -51,5 +56,4 @@ def _read(store: Store, resource: Resource, span: Range, limit: int, at: int | N
     opening = b'{"kind":"%s","apiVersion":"%s",' % (resource.kind.encode(), resource.api_version.encode())
     if resource.definition:
         opening = b"{"  # custom resources say in lists, too, what they are
-    most_bytes = sys.maxsize if limit else BLOCK_BYTES
-    return store.join(span, opening=opening, before=b",{", at=at, limit=limit, most_bytes=most_bytes)
+    return store.join(span, opening=opening, before=b",{", at=at, limit=limit, most_bytes=BLOCK_BYTES)

@@ -172,6 +172,13 @@ class Store:
         """
         return self._read().join(wanted, at, Wish(limit, most_bytes, opening, before))
 
+    def behind(self, wanted: Range, number: int, *, at: int | None = None) -> Range | None:
+        """What of a range follows its first ``number`` ≥ 1 keys, as ``join`` tells it; None for nothing.
+
+        Raises ``Compacted``, ``FutureRevision``.
+        """
+        return self._read().behind(wanted, number, at)
+
     def count(self, wanted: Range, *, at: int | None = None) -> int:
         """How many keys the range has at a revision. Raises ``Compacted``, ``FutureRevision``."""
         return self._read().count(wanted, at)

@@ -133,6 +133,20 @@ class Reader:
                 pieces, number, rest = join_rows(self._environment, rows, wanted.end, wish)
         return Joined(pieces, number, revision, rest)
 
+    def behind(self, wanted: Range, number: int, at: int | None) -> Range | None:
+        """What of a range follows its first keys. Raises ``Compacted``, ``FutureRevision``."""
+        with self._lmdb.begin(buffers=True) as txn:
+            is_present, revision = self._resolve(txn, at, wanted)
+            if is_present:
+                cursor = txn.cursor(self._now)
+                keys = cursor.iternext(values=False) if cursor.set_range(wanted.start) else iter(())
+            else:
+                keys = (key for key, _ in self._rows_at(txn, wanted, revision))
+            last_and_next = [bytes(key) for key in islice(keys, number - 1, number + 1)]
+        if len(last_and_next) < 2 or last_and_next[1] >= wanted.end:
+            return None
+        return Range(last_and_next[0] + b"\0", wanted.end)
+
     def count(self, wanted: Range, at: int | None) -> int:
         """How many keys ``list`` would give. Raises ``Compacted``, ``FutureRevision``."""
         with self._lmdb.begin(buffers=True) as txn:

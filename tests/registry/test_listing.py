@@ -1,8 +1,10 @@
+import orjson
 import pytest
 from kube_lite_storage import Store
 
 from kube_lite.api.errors import BadRequest, Expired, Timeout
 from kube_lite.api.resource import Registry
+from kube_lite.registry import texts
 from kube_lite.registry.listing import (
     InconsistentContinue,
     Scope,
@@ -103,3 +105,18 @@ def test_a_token_that_is_none_is_refused(token: str, why: str) -> None:
     with pytest.raises(BadRequest, match="invalid continue token: continue key is not valid: ") as caught:
         decode_token(token)
     assert why in caught.value.message
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 5, 6])
+async def test_a_page_of_text_is_read_in_blocks_of_its_moment(
+    objects: Objects, registry: Registry, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    monkeypatch.setattr(texts, "BLOCK_BYTES", 1)
+    scope = await fill(objects, registry, "abcde")
+    page = list_objects(objects, scope, limit=limit)
+    text = list_objects(objects, scope, limit=limit, as_text=True)
+    assert (text.remaining, text.continue_token) == (page.remaining, page.continue_token)
+    await objects.create(scope.resource, config_map("bb"))
+    assert text.text is not None
+    items = orjson.loads(b"[" + b"".join(text.text)[1:] + b"]")
+    assert [item["metadata"]["name"] for item in items] == list("abcde"[:limit])

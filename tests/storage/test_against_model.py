@@ -201,6 +201,8 @@ def play_bulk(store: Store, wanted: Range, at: int, limit: int, expected: Sequen
         pieces += store.join(joined.rest, opening=b"", before=b",", at=at).pieces
     assert joined.number == len(expected[: limit or None])
     assert (joined.rest is not None) == (0 < limit < len(expected))
+    if limit:
+        assert store.behind(wanted, limit, at=at) == joined.rest
     assert b"".join(pieces) == b"".join(b"," + item.value for item in expected)
 
 

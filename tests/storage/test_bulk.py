@@ -78,6 +78,16 @@ async def test_a_limited_text_goes_on_where_it_ended(store: Store, limit: int) -
     assert join(store, limit=300).rest is None
 
 
+@pytest.mark.parametrize("number", [1, 16, 299, 300, 1000])
+async def test_what_follows_some_keys_is_known_without_reading_values(store: Store, number: int) -> None:
+    then = store.revision
+    follows = store.behind(PODS, number)
+    assert follows == (join(store, limit=number).rest)
+    await store.commit(Txn([], [Delete(b"/pods/0000"), Put(b"/pods/0300", b"{}")]))
+    assert store.behind(PODS, number, at=then) == follows
+    assert store.behind(Range.prefix(b"/nothing/"), number) is None
+
+
 @pytest.mark.parametrize("most_bytes", [1, 100_000])
 async def test_a_text_in_blocks_is_of_one_revision_whatever_is_written_meanwhile(
     store: Store, most_bytes: int
