@@ -5,11 +5,12 @@ up in the store directly (``attempt.objects``), as of now.
 """
 
 import random
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-from kube_lite.api.errors import Cause, Forbidden, details_of, forbidden
+from kube_lite.api.errors import ApiError, Cause, Forbidden, details_of, forbidden
 from kube_lite.api.identity import GroupResource, Json
 from kube_lite.api.resource import Registry, Resource
 from kube_lite.api.schema.load import Definitions
@@ -17,6 +18,8 @@ from kube_lite.auth.authorize import Authorizer
 from kube_lite.auth.user import User
 from kube_lite.kit.metrics import Shown
 from kube_lite.registry.objects import Objects
+
+from .figures import ADMIT, VALIDATE, StepFigures
 
 CREATE, UPDATE, DELETE, CONNECT = "CREATE", "UPDATE", "DELETE", "CONNECT"
 PODS = GroupResource("", "pods")
@@ -160,7 +163,8 @@ class Chain:
 
     def __init__(self, plugins: Sequence[Plugin] = (), figures: Sequence[Shown] = ()) -> None:
         self._plugins = tuple(plugins)
-        self.figures = tuple(figures)
+        self._steps = StepFigures()
+        self.figures = (*self._steps.shown(), *figures)
         self._concerned: dict[tuple[str, GroupResource, str], Concerned] = {}
 
     def concerned(self, operation: str, resource: GroupResource, subresource: str = "") -> "Concerned":
@@ -177,6 +181,26 @@ class Chain:
 
     async def mutate(self, attempt: Attempt) -> None:
         """Let every concerned plugin change what is to be written; twice where others have."""
+        began = time.monotonic()
+        try:
+            await self._mutate(attempt)
+        except ApiError:
+            self._steps.note(attempt.operation, ADMIT, began, rejected="true")
+            raise
+        self._steps.note(attempt.operation, ADMIT, began)
+
+    async def validate(self, attempt: Attempt) -> None:
+        """Let every concerned plugin refuse it."""
+        began = time.monotonic()
+        try:
+            for plugin in self._of(attempt).validating:
+                await plugin.validate(attempt)
+        except ApiError:
+            self._steps.note(attempt.operation, VALIDATE, began, rejected="true")
+            raise
+        self._steps.note(attempt.operation, VALIDATE, began)
+
+    async def _mutate(self, attempt: Attempt) -> None:
         for plugin in self._of(attempt).mutating:
             await plugin.mutate(attempt)
         rounds = attempt.rounds_known
@@ -185,11 +209,6 @@ class Chain:
         rounds.is_second = True
         for plugin in self._of(attempt).mutating:
             await plugin.mutate(attempt)
-
-    async def validate(self, attempt: Attempt) -> None:
-        """Let every concerned plugin refuse it."""
-        for plugin in self._of(attempt).validating:
-            await plugin.validate(attempt)
 
     def _of(self, attempt: Attempt) -> "Concerned":
         return self.concerned(attempt.operation, attempt.resource.home, attempt.subresource)

@@ -1,4 +1,4 @@
-"""What is counted of webhooks that are asked, under upstream's names; shown when somebody reads.
+"""What is counted of admission and of webhooks, under upstream's names; shown when somebody reads.
 
 Source: ``apiserver/pkg/admission/metrics/metrics.go``.
 """
@@ -10,9 +10,37 @@ from contextlib import contextmanager
 from kube_lite.api.errors import ApiError
 from kube_lite.kit.metrics import Counter, Histogram, Shown
 
-ADMIT, VALIDATE = "admit", "validating"
-BOUNDS = (0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 10.0, 25.0)
+ADMIT, VALIDATE = "admit", "validate"
+VALIDATING = "validating"  # as which webhooks of this step are told apart
+STEP_BOUNDS = (0.005, 0.025, 0.1, 0.5, 1.0, 2.5)
+BOUNDS = (*STEP_BOUNDS, 10.0, 25.0)
 ALLOWED = 200
+
+
+class StepFigures:
+    """How long all plugins together took to change a request, or to judge it."""
+
+    def __init__(self) -> None:
+        self._seconds = Histogram(
+            "apiserver_admission_step_admission_duration_seconds",
+            "Admission sub-step latency histogram in seconds, broken out for each operation and API resource "
+            "and step type (validate or admit).",
+            ("operation", "rejected", "type"),
+            STEP_BOUNDS,
+        )
+        self._cells: dict[tuple[str, str, str], list[float]] = {}
+
+    def shown(self) -> tuple[Shown, ...]:
+        """Everything that is counted."""
+        return (self._seconds,)
+
+    def note(self, operation: str, type_: str, began: float, *, rejected: str = "false") -> None:
+        """A step that began then, by the monotonic clock, is over."""
+        labels = (operation, rejected, type_)
+        cell = self._cells.get(labels)
+        if cell is None:
+            cell = self._cells[labels] = self._seconds.cell(labels)
+        self._seconds.note(cell, time.monotonic() - began)
 
 
 class WebhookFigures:

@@ -17,7 +17,8 @@ from kube_lite.api.resource import Resource
 from kube_lite.registry.objects import Objects, Survey
 
 from .chain import DELETE, Attempt, Rule
-from .figures import ADMIT, VALIDATE, WebhookFigures
+from .figures import ADMIT, WebhookFigures
+from .figures import VALIDATING as ASKED_TO_VALIDATE
 from .matching import EXEMPT, GROUP, as_row_has_it, spoken_back
 from .patched import typed
 
@@ -91,7 +92,7 @@ class ValidatingWebhooks(Hooks):
 
         async def ask(place: int, webhook: "Webhook", row: Resource) -> None:
             try:
-                with self._figures.asking(webhook.name, attempt.operation, VALIDATE):
+                with self._figures.asking(webhook.name, attempt.operation, ASKED_TO_VALIDATE):
                     await webhook.ask(attempt, row, may_patch=False)
             except ApiError as error:
                 refusals[place] = error

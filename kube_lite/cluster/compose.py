@@ -197,13 +197,12 @@ class Cluster:
         definitions = load_definitions(version, legacy=legacy).fork()
         self.authority = pki.Authority(self.directory / "pki", "ca", clock.now)
         self.issuer = issuer = TokenIssuer.open(self.directory / "pki" / "service-account.key", clock)
-        admission = default_chain(self.config.kubernetes_version)
         self.pipeline = Pipeline(
             store=self.store,
             registry=self.registry,
             definitions=definitions,
             clock=clock,
-            admission=admission,
+            admission=default_chain(self.config.kubernetes_version),
             service_cidr=self.addresses.service_cidr,
             tokens=issuer,
         )
@@ -230,7 +229,6 @@ class Cluster:
             has_cbor="CBORServingAndStorage" in self.config.feature_gates,
             node_credentials=lambda: pki.client_context(self.authority.files.certificate, node_client),
         )
-        self.server.metrics.show(*admission.figures)
         client = self.client_for("system:apiserver", "kube-apiserver")
         await found_release(self.pipeline, client, version, clock.now())
         await stack.enter_async_context(running(self.pipeline.custom_resources))

@@ -144,6 +144,7 @@ class ApiServer:
                 ("name",),
                 aggregation.unavailable,
             )
+        self._metrics.show(*pipeline.figures)
         watch_storage(self._metrics, pipeline)
         watch_process(self._metrics)
         tell_build(self._metrics, version_document(version))

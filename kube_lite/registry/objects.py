@@ -9,6 +9,7 @@ again (namespaces, accounts, classes) is kept until it is written: every write o
 here, and is not acknowledged before what was kept of it is dropped.
 """
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -24,6 +25,7 @@ from kube_lite.api.resource import Resource
 from . import keys
 from .converting import Unconverted, View, as_stored_version, foreign, in_version
 from .faults import as_api_error, refuse_too_large
+from .figures import CREATE, DELETE, UPDATE, StoreFigures
 from .stored import Encoded, Stored, as_stored, encode
 
 if TYPE_CHECKING:
@@ -72,6 +74,7 @@ class Objects:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self.figures = StoreFigures()
         self._recent: dict[tuple[bytes, int], Stored] = {}
         self._newest: dict[bytes, Stored] = {}
         self._peeked: dict[bytes, Stored] = {}
@@ -297,11 +300,21 @@ class Objects:
         key = keys.storage_key(resource.group_resource, old.key)
         transaction = Txn((Compare(key, old.revision), *also.compares), (Delete(key), *also.writes))
         try:
-            revision = await self.store.commit(transaction)
+            revision = await self._commit(DELETE, resource.group_resource, transaction)
         except StoreError as error:
             raise as_api_error(error, resource.group_resource, name) from error
         self._forget(key)
         return old.at_revision(revision)
+
+    async def _commit(self, operation: str, resource: GroupResource, transaction: Txn) -> int:
+        began = time.monotonic()
+        try:
+            return await self.store.commit(transaction)
+        except StoreError:
+            self.figures.fail(operation, resource)
+            raise
+        finally:
+            self.figures.note(operation, resource, time.monotonic() - began)
 
     async def _put(self, resource: Resource, key: bytes, expected: int, obj: Json, also: Also) -> Stored:
         wanted, sent = foreign(resource), obj
@@ -313,7 +326,8 @@ class Objects:
         put = Put(key, encoded.value, encoded.header, encoded.splice, lease_seconds=ttl)
         transaction = Txn((Compare(key, expected), *also.compares), (put, *also.writes))
         try:
-            revision = await self.store.commit(transaction)
+            operation = UPDATE if expected else CREATE
+            revision = await self._commit(operation, resource.group_resource, transaction)
         except StoreError as error:
             if isinstance(error, KeyExists) and error.key != key:
                 raise Taken(error.key) from error

@@ -92,6 +92,8 @@ class Pipeline:
         )
         if tokens is not None:
             tokens.look_up_with(parts.lookup)
+        self.figures = (*admission.figures, *objects.figures.shown())
+        """What is counted of writes."""
         self._reading = Reading(parts)
         self.components = Components()
         self.components.tell("etcd-0", objects.trouble)

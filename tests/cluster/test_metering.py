@@ -48,6 +48,10 @@ async def test_queues_and_tries_are_told_under_the_names_of_upstream() -> None:
     assert (
         told["scheduler_schedule_attempts_total", 'profile="default-scheduler",result="unschedulable"'] >= 1
     )
+    created = 'operation="create",group="",resource="pods"'
+    assert told["etcd_request_duration_seconds_count", created] == 4
+    admitted = 'operation="CREATE",rejected="false",type="admit"'
+    assert told["apiserver_admission_step_admission_duration_seconds_count", admitted] >= 5
     assert told["scheduler_pending_pods", 'queue="unschedulable"'] == 1
     assert told["scheduler_pending_pods", 'queue="gated"'] == 1
     assert told["scheduler_pod_scheduling_sli_duration_seconds_count", 'attempts="1"'] == 2
