@@ -2,6 +2,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from kube_lite.api.identity import Json
+from kube_lite.controllers.quota import plan_raise
 from kube_lite.controllers.resources import CONFIG_MAPS, DEPLOYMENTS, PODS, RESOURCE_QUOTAS
 
 from .harness import World, deployment, world
@@ -60,3 +61,10 @@ async def test_a_changed_limit_is_taken_over(tmp_path: Path) -> None:
         await it.merge(RESOURCE_QUOTAS, "all", {"spec": {"hard": {"requests.memory": None, "pods": "1"}}})
         await it.until(uses(it, pods="0"))
         assert (await it.get(RESOURCE_QUOTAS, "all"))["status"]["hard"] == {"pods": "1"}
+
+
+def test_what_was_let_in_and_is_not_seen_yet_is_not_taken_off() -> None:
+    before = {"hard": {"pods": "3", "cpu": "1"}, "used": {"pods": "3", "cpu": "500m"}}
+    counted = {"hard": {"pods": "3", "cpu": "2"}, "used": {"pods": "2", "cpu": "250m"}}
+    assert plan_raise(counted, before)["used"] == {"pods": "3", "cpu": "250m"}
+    assert plan_raise(before, counted) == before
