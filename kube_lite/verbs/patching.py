@@ -6,16 +6,18 @@ without one it is applied to whatever is there, again when somebody else was fas
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 import orjson
 
+from kube_lite.api.codecs import json as json_codec
 from kube_lite.api.codecs import media_type
-from kube_lite.api.errors import MODIFIED, BadRequest, UnsupportedMediaType, conflict, telling
+from kube_lite.api.errors import MODIFIED, ApiError, BadRequest, UnsupportedMediaType, conflict, telling
 from kube_lite.api.identity import GroupVersionKind, Json, ObjectKey
 from kube_lite.api.patch import jsonpatch, merge, refused, strategic
 from kube_lite.api.schema.load import Schema
-from kube_lite.api.schema.prune import TypeMismatch
+from kube_lite.api.schema.prune import TypeMismatch, read_object, strict_error
 
 from . import metadata as meta
 from .applying import Applying
@@ -37,10 +39,14 @@ Apply = Callable[[Json, Any, Schema | None], Json]
 
 
 class Patch(NamedTuple):
-    """A patch that was read: how to apply it, and what it says."""
+    """A patch that was read: how to apply it, and what it says.
+
+    ``strict`` is what strict reading finds in the patch itself, keys that it has twice above all.
+    """
 
     apply: Apply
     content: Any
+    strict: tuple[str, ...] = ()
 
 
 class PatchingVerbs:
@@ -56,14 +62,14 @@ class PatchingVerbs:
         options = self.options(request)
         if is_apply(request):
             return await self._applying.apply(request, options, prepare)
-        patch = read_patch(request)
+        read = patch_reader(request, options)
         resource = request.resource
         key = ObjectKey(request.namespace, request.name)
         schema = self._parts.schema(resource)
         warnings: list[str] = []
 
         async def patched(old: Json) -> Json:
-            obj, texts = self.result(patch, old, resource.gvk, schema, options)
+            obj, texts = self.result(read(), old, resource.gvk, schema, options)
             warnings[:] = texts
             meta.place(resource, obj, request.namespace)
             meta.check_name(obj, request.name)
@@ -92,24 +98,46 @@ class PatchingVerbs:
         """
         value = patch.apply(old, patch.content, schema)
         try:
-            check_type(value, gvk.kind, b"")
-            check_kind(self._parts, value, gvk)
-            return interpret(value, gvk, schema, options, old=old)
+            if patch.apply is not strategic.apply:  # which is never told what it is
+                check_type(value, gvk.kind, b"")
+                check_kind(self._parts, value, gvk)
+            obj, warnings = interpret(value, gvk, schema, options, patch.strict, patch.strict, old=old)
+            if len(warnings) > len(patch.strict):  # the order of many matters to the reference
+                value = as_shown(value, patch)
+                obj, warnings = interpret(value, gvk, schema, options, patch.strict, patch.strict, old=old)
+            if warnings and patch.apply is strategic.apply:
+                warnings = tuple(sorted(warnings))
+            return obj, warnings
         except BadRequest as error:
-            _, _, why = error.message.partition(f" cannot be handled as a {gvk.kind}: ")
+            raise self._refused(patch, old, value, gvk, schema, error) from error
+
+    def _refused(
+        self,
+        patch: Patch,
+        old: Json,
+        value: Json,
+        gvk: GroupVersionKind,
+        schema: Schema | None,
+        error: BadRequest,
+    ) -> ApiError:
+        """What is said of a patch whose result cannot be read."""
+        _, _, why = error.message.partition(f" cannot be handled as a {gvk.kind}: ")
+        if patch.apply is not strategic.apply:
+            if not why:  # not even its kind could be read
+                _, _, why = error.message.removesuffix(" ()").partition(f" (must be of type {gvk.kind}): ")
             if not why:
-                raise
-            if patch.apply is not strategic.apply:
-                raise refused(orjson.dumps(as_shown(value, patch)).decode(), why) from error
-            cause = error.__cause__
-            left = strategic.merge(old, patch.content, schema).left
-            raise refused(
-                left, cause.restored if isinstance(cause, TypeMismatch) else by_path(why)
-            ) from error
+                return error
+            shown = as_shown(value, patch)
+            return refused(orjson.dumps(shown).decode(), in_order(why, shown, patch, schema))
+        cause = error.__cause__
+        left = strategic.merge(old, patch.content, schema).left
+        return refused(left, cause.restored if isinstance(cause, TypeMismatch) else by_path(why))
 
 
 def as_shown(value: Any, patch: Patch) -> Any:
     """What came of a patch, in the order in which the reference quotes it."""
+    if patch.apply is strategic.apply:
+        return value
     if patch.apply is merge.apply:
         return merge.as_shown(value, patch.content)
     return jsonpatch.as_shown(value, jsonpatch.touched(patch.content))
@@ -121,11 +149,17 @@ def by_path(why: str) -> str:
     return f"{before}{separator}{NEXT.join(sorted(texts.split(NEXT)))}" if separator else why
 
 
-def read_patch(request: Request) -> Patch:
-    """Read the patch of a request.
+def in_order(why: str, shown: Json, patch: Patch, schema: Schema | None) -> str:
+    """What strict decoding says, in the order in which the object is quoted."""
+    if STRICT not in why or schema is None:
+        return why
+    return strict_error((*patch.strict, *read_object(shown, schema).unknown))
+
+
+def patch_reader(request: Request, options: WriteOptions) -> Callable[[], Patch]:
+    """What reads the patch of a request, once: what is not there cannot be patched, however bad the patch.
 
     Raises:
-        BadRequest: it cannot be read.
         UnsupportedMediaType: it is of no kind that can be applied.
     """
     kind = media_type(request.content_type)
@@ -139,7 +173,23 @@ def read_patch(request: Request) -> Patch:
             "the body of the request was in an unknown format - accepted media types include: "
             + ", ".join(accepted)
         )
-    content = request.body
-    if content is None or isinstance(content, bytes):
-        content = module.parse(content or b"")
-    return Patch(module.apply, content)
+    return cache(lambda: read_patch(module, request.body, is_checked=options.validation != "Ignore"))
+
+
+def read_patch(module: Any, body: bytes | Json | list[Json] | None, *, is_checked: bool = True) -> Patch:
+    """Read a patch of the kind of ``module``; an in-process caller's is read already.
+
+    Args:
+        is_checked: whether somebody wants to know of repeated keys and unknown fields.
+
+    Raises:
+        BadRequest: it cannot be read.
+    """
+    if body is not None and not isinstance(body, bytes):
+        return Patch(module.apply, body)
+    raw = body or b""
+    content = module.parse(raw) if module is strategic else module.parse(raw, is_checked)
+    strict = json_codec.repeated_texts(raw, content) if is_checked and content else ()
+    if is_checked and module is jsonpatch:
+        strict = jsonpatch.strict_texts(content, strict)
+    return Patch(module.apply, content, strict)

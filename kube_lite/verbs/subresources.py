@@ -5,6 +5,7 @@ for them.
 """
 
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 from kube_lite.admission.chain import CREATE
 from kube_lite.api.codecs import decode_object
@@ -25,7 +26,7 @@ from .deleting import DeletingVerbs, read_delete_options
 from .options import WriteOptions, parse_write_options
 from .owning import is_apply, put, record
 from .parts import Parts
-from .patching import PatchingVerbs, read_patch
+from .patching import PatchingVerbs, patch_reader
 from .request import Answer, Request
 from .reviews import Reviews
 from .tokens import Tokens
@@ -42,6 +43,21 @@ Handler = Callable[[Request], Awaitable[Answer]]
 
 OLD_EVICTION = "policy/v1beta1"
 """What evictions may still say they are; nothing else about them has changed."""
+
+
+class _Asked(NamedTuple):
+    """What a request wants of a scale.
+
+    Attributes:
+        owning: who owns what by it.
+        scale: the ``Scale`` asked for, given the version that is there.
+        warnings: of how that was written; known when ``scale`` was made.
+    """
+
+    options: WriteOptions
+    owning: Scaling
+    scale: Callable[[Json], Json]
+    warnings: list[str]
 
 
 class Subresources:
@@ -139,7 +155,7 @@ class Subresources:
                 scale = shown(scale, paths)
             return Answer(200, object=scale, row=scale_resource())
         key, resource = ObjectKey(request.namespace, request.name), request.resource
-        options, scaling, asked = self._scale_asked(request)
+        options, scaling, asked, warnings = self._scale_asked(request)
 
         async def next_version(old: Json) -> Json:
             scale = asked(old)
@@ -153,20 +169,25 @@ class Subresources:
         await self._get(request)  # what is not there is told before anything that is wrong with the body
         answer = await self._writing.change(request, key, next_version, options)
         return Answer(
-            200, object=scale_of(answer.as_object(), paths), warnings=answer.warnings, row=scale_resource()
+            200,
+            object=scale_of(answer.as_object(), paths),
+            warnings=(*warnings, *answer.warnings),
+            row=scale_resource(),
         )
 
-    def _scale_asked(self, request: Request) -> tuple[WriteOptions, Scaling, Callable[[Json], Json]]:
-        """The options, who owns what by it, and the ``Scale`` asked for, given the version that is there."""
+    def _scale_asked(self, request: Request) -> _Asked:
+        """What a request wants of a scale."""
         parts, schema = self._parts, self._parts.definitions.schema(SCALE_SCHEMA)
+        warnings: list[str] = []
         if request.verb == "patch":
             options = self._patching.options(request)
             configuration = read_configuration(request) if is_apply(request) else None
-            patch = read_patch(request) if configuration is None else None
+            read = patch_reader(request, options) if configuration is None else None
         else:
             options = parse_write_options("UpdateOptions", request.query, user_agent=request.user_agent)
             body = read_body(parts, SCALE, schema, request.body, request.content_type, options)
-            configuration = patch = None
+            warnings.extend(body.warnings)
+            configuration = read = None
         scaling = Scaling(parts, request, options, schema)
 
         def asked(old: Json) -> Json:
@@ -174,17 +195,17 @@ class Subresources:
             shown = scaling.shown(old, scale)
             if configuration is not None:
                 wanted = scaling.applied(shown, configuration, SCALE)
-            elif patch is not None:
-                wanted = scaling.updated(
-                    shown, self._patching.result(patch, scale, SCALE, schema, options)[0]
-                )
+            elif read is not None:
+                patched, texts = self._patching.result(read(), scale, SCALE, schema, options)
+                warnings[:] = texts
+                wanted = scaling.updated(shown, patched)
             else:
                 wanted = scaling.updated(shown, body.obj)
             meta.check_name(wanted, request.name)
             meta.place(request.resource, wanted, request.namespace)
             return wanted
 
-        return options, scaling, asked
+        return _Asked(options, scaling, asked, warnings)
 
     async def _bind(self, request: Request) -> Answer:
         options = parse_write_options("CreateOptions", request.query, user_agent=request.user_agent)

@@ -5,11 +5,13 @@ count from the end, the text before the first slash of a path is ignored.
 Source: ``evanphx/json-patch`` v4, ``apiserver/pkg/endpoints/handlers/patch.go``.
 """
 
+from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 import orjson
 
-from kube_lite.api.errors import Invalid, RequestEntityTooLarge
+from kube_lite.api.codecs import json_type
+from kube_lite.api.errors import BadRequest, Invalid, RequestEntityTooLarge
 from kube_lite.api.identity import Json
 from kube_lite.api.meta import copy
 from kube_lite.api.schema.load import Schema
@@ -21,6 +23,7 @@ MAX_COPIED_BYTES = (
     3 * 1024 * 1024
 )  # what ``copy`` may add up to; without it a small patch makes a huge object
 
+TEXTS = ("op", "path", "from")
 DECODING = "error decoding patch: "
 REFUSED = "the server rejected our request due to an error in our request"
 
@@ -31,34 +34,64 @@ class TestFailed(Invalid):
     __test__ = False  # not one of pytest's
 
 
-def parse(body: bytes) -> list[Json]:
-    """The operations of a patch body.
+def parse(body: bytes, is_checked: bool = True) -> list[Json | None]:
+    """The operations of a patch body; null is one that does nothing known.
+
+    Args:
+        is_checked: whether unknown fields matter to somebody: the types of fields then do too.
 
     Raises:
-        BadRequest: it is not a list of objects.
+        BadRequest: it is not a list of operations.
         RequestEntityTooLarge: too many operations.
     """
-    patch = read(body, DECODING)
+    before = DECODING if is_checked else ""
+    patch = read(body, before)
     if not isinstance(patch, list):
         if patch is None:
             return []
-        raise wrong_type(patch, "[]handlers.jsonPatchOp", DECODING)
+        raise wrong_type(patch, "[]handlers.jsonPatchOp" if is_checked else "jsonpatch.Patch", before)
     for operation in patch:
-        if not isinstance(operation, dict):
-            raise wrong_type(operation, "handlers.jsonPatchOp", DECODING)
+        if operation is not None and not isinstance(operation, dict):
+            raise wrong_type(
+                operation, "handlers.jsonPatchOp" if is_checked else "jsonpatch.Operation", before
+            )
+        if is_checked and operation:
+            _check_texts(operation)
     if len(patch) > MAX_OPERATIONS:
         raise RequestEntityTooLarge(
-            f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(patch)}"
+            "Request entity too large: The allowed maximum operations in a JSON patch is "
+            f"{MAX_OPERATIONS}, got {len(patch)}"
         )
     return patch
 
 
-def touched(patch: list[Json]) -> Json:
+def _check_texts(operation: Json) -> None:
+    for field in TEXTS:
+        value = operation.get(field)
+        if value is not None and not isinstance(value, str):
+            raise BadRequest(
+                f"{DECODING}json: cannot unmarshal {json_type(value)} into Go struct field "
+                f"jsonPatchOp.{field} of type string"
+            )
+
+
+def strict_texts(patch: Sequence[Json | None], repeated: Iterable[str]) -> tuple[str, ...]:
+    """What strict reading says of the operations themselves, ``repeated`` being the keys that occur twice."""
+    unknown = (
+        f'unknown field "[{place}].{field}"'
+        for place, operation in enumerate(patch)
+        for field in operation or ()
+        if field not in (*TEXTS, "value")
+    )
+    return tuple(f"json patch {text}" for text in (*repeated, *unknown))
+
+
+def touched(patch: Sequence[Json | None]) -> Json:
     """The places that a patch goes through, as nested keys; items of lists by their numbers."""
     places: Json = {}
     for operation in patch:
         below = places
-        for key in str(operation.get("path", "")).split("/")[1:-1]:
+        for key in str((operation or {}).get("path", "")).split("/")[1:-1]:
             below = below.setdefault(key.replace("~1", "/").replace("~0", "~"), {})
     return places
 
@@ -74,7 +107,7 @@ def as_shown(result: Any, places: Json | None) -> Any:
     return result
 
 
-def apply(obj: Json, patch: list[Json], schema: Schema | None = None) -> Json:
+def apply(obj: Json, patch: Sequence[Json | None], schema: Schema | None = None) -> Json:
     """A new object; neither argument is changed. ``schema`` does not matter to this kind of patch.
 
     Raises:
@@ -83,8 +116,8 @@ def apply(obj: Json, patch: list[Json], schema: Schema | None = None) -> Json:
     document: Any = copy(obj)
     copied = 0
     for operation in patch:
-        path = operation.get("path")
-        if not isinstance(path, str):
+        path = operation.get("path") if operation else None
+        if operation is None or not isinstance(path, str):
             _fail()
         if operation.get("op") == "copy":
             value = copy(_at(document, operation.get("from")))
@@ -149,8 +182,8 @@ def _index(key: str, length: int) -> int:
     return position % length
 
 
-def _at(document: Any, path: Any) -> Any:
-    if path == "":
+def _at(document: Any, path: Any, is_test: bool = False) -> Any:
+    if path == "" and is_test:
         return document
     container, key = _parent(document, path)
     return container[_index(key, len(container))] if isinstance(container, list) else container.get(key)
@@ -188,6 +221,6 @@ def _replace(document: Any, path: str, value: Any) -> Any:
 
 def _test(document: Any, path: str, value: Any) -> None:
     # Python finds 1, 1.0 and True equal; their JSON tells them apart
-    found = orjson.dumps(_at(document, path), option=orjson.OPT_SORT_KEYS)
+    found = orjson.dumps(_at(document, path, is_test=True), option=orjson.OPT_SORT_KEYS)
     if found != orjson.dumps(value, option=orjson.OPT_SORT_KEYS):
         raise TestFailed(REFUSED, details={})

@@ -12,14 +12,22 @@ from . import MAP_TYPE, read, wrong_type
 DECODING = "error decoding patch: "
 
 
-def parse(body: bytes) -> Json:
+def parse(body: bytes, is_checked: bool = True) -> Json:
     """The partial object of a patch body.
+
+    Args:
+        is_checked: whether repeated keys matter to somebody: only then is told in detail what is wrong.
 
     Raises:
         BadRequest: it is not an object.
     """
-    patch = read(body, DECODING)
-    if patch is None:
+    try:
+        patch = read(body, DECODING)
+    except BadRequest:
+        if is_checked:
+            raise
+        patch = None
+    if patch is None or (not is_checked and not isinstance(patch, (dict, list))):
         raise BadRequest("Invalid JSON Patch")
     if not isinstance(patch, dict):
         raise wrong_type(patch, MAP_TYPE, DECODING)

@@ -91,7 +91,7 @@ def _merge_map(original: Json, patch: Json, schema: Schema | None) -> Json:
         elif name not in original:
             if not deletes:
                 original[name] = _without_directives(value)
-        else:
+        elif not deletes or type(original[name]) is list:
             original[name] = _merge_value(original[name], value, _field(schema, name), deletes)
     return original
 
@@ -106,7 +106,7 @@ def _merge_value(original: Any, patch: Any, schema: Schema | None, deletes: bool
         return patch if "replace" in strategies else _merge_map(original, patch, schema)
     if isinstance(patch, list):
         if "merge" not in strategies or schema is None:
-            return _without_directives(patch)
+            return patch  # as it stands, for directives have nothing to act on there
         return _merge_list(original, patch, schema, deletes)
     return patch
 
@@ -115,6 +115,8 @@ def _merge_list(original: list[Any], patch: list[Any], schema: Schema, deletes: 
     if not original and not patch:
         return original
     key = schema.patch_merge_key
+    if len(set(map(type, original)) | set(map(type, patch))) > 1:
+        raise ApiError(f"list element types are not identical: {go_text([original, patch])}")
     if not isinstance((original or patch)[0], dict):
         if deletes:
             dropped = set(map(_hashable, patch))
@@ -197,6 +199,7 @@ def _set_orders(original: Json, patch: Json, schema: Schema | None) -> None:
             merged = old
         else:
             merged = _merge_value(old, changes, field, False)
+        _check_keys(order, merged, key)
         patch.pop(name, None)
         original[name] = _ordered(merged, order, old if isinstance(old, list) else [], key)
 
@@ -216,6 +219,17 @@ def _check_order(patch: list[Any], order: list[Any], key: str) -> None:
                 f"The order in patch list:\n{go_text(patch)}\n doesn't match {SET_ORDER} list:\n"
                 f"{go_text(order)}\n"
             )
+
+
+def _check_keys(order: list[Any], merged: list[Any], key: str) -> None:
+    """The items of an order for objects must have their merge key."""
+    if not key or not merged or not isinstance(merged[0], dict):
+        return
+    for place, item in enumerate(order):
+        if not isinstance(item, dict):
+            raise ApiError(f"value for key {place} is not a map")
+        if key not in item:
+            raise _no_key(item, key)
 
 
 def _ordered(merged: list[Any], order: list[Any], original: list[Any], key: str) -> list[Any]:
