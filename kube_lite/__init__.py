@@ -3,6 +3,7 @@
 Names are resolved when they are used, so importing costs nothing.
 """
 
+import gc
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,8 +16,13 @@ __all__ = ["Cluster", "Config", "__version__"]
 
 def __getattr__(name: str) -> object:
     if name == "Cluster":
-        from kube_lite.cluster.compose import Cluster
-
+        was_collecting = gc.isenabled()
+        gc.disable()  # what is imported stays; looking through it meanwhile takes a tenth of the time
+        try:
+            from kube_lite.cluster.compose import Cluster
+        finally:
+            if was_collecting:
+                gc.enable()
         return Cluster
     if name == "Config":
         from kube_lite.cluster.config import Config

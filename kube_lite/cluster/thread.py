@@ -11,7 +11,8 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, TypeVar
 
-from .compose import Cluster
+from kube_lite import Cluster
+
 from .config import Config
 
 Result = TypeVar("Result")
