@@ -1,6 +1,5 @@
 """Stock kubectl as tests use it."""
 
-import json
 import os
 import re
 import shutil
@@ -18,14 +17,24 @@ def newest_kubectl() -> Path | None:
     if chosen := os.environ.get("KUBECTL"):
         return Path(chosen)
     found = shutil.which("kubectl")
-    if found is None:
-        return None
-    releases = [
+    releases = _beside(found)
+    return releases[-1] if releases else Path(found) if found else None
+
+
+def releases() -> list[Path]:
+    """The oldest kubectl and the newest one at hand."""
+    newest = newest_kubectl()
+    return list(dict.fromkeys([*_beside(shutil.which("kubectl"))[:1], *([newest] if newest else [])]))
+
+
+def _beside(found: str | None) -> list[Path]:
+    """The releases beside a kubectl, the oldest first."""
+    numbered = [
         (tuple(map(int, match.groups())), path)
-        for path in Path(found).resolve().parent.glob("kubectl.*")
+        for path in (Path(found).resolve().parent.glob("kubectl.*") if found else ())
         if (match := re.fullmatch(r"kubectl\.(\d+)\.(\d+)", path.name))
     ]
-    return max(releases)[1] if releases else Path(found)
+    return [path for _, path in sorted(numbered)]
 
 
 @dataclass
@@ -36,20 +45,10 @@ class Kubectl:
     kubeconfig: Path
     namespace: str = "default"
 
-    def needs_exec(self) -> None:
-        """Skip the test where kubectl is too old for exec over WebSocket: before 1.29 it speaks SPDY only."""
-        version = json.loads(self("version", "--client", "-o", "json"))["clientVersion"]
-        if (int(version["major"]), int(version["minor"].rstrip("+"))) < (1, 29):
-            pytest.skip("needs kubectl 1.29 or newer, for exec over WebSocket")
-
     def start(self, *arguments: str, **options: object) -> "subprocess.Popen[str]":
         """Start a command that goes on, with its output in a pipe."""
         command = [str(self.binary), "--namespace", self.namespace, *arguments]
-        environment = {
-            **os.environ,
-            "KUBECONFIG": str(self.kubeconfig),
-            "KUBECTL_REMOTE_COMMAND_WEBSOCKETS": "true",
-        }
+        environment = {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
         return subprocess.Popen(  # type: ignore[call-overload,no-any-return]
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **options
         )

@@ -2,13 +2,12 @@
 
 import json
 import re
-import shutil
 from pathlib import Path
 
 import pytest
 
 from conformance.api.objects import IMAGE, deployment
-from conformance.kubectl import Kubectl, newest_kubectl
+from conformance.kubectl import Kubectl, releases
 
 FORMS = (
     "wide",
@@ -24,17 +23,6 @@ NOT_EXPLAINED_BY_NAME = {"events.events.k8s.io"}
 # kubectl before 1.33 has words of its own for them, and asks for versions that were never on by default.
 DESCRIBED_IN_ALPHA = {"ipaddresses.networking.k8s.io", "servicecidrs.networking.k8s.io"}
 NO_SUCH_VERSION = "the server could not find the requested resource"
-
-
-def releases() -> list[Path]:
-    """The oldest and the newest kubectl at hand."""
-    newest = newest_kubectl()
-    if newest is None:
-        return []
-    on_path = shutil.which("kubectl")
-    beside = Path(on_path).resolve().parent.glob("kubectl.1.*") if on_path else ()
-    numbered = {int(match[1]): path for path in beside if (match := re.search(r"\.1\.(\d+)$", path.name))}
-    return list(dict.fromkeys([numbered[min(numbered)], newest])) if numbered else [newest]
 
 
 @pytest.fixture(params=releases(), ids=lambda path: path.name)

@@ -4,23 +4,26 @@ import http.client
 import json
 import os
 import re
+import subprocess
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from conformance.kubectl import Kubectl, eventually
+from conformance.kubectl import Kubectl, eventually, releases
 
 EXAMPLE = str(Path(__file__).parent.parent / "examples" / "web.yaml")
 
 pytestmark = pytest.mark.timeout(180)
 
 
-def ask(address: str) -> str:
+def ask(address: str, port: int = 80) -> str:
     """One GET to the Service; the body of its answer, which must be 200."""
-    connection = http.client.HTTPConnection(address, 80, timeout=5)
+    connection = http.client.HTTPConnection(address, port, timeout=5)
     try:
         connection.request("GET", "/")
         response = connection.getresponse()
@@ -95,13 +98,50 @@ def test_logs_reach_the_container(web: Kubectl) -> None:
     assert "listening on port 8080" in web("logs", "deployment/web")
 
 
-def test_exec_reaches_the_container(web: Kubectl) -> None:
-    web.needs_exec()
-    assert web("exec", "deploy/web", "--", "hostname").strip() in pods_of(web)
-    failed = web.run("exec", "deploy/web", "--", "sh", "-c", "echo out; echo problem >&2; exit 7")
+@pytest.fixture(params=releases(), ids=lambda path: path.name)
+def release(request: pytest.FixtureRequest, web: Kubectl) -> Kubectl:
+    """The oldest kubectl, which speaks SPDY, and the newest one, which speaks WebSocket."""
+    return Kubectl(request.param, web.kubeconfig, web.namespace)
+
+
+def test_exec_reaches_the_container(release: Kubectl) -> None:
+    assert release("exec", "deploy/web", "--", "hostname").strip() in pods_of(release)
+    failed = release.run("exec", "deploy/web", "--", "sh", "-c", "echo out; echo problem >&2; exit 7")
     assert (failed.returncode, failed.stdout) == (7, "out\n")
     assert "problem\n" in failed.stderr
-    assert web("exec", "-i", "deploy/web", "--", "cat", stdin="through the pipe") == "through the pipe"
+    assert release("exec", "-i", "deploy/web", "--", "cat", stdin="through the pipe") == "through the pipe"
+
+
+@contextmanager
+def forwarded(kubectl: Kubectl, what: str, port: int) -> Iterator[tuple[int, "subprocess.Popen[str]"]]:
+    """A local port that leads to one of a Pod or Service, and the command that makes it."""
+    process = kubectl.start("port-forward", what, f":{port}", "--address=127.0.0.1")
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        found = re.match(r"Forwarding from 127\.0\.0\.1:(\d+) -> ", line)
+        assert found is not None, line
+        yield int(found[1]), process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_ports_of_pods_and_services_are_forwarded(release: Kubectl) -> None:
+    for what, port in (("deployment/web", 8080), ("service/web", 80)):
+        with forwarded(release, what, port) as (local, _):
+            answers = {ask("127.0.0.1", local) for _ in range(3)}
+        assert len(answers) == 1
+        assert answers.pop().split()[0] in pods_of(release)
+
+
+def test_a_port_where_nothing_listens_is_told(release: Kubectl) -> None:
+    with forwarded(release, "deployment/web", 81) as (local, process):
+        with pytest.raises((OSError, http.client.HTTPException)):
+            ask("127.0.0.1", local)
+        assert process.stderr is not None
+        told = process.stderr.readline()
+    assert re.search(r"error forwarding port 81 to pod web-\S+, uid \S+: .*connection refused", told)
 
 
 @needs_pod_network
@@ -113,7 +153,6 @@ def test_the_service_is_answered_by_both_replicas(web: Kubectl) -> None:
 
 @needs_pod_network
 def test_a_pod_reaches_the_service(web: Kubectl) -> None:
-    web.needs_exec()
     address = web("get", "service", "web", "-o", "jsonpath={.spec.clusterIP}")
     body = web(
         "exec",

@@ -127,6 +127,12 @@ class PodWorker:
         if self._known.observe(state) and state.state is State.EXITED:
             self._health.end(state.id)
 
+    @property
+    def sandbox(self) -> str | None:
+        """The id of the sandbox that is ready."""
+        known = self._known.sandbox
+        return known.id if known is not None and known.ready else None
+
     def running(self, name: str) -> ContainerState | None:
         """The running container of that name, for logs and exec."""
         lives = self._facts().containers.get(name) or ()

@@ -1,10 +1,11 @@
-"""The node's own API, for the API server: logs, exec and attach of its containers, and its health.
+"""The node's own API, for the API server: logs, exec and attach of its containers, ports, and its health.
 
 Only who shows a certificate of the API server, or of a member of ``system:masters``, is answered; TLS has
 checked by then who signed it. Source of the paths: kubernetes/pkg/kubelet/server.
 """
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Mapping
 from contextlib import suppress
@@ -21,32 +22,24 @@ from kube_lite.api.times import parse_time
 from kube_lite.kit.clock import Clock
 from kube_lite.kit.lazy_package import postpone
 
-from .channels import PROTOCOLS, failure_message, serve, tell_status
+from .channels import failure_message, serve, tell_status
+from .forwarding import PROTOCOL as PORT_FORWARD
+from .forwarding import serve_ports
 from .known import statuses
 from .plan import members
 from .pod_worker import PodWorker
 from .resources import Directories
+from .upgrades import Refused, client_of, upgraded, upgraded_to_spdy
 
 postpone("aiohttp")  # its client half is not needed here
 
-from aiohttp.http_websocket import WSMsgType  # noqa: E402
 from aiohttp.web_request import BaseRequest  # noqa: E402
 from aiohttp.web_response import Response, StreamResponse, json_response  # noqa: E402
 from aiohttp.web_server import Server  # noqa: E402
-from aiohttp.web_ws import WebSocketResponse  # noqa: E402
 
 CALLERS = frozenset({"kube-apiserver-kubelet-client", "kube-apiserver"})
 MASTERS = "system:masters"
-MAX_MESSAGE_BYTES = 32 * 1024 * 1024
 STOP_SECONDS = 1.0
-
-
-class Refused(Exception):
-    """A request that is not served, with its HTTP code."""
-
-    def __init__(self, code: int, text: str) -> None:
-        super().__init__(text)
-        self.code = code
 
 
 class NodeServer:
@@ -102,6 +95,8 @@ class NodeServer:
             if action == "containerLogs":
                 return await self._serve_log(request, worker, names[2])
             return await self._serve_streams(request, worker, names[2], action)
+        if action == "portForward" and len(names) in (2, 3):
+            return await self._serve_ports(request, self._find(names[0], names[1]))
         raise Refused(404, "404 page not found")
 
     def _find(self, namespace: str, name: str) -> PodWorker:
@@ -150,8 +145,9 @@ class NodeServer:
         wanted = {stream for stream in ("stdin", "stdout", "stderr") if _is_true(query.get(stream))}
         wanted |= {"stdin"} if _is_true(query.get("input")) else set()
         wanted |= {"stdout"} if _is_true(query.get("output")) else set()
+        wanted |= {"stderr"} if _is_true(query.get("error")) else set()
         tty = _is_true(query.get("tty"))
-        socket = _ClientSocket()
+        client = client_of(request, wanted, tty=tty)
         try:
             if action == "exec":
                 command = query.getall("command", [])
@@ -164,47 +160,29 @@ class NodeServer:
             raise Refused(400, str(failure)) from failure
         except RuntimeFailure as failure:
             word = "executable file not found" if isinstance(failure, ExecFailed) else action
-            response = await socket.accept(request)
             text = str(failure) if word in str(failure) else f"{word}: {failure}"
-            await tell_status(socket, failure_message(f"Internal error occurred: {text}"))
-            await socket.close()
-            return response
+            async with client.talking() as socket:
+                await tell_status(socket, failure_message(f"Internal error occurred: {text}"))
+            return client.response
         leaves = action == "attach" and not _ends_with_input(worker.pod, name)
-        async with session:
-            response = await socket.accept(request)
+        async with session, client.talking() as socket:
             with suppress(ConnectionError):
                 await serve(socket, session, wanted, leaves_at_end_of_input=leaves)
-        await socket.close()
-        return response
+        return client.response
 
+    async def _serve_ports(self, request: BaseRequest, worker: PodWorker) -> StreamResponse:
+        sandbox = worker.sandbox
+        metadata = worker.pod["metadata"]
+        if sandbox is None:
+            raise Refused(404, f'pod "{metadata["name"]}" does not run')
 
-class _ClientSocket:
-    """A WebSocket as ``channels`` wants it."""
+        async def dial(port: int) -> socket.socket:
+            return await self._driver.dial(sandbox, port)
 
-    def __init__(self) -> None:
-        self._socket = WebSocketResponse(protocols=PROTOCOLS, compress=False, max_msg_size=MAX_MESSAGE_BYTES)
-
-    async def accept(self, request: BaseRequest) -> WebSocketResponse:
-        if request.headers.get("Upgrade", "").lower() != "websocket":
-            raise Refused(400, "Upgrade request required")
-        offered = {word.strip() for word in request.headers.get("Sec-WebSocket-Protocol", "").split(",")}
-        if not offered & set(PROTOCOLS):
-            raise Refused(400, f"unable to upgrade: none of {', '.join(PROTOCOLS)} is offered")
-        await self._socket.prepare(request)
-        return self._socket
-
-    async def receive_message(self) -> bytes | None:
-        message = await self._socket.receive()
-        if message.type is WSMsgType.BINARY:
-            return bytes(message.data)
-        return str(message.data).encode() if message.type is WSMsgType.TEXT else None
-
-    async def send_message(self, message: bytes) -> None:
-        if not self._socket.closed:
-            await self._socket.send_bytes(message)
-
-    async def close(self) -> None:
-        await self._socket.close()
+        told = f"pod {metadata['name']}, uid {metadata['uid']}"
+        async with upgraded_to_spdy(request, (PORT_FORWARD,)) as session:
+            await serve_ports(session, dial, told)
+        return upgraded()
 
 
 def _ends_with_input(pod: Json, name: str) -> bool:

@@ -42,6 +42,7 @@ class NodeDriver:
         self.remove_container = driver.remove_container
         self.exec = driver.exec
         self.attach = driver.attach
+        self.dial = driver.dial
         self.reopen_log = driver.reopen_log
         self.usage = driver.usage
         self.image = driver.image

@@ -42,11 +42,11 @@ from kube_lite.kit.go_client import why_failed, why_untrusted
 from kube_lite.kit.pki import Pair, trust_in
 
 from .aggregation_plan import Backend, identity_of, is_identity
-from .aggregation_tunnel import tunnel
 from .body import CONTINUE
 from .call import Call
 from .entrance import LONGEST_SECONDS, is_long_running
 from .relay import DIAL_SECONDS, passed_on, relay_answer, session_over
+from .tunnel import Way, tunnel
 
 CHECKER = User("system:kube-aggregator", groups=(MASTERS,))
 DISCOVERY_SECONDS = 5.0
@@ -114,7 +114,8 @@ class Link:
         request = call.request
         headers = _headers(call)
         if is_upgrade(request.headers):
-            return await tunnel(call, address, self._tls, self._host, headers)
+            way = Way(address, self._tls, self._host, _unreachable)
+            return await tunnel(call, way, request.raw_path, headers)
         expects = request.headers.get("Expect", "").lower() == "100-continue"
         if expects and request.transport is not None and not request.content.is_eof():
             request.transport.write(CONTINUE)

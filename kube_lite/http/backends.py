@@ -140,6 +140,13 @@ def stream_path(action: str, pod: Json, container: str, raw_query: str) -> str:
     return f"{path}?{raw_query}" if raw_query else path
 
 
+def ports_path(pod: Json) -> str:
+    """The path on the node's API under which a Pod's ports are forwarded."""
+    metadata = pod["metadata"]
+    words = ["portForward", metadata["namespace"], metadata["name"], metadata["uid"]]
+    return "".join(f"/{quote(word, safe='')}" for word in words)
+
+
 def wants_streams(query: Mapping[str, str]) -> None:
     """Refuse to attach to nothing.
 

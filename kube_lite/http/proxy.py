@@ -1,8 +1,9 @@
-"""Streams that a node serves: logs, exec and attach, passed on with the server's own certificate.
+"""Streams that a node serves: logs, exec, attach and ports, passed on with the server's own certificate.
 
 Everything that can be refused is refused before the client's connection is upgraded, because only then a
 client shows the reason. The node is dialled first for the same reason. After that messages are pumped both
-ways, each side waiting for the other, until one ends; the other is then closed too.
+ways, each side waiting for the other, until one ends; the other is then closed too. SPDY goes byte by byte,
+ports also inside the messages of a WebSocket (KEP-4006), in which newer clients wrap it.
 """
 
 import asyncio
@@ -25,11 +26,13 @@ from aiohttp import (
 )
 from aiohttp.client_ws import ClientWebSocketResponse
 from aiohttp.web_response import Response, StreamResponse
+from multidict import CIMultiDict
 from yarl import URL
 
 from kube_lite.api.errors import BadRequest, InternalError, NotFound
 from kube_lite.api.identity import GroupVersionResource, Json
 from kube_lite.api.resource import Registry
+from kube_lite.api.service_addresses import Address
 from kube_lite.auth.user import User
 from kube_lite.verbs.request import Answer, Request
 
@@ -38,6 +41,7 @@ from .backends import (
     backend_of,
     check_log_options,
     choose_container,
+    ports_path,
     refuse_ended,
     refuse_missing,
     stream_path,
@@ -47,7 +51,20 @@ from .call import Call
 from .listener import Connection
 from .parse import Target
 from .relay import Relay
-from .upgrade import MAX_MESSAGE_BYTES, V4, V4_BASE64, Channels, choose_protocol, wants_spdy
+from .tunnel import SWITCHING, Way, refusal, switched, tunnel
+from .upgrade import (
+    MAX_MESSAGE_BYTES,
+    PORT_FORWARD,
+    SPDY,
+    STREAM_PROTOCOL,
+    V4,
+    V4_BASE64,
+    Channels,
+    Wrapped,
+    choose_protocol,
+    refuse_unless_tunnelling,
+    wants_spdy,
+)
 
 if TYPE_CHECKING:
     from kube_lite.verbs.pipeline import Pipeline
@@ -69,6 +86,7 @@ class NodeStreams:
         self._pipeline = pipeline
         self._registry = registry
         self._user = user
+        self._credentials = credentials
         self._relay = Relay(self._look, credentials)
         answers = TraceConfig()
         answers.on_request_end.append(_raise_refusal)
@@ -98,8 +116,7 @@ class NodeStreams:
         if action == "log":
             return await self._serve_log(call, found)
         if action == "portforward":
-            await self._node_of(found)
-            raise BadRequest("port forwarding is not supported by this server")
+            return await self._serve_ports(call, found)
         return await self._serve_channels(call, action, found)
 
     async def _look(self, resource: GroupVersionResource, name: str, namespace: str = "") -> Json:
@@ -160,10 +177,12 @@ class NodeStreams:
             raise BadRequest("you must specify at least 1 command for the container")
         wants_streams(call.address.query)
         refuse_ended(pod, "exec into" if action == "exec" else "attach")
+        path = stream_path(action, pod, container, _without_container(call))
         if wants_spdy(call.request):
             refuse_missing(pod, container)
+            return await tunnel(call, self._way_to(backend), path, _protocols_of(call))
         protocol = choose_protocol(call.request)
-        url = backend.url(stream_path(action, pod, container, _without_container(call)))
+        url = backend.url(path)
         client = Channels(protocol)
         async with self._dialled_channels(url, V4 if protocol == V4_BASE64 else protocol) as node:
             response = await client.accept(call.request)
@@ -177,6 +196,32 @@ class NodeStreams:
                     raise
                 await client.close()
             return response
+
+    async def _serve_ports(self, call: Call, pod: Json) -> StreamResponse:
+        way, path = self._way_to(await self._node_of(pod)), ports_path(pod)
+        if wants_spdy(call.request):
+            return await tunnel(call, way, path, _protocols_of(call))
+        refuse_unless_tunnelling(call.request)
+        headers = CIMultiDict({STREAM_PROTOCOL: PORT_FORWARD})
+        async with switched("POST", way, path, SPDY, headers) as (head, there, to_node):
+            if head.code != SWITCHING:
+                return await refusal(call, head, there)
+            client = Wrapped()
+            response = await client.accept(call.request)
+            connection = cast(Connection, call.request.protocol)
+            try:
+                async with asyncio.timeout(None) as deadline:
+                    with connection.stream(deadline):
+                        await client.join(there, to_node)
+            except TimeoutError:
+                if not deadline.expired():
+                    raise
+            await client.close()
+            return response
+
+    def _way_to(self, backend: Backend) -> Way:
+        address = Address(backend.host, backend.port)
+        return Way(address, self._credentials(), backend.host, _undialled)
 
     @asynccontextmanager
     async def _dialled_channels(self, url: str, protocol: str) -> AsyncIterator[ClientWebSocketResponse]:
@@ -216,8 +261,18 @@ def _without_container(call: Call) -> str:
     return urlencode([(name, value) for name, value in wishes if name != "container"])
 
 
+def _protocols_of(call: Call) -> CIMultiDict[str]:
+    """What the client says of the protocols within SPDY."""
+    offered = call.request.headers.getall(STREAM_PROTOCOL, [])
+    return CIMultiDict((STREAM_PROTOCOL, protocol) for protocol in offered)
+
+
 def _unreachable(error: Exception) -> InternalError:
-    return InternalError(f"Internal error occurred: error dialing backend: {error}")
+    return _undialled(str(error))
+
+
+def _undialled(why: str) -> InternalError:
+    return InternalError(f"Internal error occurred: error dialing backend: {why}")
 
 
 async def _raise_refusal(

@@ -5,6 +5,7 @@ succeed. Calls for different sandboxes may run at the same time; a driver puts t
 Containers live on when the process that uses the driver ends; a driver that is opened again finds them.
 """
 
+import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
@@ -89,6 +90,13 @@ class Driver(Protocol):
 
     async def attach(self, container_id: str) -> Session:
         """The streams of a running container's own process. Raises ``NotRunning``, ``NotSupported``."""
+        ...
+
+    async def dial(self, sandbox_id: str, port: int) -> socket.socket:
+        """A connection to a port of the pod, as its own processes have it: non-blocking, the caller's to close.
+
+        Raises ``NoSuchSandbox``, ``DialFailed``, ``NotSupported``.
+        """
         ...
 
     async def reopen_log(self, container_id: str) -> None:

@@ -45,5 +45,9 @@ class NoSuchContainer(RuntimeFailure):
     """The driver knows no container of that id."""
 
 
+class DialFailed(RuntimeFailure):
+    """Nothing listens at a port of a pod, or it cannot be reached; the message says what was tried."""
+
+
 class NotSupported(RuntimeFailure):
     """This host or driver cannot do it; the message says what would be needed."""

@@ -13,6 +13,7 @@ import asyncio
 import hashlib
 import ipaddress
 import itertools
+import socket
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -351,6 +352,10 @@ class FakeDriver:
         """Whether something listens in the container, as its script says."""
         container = self._container(container_id)
         return container.state.state is State.RUNNING and container.script.listens()
+
+    async def dial(self, sandbox_id: str, port: int) -> socket.socket:
+        """Nothing runs, so nothing listens."""
+        raise NotSupported("containers that are only played listen to nothing")
 
     async def reopen_log(self, container_id: str) -> None:
         """Logs are written by appending, so there is nothing to reopen."""

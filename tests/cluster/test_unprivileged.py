@@ -91,7 +91,6 @@ def test_a_deployment_runs_for_an_ordinary_user(program: Program) -> None:
 def test_exec_enters_a_pod_of_an_ordinary_user(program: Program) -> None:
     program.up()
     kubectl = program.kubectl()
-    kubectl.needs_exec()
     kubectl("apply", "-f", str(ROOT / "conformance" / "examples" / "web.yaml"))
     kubectl("rollout", "status", "deployment/web", "--timeout=60s")
     who = kubectl("exec", "deploy/web", "--", "sh", "-c", "echo $POD_IP").strip()
@@ -101,7 +100,6 @@ def test_exec_enters_a_pod_of_an_ordinary_user(program: Program) -> None:
 def test_an_ordinary_user_has_several_nodes(program: Program) -> None:
     program.up("--nodes", "2")
     kubectl = program.kubectl()
-    kubectl.needs_exec()
     kubectl("apply", "-f", str(ROOT / "conformance" / "examples" / "web.yaml"))
     kubectl("rollout", "status", "deployment/web", "--timeout=60s")
     pods = json.loads(kubectl("get", "pods", "-l", "app=web", "-o", "json"))["items"]

@@ -173,8 +173,18 @@ UPGRADE = {
         pytest.param(
             f"{POD}/portforward",
             {},
-            (400, "port forwarding is not supported by this server"),
-            id="other streams",
+            (400, "Upgrade request required"),
+            id="ports without a protocol",
+        ),
+        pytest.param(
+            f"{POD}/portforward",
+            {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Protocol": "v4.channel.k8s.io"},
+            (
+                400,
+                "unable to upgrade: none of the WebSocket protocols is known; "
+                "known are: SPDY/3.1+portforward.k8s.io",
+            ),
+            id="ports in another way",
         ),
     ],
 )
@@ -186,17 +196,42 @@ async def test_what_cannot_be_streamed_is_refused_in_words(
         assert await get_text(http, url, **headers) == expected
 
 
-async def test_spdy_is_refused_with_the_way_out(site: Site) -> None:
+@pytest.mark.parametrize(
+    ("url", "upgrade"),
+    [
+        (f"{POD}/exec?command=sh&{STREAMS}", {"Upgrade": "SPDY/3.1"}),
+        (f"{POD}/portforward", {"Upgrade": "SPDY/3.1"}),
+        (
+            f"{POD}/portforward",
+            {"Upgrade": "websocket", "Sec-WebSocket-Protocol": "SPDY/3.1+portforward.k8s.io"},
+        ),
+    ],
+)
+async def test_the_node_is_asked_to_speak_spdy_before_the_client_is_told(
+    site: Site, url: str, upgrade: dict[str, str]
+) -> None:
+    asked: list[BaseRequest] = []
+
+    async def refuse(request: BaseRequest) -> StreamResponse:
+        asked.append(request)
+        return Response(status=404, text="it does not run\n")
+
     http = await site.session()
-    async with node(site, echo):
+    async with node(site, refuse):
         made = await site.client.get(PODS, "web", namespace="default")
         running = [{"name": "main", "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}}]
         status = {**made["status"], "phase": "Running", "containerStatuses": running}
         await site.client.update(PODS, {**made, "status": status}, namespace="default", subresource="status")
-        url = f"{POD}/exec?command=sh&{STREAMS}"
-        code, message = await get_text(http, url, Upgrade="SPDY/3.1", Connection="Upgrade")
-    assert code == 400
-    assert "KUBECTL_REMOTE_COMMAND_WEBSOCKETS=true" in message
+        protocol = "portforward.k8s.io" if "portforward" in url else "v4.channel.k8s.io"
+        headers = {"Connection": "Upgrade", "X-Stream-Protocol-Version": protocol, **upgrade}
+        assert await get_text(http, url, **headers) == (404, "it does not run\n")
+    (request,) = asked
+    assert request.headers["Upgrade"] == "SPDY/3.1"
+    assert request.headers["X-Stream-Protocol-Version"] == protocol
+    assert request.path.startswith(
+        "/portForward/default/web/" if "portforward" in url else "/exec/default/web/"
+    )
+    assert "Authorization" not in request.headers
 
 
 async def test_a_nodes_refusal_is_told_in_its_own_words(site: Site) -> None:

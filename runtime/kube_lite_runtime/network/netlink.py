@@ -74,7 +74,7 @@ class Netlink:
         if namespace is None:
             self._socket = _route_socket()
         else:
-            with _entered(namespace):
+            with entered(namespace):
                 self._socket = _route_socket()
         self._sequence = 0
 
@@ -196,7 +196,7 @@ class Netlink:
 
 
 @contextmanager
-def _entered(namespace: int) -> Iterator[None]:
+def entered(namespace: int) -> Iterator[None]:
     """Have this thread in another network namespace. It is put back whatever happens."""
     with Path("/proc/thread-self/ns/net").open("rb") as home:
         _setns(namespace)
@@ -208,7 +208,7 @@ def _entered(namespace: int) -> Iterator[None]:
 
 def in_namespace(namespace: int, files: Sequence[tuple[Path, str]]) -> None:
     """Write files below ``/proc/sys/net`` as another namespace has them; absent ones are passed over."""
-    with _entered(namespace):
+    with entered(namespace):
         for path, text in files:
             if path.exists():
                 path.write_text(text)

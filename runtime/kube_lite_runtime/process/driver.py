@@ -8,6 +8,7 @@ restart of the server would lose. What blocks runs in one thread of the driver's
 import asyncio
 import os
 import secrets
+import socket
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from typing import Any, Literal, TypeVar
 from ..errors import ExecFailed, NotSupported, RuntimeFailure
 from ..images.host import HOST_IMAGE, make_masks, make_skeleton, plan_host_root
 from ..images.local import LocalImages
+from ..network.dial import dial
 from ..network.driver import Network
 from ..types import (
     Abilities,
@@ -47,6 +49,7 @@ from .supervisor import instance_name
 from .syscalls import NEW_NETWORK
 
 Result = TypeVar("Result")
+LOCALHOST = ("127.0.0.1", "::1")
 NEEDS_ROOT = "pod networks need root; pods share the host's network, each with a loopback address of its own"
 
 
@@ -238,6 +241,17 @@ class ProcessDriver:
         if state.exit is not None and not ended.done():
             ended.set_result(state.exit)  # it ended before anybody listened
         return PipeSession(ends, ended, forget)
+
+    async def dial(self, sandbox_id: str, port: int) -> socket.socket:
+        """A connection to a port of the pod's ``localhost``, or of its own address if nothing listens there.
+
+        Where pods share the host's network their own address, a loopback address of each, comes first.
+        """
+        sandbox = await self._sandbox(sandbox_id)
+        own = sandbox["addresses"]
+        if sandbox["network_path"]:
+            return await dial(self._run, Path(sandbox["network_path"]), [*LOCALHOST, *own], port)
+        return await dial(self._run, None, [*own, *LOCALHOST], port)
 
     async def reopen_log(self, container_id: str) -> None:
         """Begin a new log file."""

@@ -9,7 +9,8 @@ import asyncio
 import os
 import ssl
 from asyncio import IncompleteReadError, LimitOverrunError, StreamReader, StreamWriter
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple, cast
 
 from aiohttp.abc import AbstractStreamWriter
@@ -17,8 +18,9 @@ from aiohttp.web_request import BaseRequest
 from aiohttp.web_response import StreamResponse
 from multidict import CIMultiDict
 
-from kube_lite.api.errors import BadRequest, ServiceUnavailable
+from kube_lite.api.errors import ApiError, BadRequest
 from kube_lite.api.service_addresses import Address
+from kube_lite.kit.takeover import taken_over
 
 from .call import Call
 from .listener import Connection
@@ -54,38 +56,68 @@ class Tunnelled(StreamResponse):
         """It has been sent."""
 
 
-async def tunnel(
-    call: Call, address: Address, tls: ssl.SSLContext, host: str, headers: CIMultiDict[str]
-) -> StreamResponse:
+class Way(NamedTuple):
+    """The way to another server.
+
+    Attributes:
+        host: the name that its certificate has to have.
+        unreachable: makes the answer when nobody is there, of a few words why.
+    """
+
+    address: Address
+    tls: ssl.SSLContext
+    host: str
+    unreachable: Callable[[str], ApiError]
+
+
+async def tunnel(call: Call, way: Way, path: str, headers: CIMultiDict[str]) -> StreamResponse:
     """Let client and server speak to each other until one of them ends, or show how the server refuses.
 
     Args:
-        host: the name that the server's certificate has to have.
+        path: what the server is asked for, escaped, with its query.
         headers: of the request, without those about the connection.
 
     Raises:
-        ServiceUnavailable: nobody answers.
+        ApiError: nobody answers; see ``Way.unreachable``.
         BadRequest: the request has a body, which nobody would look at.
     """
     request = call.request
     if request.can_read_body:
         raise BadRequest("a request that changes the protocol can have no body")
+    async with switched(request.method, way, path, request.headers["Upgrade"], headers) as (
+        head,
+        there,
+        to_them,
+    ):
+        if head.code != SWITCHING:
+            return await refusal(call, head, there)
+        return await _joined(request, head, there, to_them)
+
+
+@asynccontextmanager
+async def switched(
+    method: str, way: Way, path: str, protocol: str, headers: CIMultiDict[str]
+) -> AsyncIterator[tuple[Head, StreamReader, StreamWriter]]:
+    """Ask a server to change the protocol: its answer, and the connection for the length of the block.
+
+    Raises:
+        ApiError: nobody answers; see ``Way.unreachable``.
+    """
+    address = way.address
     where = f"dial tcp {address.host}:{address.port}"
     try:
         async with asyncio.timeout(DIAL_SECONDS):
             there, to_them = await asyncio.open_connection(
-                address.host, address.port, ssl=tls, server_hostname=host, limit=MAX_HEAD_BYTES
+                address.host, address.port, ssl=way.tls, server_hostname=way.host, limit=MAX_HEAD_BYTES
             )
-            to_them.write(_head_of(request, address, headers))
+            to_them.write(_head_of(method, path, address, protocol, headers))
             head = read_head(await there.readuntil(b"\r\n\r\n"))
     except TimeoutError as error:
-        raise _unreachable(f"{where}: i/o timeout") from error
+        raise way.unreachable(f"{where}: i/o timeout") from error
     except (OSError, IncompleteReadError, LimitOverrunError, ValueError) as error:
-        raise _unreachable(f"{where}: {_why(error)}") from error
+        raise way.unreachable(f"{where}: {_why(error)}") from error
     try:
-        if head.code != SWITCHING:
-            return await _refusal(call, head, there)
-        return await _joined(request, head, there, to_them)
+        yield head, there, to_them
     finally:
         to_them.transport.abort()
 
@@ -98,22 +130,15 @@ async def _joined(
     transport = request.transport
     if transport is None or transport.is_closing():
         raise ConnectionResetError("the client has gone")
-    here = StreamReader(limit=PIECE_BYTES)
-    protocol = asyncio.StreamReaderProtocol(here)
-    transport.set_protocol(protocol)
-    protocol.connection_made(transport)
-    to_us = StreamWriter(transport, protocol, here, asyncio.get_running_loop())
     try:
-        to_us.write(head.raw)
-        async with asyncio.timeout(None) as deadline:
-            with connection.stream(deadline):
-                await _pump(here, to_us, there, to_them)
+        with taken_over(transport, PIECE_BYTES) as (here, to_us):
+            to_us.write(head.raw)
+            async with asyncio.timeout(None) as deadline:
+                with connection.stream(deadline):
+                    await _pump(here, to_us, there, to_them)
     except TimeoutError:
         if not deadline.expired():
             raise
-    finally:
-        transport.set_protocol(connection)
-        transport.close()
     return Tunnelled()
 
 
@@ -133,7 +158,7 @@ async def _pump(here: StreamReader, to_us: StreamWriter, there: StreamReader, to
             way.cancel()
 
 
-async def _refusal(call: Call, head: Head, there: StreamReader) -> StreamResponse:
+async def refusal(call: Call, head: Head, there: StreamReader) -> StreamResponse:
     """The answer as it is, as far as its length is told."""
     size = head.headers.get("Content-Length", "0")
     body = b""
@@ -144,11 +169,10 @@ async def _refusal(call: Call, head: Head, there: StreamReader) -> StreamRespons
     return Reply(body, head.code, call.headers(head.headers.get("Content-Type", "")))
 
 
-def _head_of(request: BaseRequest, address: Address, headers: CIMultiDict[str]) -> bytes:
+def _head_of(method: str, path: str, address: Address, protocol: str, headers: CIMultiDict[str]) -> bytes:
     """The head of the request. Raises ``ValueError`` for a value that would break out of its line."""
     host = address.url.removeprefix("https://")
-    lines = [f"{request.method} {request.raw_path} HTTP/1.1", f"Host: {host}", "Connection: Upgrade"]
-    lines += [f"Upgrade: {request.headers['Upgrade']}"]
+    lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", "Connection: Upgrade", f"Upgrade: {protocol}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     if any("\r" in line or "\n" in line for line in lines):
         raise ValueError("net/http: invalid header field value")
@@ -173,7 +197,3 @@ def _why(error: Exception) -> str:
     if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) and (error.errno or 0) > 0:
         return f"connect: {os.strerror(error.errno or 0).lower()}"
     return "EOF" if isinstance(error, IncompleteReadError) else str(error)
-
-
-def _unreachable(why: str) -> ServiceUnavailable:
-    return ServiceUnavailable(f"error trying to reach service: {why}")
