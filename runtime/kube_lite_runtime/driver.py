@@ -93,7 +93,7 @@ class Driver(Protocol):
         ...
 
     async def dial(self, sandbox_id: str, port: int) -> socket.socket:
-        """A connection to a port of the pod, as its own processes have it: non-blocking, the caller's to close.
+        """A connection to a port of the pod, as its own processes have it; non-blocking, to be closed.
 
         Raises ``NoSuchSandbox``, ``DialFailed``, ``NotSupported``.
         """
