@@ -71,7 +71,8 @@ def test_a_token_and_a_version_exclude_each_other(secrets: Api) -> None:
     refused = secrets.get(query={"limit": 1, "continue": token, "resourceVersion": "5"})
     assert refusal(refused) == (400, "BadRequest")
     assert refused.body["message"] == "specifying resource version is not allowed when using continue"
-    assert names(secrets.get(query={"limit": 1, "continue": token, "resourceVersion": "0"})) == ["b"]
+    anything = secrets.get(query={"limit": 1, "continue": token, "resourceVersion": "0"})
+    assert names(anything)[0] == "b"  # a server that answers from its cache gives all the rest
 
 
 def test_a_list_of_exactly_one_revision_shows_what_was_there(secrets: Api) -> None:
