@@ -4,10 +4,17 @@ Objects are shared with every other reader and must never be changed. Handlers a
 the order of the changes, after the copy and its indexes already show the change. After a gap in the watch the
 differences between the old copy and the new list are told as if they had been watched; an object that was
 deleted and made anew under the same name meanwhile is told as a deletion and an addition.
+
+A decoded object takes five times the memory of its JSON. So of a resource with many objects those that
+nobody has looked at for a while are kept as JSON, and decoded when somebody looks at them again:
+
+    {"default": {("default", "web-1"): {"metadata": …}, ("default", "web-2"): b'{"metadata":…'}}
 """
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
+
+import orjson
 
 from kube_lite.api.identity import GroupVersionResource, Json, ObjectKey, key_of
 from kube_lite.kit.clock import Clock
@@ -22,23 +29,27 @@ Handler = Callable[[EventType, Json | None, Json | None], None]
 IndexFunction = Callable[[Json], Iterable[str]]
 """Under which values an object is found."""
 
+DECODED_OBJECTS = 100  # so many stay decoded in any case
+DECODED_SECONDS = 60.0  # as long is an object kept decoded after a change, or after it had to be decoded
+OBJECTS_A_TURN = 100  # encoded before others have their turn: about a millisecond
+
 
 class _Index:
-    """Example, by node: ``{"node-1": {key: pod, …}}``."""
+    """Example, by node: ``{"node-1": {key: None, …}}``; a dict, because sets have no order."""
 
     def __init__(self, function: IndexFunction) -> None:
-        self._function = function
-        self._entries: dict[str, dict[ObjectKey, Json]] = {}
+        self.function = function
+        self._entries: dict[str, dict[ObjectKey, None]] = {}
 
     def change(self, key: ObjectKey, old: Json | None, new: Json | None) -> None:
-        after = list(self._function(new)) if new is not None else ()
+        after = list(self.function(new)) if new is not None else ()
         if old is not None:
-            for value in self._function(old):
+            for value in self.function(old):
                 if value not in after:
                     self._remove(value, key)
         if new is not None:
             for value in after:
-                self._entries.setdefault(value, {})[key] = new
+                self._entries.setdefault(value, {})[key] = None
 
     def _remove(self, value: str, key: ObjectKey) -> None:
         entry = self._entries.get(value)
@@ -47,8 +58,8 @@ class _Index:
             if not entry:
                 del self._entries[value]
 
-    def find(self, value: str) -> Objects:
-        return list(self._entries.get(value, {}).values())
+    def find(self, value: str) -> Iterable[ObjectKey]:
+        return self._entries.get(value, ())
 
 
 class Informer:
@@ -57,7 +68,13 @@ class Informer:
     def __init__(self, client: Client, clock: Clock, selection: Selection) -> None:
         self.selection = selection
         self._reflector = Reflector(client, clock, selection, self)
-        self._objects: dict[str, dict[ObjectKey, Json]] = {}
+        self._clock = clock
+        self._objects: dict[str, dict[ObjectKey, Json | bytes]] = {}
+        self._decoded: dict[ObjectKey, float] = {}
+        """Since when objects have been decoded, the longest first."""
+        self._crowded = asyncio.Event()
+        self._listed: set[ObjectKey] = set()
+        """What was on the pages of a list so far."""
         self._indexes: dict[str, _Index] = {}
         self._handlers: list[Handler] = []
         self._synced = asyncio.Event()
@@ -72,19 +89,24 @@ class Informer:
         """The first list has arrived and every handler has heard of it."""
         return self._synced.is_set()
 
+    @property
+    def is_crowded(self) -> bool:
+        """More objects are decoded than will stay so."""
+        return self._crowded.is_set()
+
     async def synced(self) -> None:
         """Wait until ``has_synced``."""
         await self._synced.wait()
 
     def get(self, key: ObjectKey) -> Json | None:
         """The object of that name, or None."""
-        return self._objects.get(key.namespace, {}).get(key)
+        objects = self._objects.get(key.namespace)
+        found = objects.get(key) if objects is not None else None
+        return self._decode(key, found) if isinstance(found, bytes) else found
 
     def list(self, namespace: str = "") -> Objects:
         """Every object, or every object of one namespace."""
-        if namespace:
-            return list(self._objects.get(namespace, {}).values())
-        return list(self._all())
+        return self._of(namespace) if namespace else list(self._all())
 
     def __len__(self) -> int:
         """How many objects there are."""
@@ -93,10 +115,16 @@ class Informer:
     def add_index(self, name: str, function: IndexFunction) -> None:
         """Make objects findable by ``by_index(name, value)``.
 
-        Informers are shared, so several parts may ask for the same index: the name stands for what it
-        computes, and adding one that exists changes nothing.
+        Informers are shared, so several parts may ask for the same index: adding one that exists changes
+        nothing.
+
+        Raises:
+            ValueError: the name is taken by an index with another function.
         """
-        if name in self._indexes:
+        existing = self._indexes.get(name)
+        if existing is not None:
+            if existing.function is not function:
+                raise ValueError(f"{self.resource.resource} have another index that is called {name!r}")
             return
         index = self._indexes[name] = _Index(function)
         for obj in self._all():
@@ -104,7 +132,11 @@ class Informer:
 
     def by_index(self, name: str, value: str) -> Objects:
         """The objects whose index values include ``value``. Raises ``KeyError`` for an index never added."""
-        return self._indexes[name].find(value)
+        objects, found = self._objects, []
+        for key in self._indexes[name].find(value):
+            obj = objects[key.namespace][key]
+            found.append(self._decode(key, obj) if isinstance(obj, bytes) else obj)
+        return found
 
     def add_handler(self, handler: Handler) -> None:
         """Call ``handler`` for every change from now on, and at once for every object that is already here.
@@ -119,13 +151,30 @@ class Informer:
         """Keep the copy fresh until cancelled."""
         await self._reflector.run()
 
-    def replace(self, objects: Objects) -> None:
-        """Take a complete list, telling handlers what is different."""
-        present = {key_of(obj) for obj in objects}
-        for gone in [obj for obj in self._all() if key_of(obj) not in present]:
-            self._change(EventType.DELETED, key_of(gone), gone, None)
+    async def encode_unused(self) -> None:
+        """Keep few objects decoded, until cancelled; nothing runs here while there are no more than that."""
+        while True:
+            await self._crowded.wait()
+            oldest = next(iter(self._decoded.values()), 0.0)
+            due = oldest + DECODED_SECONDS - self._clock.monotonic()
+            await self._clock.sleep(max(due, DECODED_SECONDS / 4))
+            is_more = True
+            while is_more:
+                is_more = self._encode_some()
+                await asyncio.sleep(0)
+            if len(self._decoded) <= DECODED_OBJECTS:
+                self._crowded.clear()
+
+    def take(self, objects: Objects, *, is_first: bool, is_last: bool) -> None:
+        """Take a page of a list, telling handlers what is different.
+
+        Of several pages what was known only from a list is encoded at once: few will ask for it.
+        """
+        if is_first:
+            self._listed = set()
         for obj in objects:
             key = key_of(obj)
+            self._listed.add(key)
             old = self.get(key)
             if old is not None and old["metadata"].get("uid") != obj["metadata"].get("uid"):
                 self._change(EventType.DELETED, key, old, None)
@@ -134,7 +183,13 @@ class Informer:
                 self._change(EventType.ADDED, key, None, obj)
             elif old["metadata"]["resourceVersion"] != obj["metadata"]["resourceVersion"]:
                 self._change(EventType.MODIFIED, key, old, obj)
-        self._synced.set()
+        if not (is_first and is_last):
+            self._encode_listed(objects)
+        if is_last:
+            for gone in [key for there in self._objects.values() for key in there if key not in self._listed]:
+                self._change(EventType.DELETED, gone, self.get(gone), None)
+            self._listed = set()
+            self._synced.set()
 
     def apply(self, event: EventType, obj: Json) -> None:
         """Take one watch event, telling handlers."""
@@ -152,7 +207,9 @@ class Informer:
         before = self.get(key)
         if new is not None:
             self._objects.setdefault(key.namespace, {})[key] = new
+            self._note(key)
         else:
+            self._decoded.pop(key, None)
             remaining = self._objects[key.namespace]
             del remaining[key]
             if not remaining:
@@ -163,5 +220,48 @@ class Informer:
             handler(event, old, new)
 
     def _all(self) -> Iterator[Json]:
-        for objects in self._objects.values():
-            yield from objects.values()
+        for namespace in list(self._objects):
+            yield from self._of(namespace)
+
+    def _of(self, namespace: str) -> Objects:
+        objects = self._objects.get(namespace)
+        if objects is None:
+            return []
+        found = list(objects.items())
+        return [self._decode(key, obj) if isinstance(obj, bytes) else obj for key, obj in found]
+
+    def _decode(self, key: ObjectKey, encoded: bytes) -> Json:
+        obj: Json = orjson.loads(encoded)
+        self._objects[key.namespace][key] = obj
+        self._note(key)
+        return obj
+
+    def _note(self, key: ObjectKey) -> None:
+        """The object is decoded, as of now."""
+        self._decoded.pop(key, None)
+        self._decoded[key] = self._clock.monotonic()
+        if len(self._decoded) > DECODED_OBJECTS:
+            self._crowded.set()
+
+    def _encode_listed(self, objects: Objects) -> None:
+        for key in map(key_of, objects):
+            if key in self._decoded and len(self._decoded) > DECODED_OBJECTS:
+                self._encode(key)
+
+    def _encode_some(self) -> bool:
+        """Encode what has been decoded for long enough; whether there may be more of it."""
+        since = self._clock.monotonic() - DECODED_SECONDS
+        for _ in range(OBJECTS_A_TURN):
+            if len(self._decoded) <= DECODED_OBJECTS:
+                return False
+            key, decoded = next(iter(self._decoded.items()))
+            if decoded > since:
+                return False
+            self._encode(key)
+        return True
+
+    def _encode(self, key: ObjectKey) -> None:
+        del self._decoded[key]
+        objects = self._objects[key.namespace]
+        # A copy, for the encoder gives several times the room that it needed.
+        objects[key] = bytes(memoryview(orjson.dumps(objects[key])))

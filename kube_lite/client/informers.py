@@ -60,3 +60,4 @@ class Informers:
 
     def _start(self, group: asyncio.TaskGroup, informer: Informer) -> None:
         group.create_task(informer.run(), name=f"informer {informer.resource.resource}")
+        group.create_task(informer.encode_unused(), name=f"encoding unused {informer.resource.resource}")

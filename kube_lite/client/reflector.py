@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 QUICK = (
     1.0  # a watch that ends sooner than this, in seconds, counts as a failure: it must not become a busy loop
 )
+PAGE = 200  # objects decoded at once
 
 
 class Selection(NamedTuple):
@@ -35,8 +36,11 @@ class Selection(NamedTuple):
 class Listener(Protocol):
     """Who is told. Neither method may wait, nor change the objects."""
 
-    def replace(self, objects: list[Json]) -> None:
-        """This is all there is now; what was known before and is not here has gone unnoticed."""
+    def take(self, objects: list[Json], *, is_first: bool, is_last: bool) -> None:
+        """A page of what there is now; what was known before and is on none of them has gone unnoticed.
+
+        When a list breaks off, another begins with its first page.
+        """
         ...
 
     def apply(self, event: EventType, obj: Json) -> None:
@@ -81,15 +85,20 @@ class Reflector:
                 self._backoff.forget()
 
     async def _list(self) -> None:
-        selection = self._selection
-        page = await self._client.list(
-            selection.resource,
-            namespace=selection.namespace,
-            field_selector=selection.field_selector,
-            label_selector=selection.label_selector,
-        )
-        self._listener.replace(page.items)
-        self._resource_version = page.resource_version
+        selection, token, is_first = self._selection, "", True
+        while token or is_first:
+            items, version, token = await self._client.list(
+                selection.resource,
+                namespace=selection.namespace,
+                field_selector=selection.field_selector,
+                label_selector=selection.label_selector,
+                limit=PAGE,
+                continue_token=token,
+            )
+            self._listener.take(items, is_first=is_first, is_last=not token)
+            del items  # before the next page is made
+            is_first = False
+        self._resource_version = version
 
     async def _watch(self) -> None:
         selection = self._selection

@@ -24,7 +24,7 @@ from .attachment_plan import Plan, Volume, Wanted
 from .pod_cleanup import BY_NODE, assigned_node
 from .resources import NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS
 from .volume_plan import phase_of
-from .volume_protection import BY_CLAIM
+from .volume_protection import BY_CLAIM, claim_keys
 
 ATTACHMENTS = GroupVersionResource("storage.k8s.io", "v1", "volumeattachments")
 DRIVERS = GroupVersionResource("storage.k8s.io", "v1", "csidrivers")
@@ -45,7 +45,7 @@ class Attachments(Controller):
         self._drivers = informers.informer(DRIVERS)
         self._attachments = informers.informer(ATTACHMENTS)
         self._pods.add_index(BY_NODE, assigned_node)
-        self._pods.add_index(BY_CLAIM, lambda pod: map(str, claims_of(pod)))
+        self._pods.add_index(BY_CLAIM, claim_keys)
         self._attachments.add_index(BY_NODE, lambda one: [one["spec"]["nodeName"]])
         self._attachments.add_index(BY_VOLUME, lambda one: [_volume_name(one)])
         self._unwanted_since: dict[str, float] = {}

@@ -58,6 +58,7 @@ class _Follower:
         self._row = row
         self.synced = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
+        self._listed: list[Node] = []
 
     def stop(self) -> None:
         """Follow no longer what is not served any more; nobody need wait for it."""
@@ -65,11 +66,15 @@ class _Follower:
             self.task.cancel()
         self.synced.set()
 
-    def replace(self, objects: list[Json]) -> None:
-        row = self._row
-        nodes = [node_of(row.gvr, obj) for obj in objects]
-        self._collector.look_at(self._collector.graph.replace(row.gvr, row.kind, nodes))
-        self.synced.set()
+    def take(self, objects: list[Json], *, is_first: bool, is_last: bool) -> None:
+        row, graph = self._row, self._collector.graph
+        if is_first:
+            self._listed = []
+        self._listed += [node_of(row.gvr, obj) for obj in objects]
+        if is_last:
+            self._collector.look_at(graph.replace(row.gvr, row.kind, self._listed))
+            self._listed = []
+            self.synced.set()
 
     def apply(self, event: EventType, obj: Json) -> None:
         graph = self._collector.graph

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from kube_lite.api import meta
 from kube_lite.api.identity import GroupVersionResource, Json, ObjectKey, key_of
-from kube_lite.api.storage import claims_of, class_of, default_class
+from kube_lite.api.storage import class_of, default_class
 from kube_lite.client.controller import Controller, RequeueAfter
 from kube_lite.client.informers import Informers
 from kube_lite.client.protocol import Client, EventType
@@ -38,7 +38,7 @@ from .volume_plan import (
     released_volume,
     with_provisioner,
 )
-from .volume_protection import BY_CLAIM
+from .volume_protection import BY_CLAIM, claim_keys
 
 COMPONENT = "persistentvolume-controller"
 REPEAT_SECONDS = 15.0  # a claim that is looked at after that long says again what it waits for
@@ -56,7 +56,7 @@ class ClaimBinding(Controller):
         self._volumes = informers.informer(PERSISTENT_VOLUMES)
         self._classes = informers.informer(STORAGE_CLASSES)
         self._pods = informers.informer(PODS)
-        self._pods.add_index(BY_CLAIM, lambda pod: map(str, claims_of(pod)))
+        self._pods.add_index(BY_CLAIM, claim_keys)
         self._told: dict[ObjectKey, tuple[str, str, float]] = {}
         self.watch(self._claims)
         self.watch(self._volumes, self._keys_of_volume)

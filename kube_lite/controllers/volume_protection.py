@@ -26,6 +26,11 @@ BY_CLAIM = "claims"
 BY_CLASS = "attributes classes"
 
 
+def claim_keys(pod: Json) -> list[str]:
+    """The values of the index ``BY_CLAIM`` of Pods."""
+    return [str(key) for key in claims_of(pod)]
+
+
 class Protection(Controller):
     """What the three have in common: the finalizer comes and goes."""
 
@@ -86,7 +91,7 @@ class ClaimProtection(Protection):
             PERSISTENT_VOLUME_CLAIMS, "kubernetes.io/pvc-protection",
         )  # fmt: skip
         self._pods = informers.informer(PODS)
-        self._pods.add_index(BY_CLAIM, lambda pod: map(str, claims_of(pod)))
+        self._pods.add_index(BY_CLAIM, claim_keys)
         self.watch(self._pods, _claims_let_go)
 
     def is_used(self, key: ObjectKey, obj: Json) -> bool:

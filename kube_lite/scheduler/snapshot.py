@@ -34,7 +34,7 @@ class Needs(NamedTuple):
 
 
 class Placed(NamedTuple):
-    """A pod on a node, or assumed there."""
+    """A pod on a node, or assumed there; ``pod`` is what ``outline_of`` leaves of it."""
 
     pod: Json
     needs: Needs
@@ -60,6 +60,22 @@ def sort_of(selector: Json | None, namespaces: frozenset[str], chosen: Json | No
     labels = orjson.dumps(selector, option=orjson.OPT_SORT_KEYS)
     by_labels = b"" if chosen is None else orjson.dumps(chosen, option=orjson.OPT_SORT_KEYS)
     return Sort(labels, namespaces, by_labels)
+
+
+def outline_of(pod: Json) -> Json:
+    """What others may ask of a pod that is somewhere: a tenth of it, and there may be many thousands."""
+    spec, status = pod["spec"], pod.get("status") or {}
+    kept = {name: spec[name] for name in ("priority", "schedulerName", "affinity") if spec.get(name)}
+    volumes = [volume for volume in spec.get("volumes") or () if not CLAIMING.isdisjoint(volume)]
+    if volumes:
+        kept["volumes"] = volumes
+    metadata = {name: value for name, value in pod["metadata"].items() if name not in UNASKED}
+    started = {"startTime": status["startTime"]} if status.get("startTime") else {}
+    return {"metadata": metadata, "spec": kept, "status": started}
+
+
+CLAIMING = frozenset({"persistentVolumeClaim", "ephemeral"})
+UNASKED = frozenset({"managedFields", "annotations", "ownerReferences", "finalizers"})
 
 
 def needs_of(pod: Json) -> Needs:
@@ -279,7 +295,7 @@ class Snapshot:
         self.displace(uid)
         self.nominate(pod, "")
         self._places[uid] = place
-        placed = Placed(pod, needs or needs_of(pod), node_name)
+        placed = Placed(outline_of(pod), needs or needs_of(pod), node_name)
         self._info(node_name).add(placed)
         self._touch(node_name)
         if is_choosy(pod):
@@ -308,7 +324,7 @@ class Snapshot:
             self._nodes[before].generation += 1
         if node_name and node_name in self._nodes:
             self._nominations[uid] = node_name
-            self._nodes[node_name].nominated[uid] = Placed(pod, needs_of(pod), node_name)
+            self._nodes[node_name].nominated[uid] = Placed(outline_of(pod), needs_of(pod), node_name)
             self._nodes[node_name].generation += 1
 
     def has_nominations(self) -> bool:

@@ -22,6 +22,7 @@ NAMES = (
     "pods",
     "scheduling",
     "fleet",
+    "caches",
 )
 
 

@@ -24,13 +24,14 @@ def event(kind: EventType, obj: Json) -> WatchEvent:
 class ScriptedClient:
     """Answers lists and watches from a script; a watch whose script is at its end waits for ever.
 
-    A script is a sequence of events and errors: an error is raised where it stands, None ends the stream.
+    A script is a sequence of events and errors: an error is raised where it stands, None ends the stream, an
+    ``asyncio.Event`` is waited for.
     """
 
     def __init__(
         self,
         lists: Sequence[ObjectList | ApiError],
-        watches: Sequence[Sequence[WatchEvent | ApiError | None]],
+        watches: Sequence[Sequence[WatchEvent | ApiError | asyncio.Event | None]],
     ) -> None:
         self.lists = list(lists)
         self.watches = [list(script) for script in watches]
@@ -57,5 +58,8 @@ class ScriptedClient:
                 raise item
             if item is None:
                 return
+            if isinstance(item, asyncio.Event):
+                await item.wait()
+                continue
             yield item
         await asyncio.Event().wait()

@@ -3,9 +3,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import cast
 
+import pytest
+
 from kube_lite.api.errors import ApiError, Expired, ServiceUnavailable
 from kube_lite.api.identity import Json, ObjectKey
-from kube_lite.client.informer import Informer
+from kube_lite.client.informer import DECODED_OBJECTS, DECODED_SECONDS, Informer
 from kube_lite.client.informers import Informers
 from kube_lite.client.protocol import Client, EventType, ObjectList
 from kube_lite.kit.clock import ManualClock
@@ -89,7 +91,7 @@ async def test_an_expired_watch_leads_to_a_list_whose_differences_are_told() -> 
     )
     async with following(client) as it:
         told = await it.until(7)
-        assert told[3:] == ["DELETED gone", "DELETED new", "ADDED new", "ADDED late"]
+        assert told[3:] == ["DELETED new", "ADDED new", "ADDED late", "DELETED gone"]
         assert client.asked == ["list", "watch 3", "list", "watch 8"]
 
 
@@ -135,3 +137,83 @@ async def test_the_same_selection_is_one_informer_and_a_late_one_starts_at_once(
         async with asyncio.timeout(5):
             await late.synced()
         assert len(late) == 1
+
+
+async def test_one_name_cannot_stand_for_two_indexes() -> None:
+    def values(obj: Json) -> list[str]:
+        return [obj["data"]["value"]]
+
+    async with following(ScriptedClient([ObjectList([], "1")], [])) as it:
+        it.informer.add_index("value", values)
+        it.informer.add_index("value", values)
+        with pytest.raises(ValueError, match="configmaps have another index that is called 'value'"):
+            it.informer.add_index("value", lambda obj: [])
+
+
+async def test_objects_of_which_there_are_many_are_kept_encoded_until_somebody_looks() -> None:
+    count = 3 * DECODED_OBJECTS
+    objects = [config_map(f"m{number}", number + 1, value=str(number % 2)) for number in range(count)]
+    changed = config_map("m0", count + 2, value="1")
+    client = ScriptedClient([ObjectList(objects, str(count))], [[event(MODIFIED, changed)]])
+    async with following(client) as it:
+        it.informer.add_index("value", value_of)
+        await it.until(count + 1)
+        assert it.informer.get(ObjectKey("default", "m5")) is objects[5], "what is new is not copied"
+        await it.clock.advance(2 * DECODED_SECONDS)
+        seen = it.informer.get(ObjectKey("default", "m5"))
+        assert seen == objects[5]
+        assert seen is not objects[5]
+        assert it.informer.get(ObjectKey("default", "m5")) is seen, "it stays decoded for a while"
+        assert it.informer.list() == [changed, *objects[1:]]
+        await it.clock.advance(2 * DECODED_SECONDS)
+        assert it.informer.by_index("value", "0") == objects[2::2]
+        assert it.informer.list("default") == [changed, *objects[1:]]
+
+
+async def test_a_long_list_is_taken_page_by_page() -> None:
+    first = [config_map(f"a{number}", number + 1) for number in range(2 * DECODED_OBJECTS)]
+    rest = [config_map("b", 900)]
+    pages = [ObjectList(first, "1000", "more"), ObjectList(rest, "1000")]
+    async with following(ScriptedClient(pages, [])) as it:
+        await it.until(len(first) + 1)
+        assert it.informer.has_synced
+        assert it.informer.list() == first + rest
+        oldest = ObjectKey("default", first[0]["metadata"]["name"])
+        assert it.informer.get(oldest) is not first[0], "what was there long ago is encoded at once"
+
+
+async def test_a_list_that_breaks_off_begins_anew_and_nothing_is_told_twice() -> None:
+    pages: list[ObjectList | ApiError] = [
+        ObjectList([config_map("a", 1), config_map("gone", 2)], "5", "more"),
+        Expired("The provided continue parameter is too old"),
+        ObjectList([config_map("a", 1)], "9", "more"),
+        ObjectList([config_map("b", 7)], "9"),
+    ]
+    client = ScriptedClient(pages, [])
+    async with following(client) as it:
+        assert await it.until(4) == ["ADDED a", "ADDED gone", "ADDED b", "DELETED gone"]
+        assert client.asked[-1] == "watch 9"
+
+
+async def test_what_changes_is_told_with_what_it_was_though_that_was_encoded() -> None:
+    count = 2 * DECODED_OBJECTS
+    objects = [config_map(f"m{number}", number + 1, value="old") for number in range(count)]
+    later = [config_map("m0", count + 1, value="new"), *objects[2:]]
+    goes_on = asyncio.Event()
+    client = ScriptedClient(
+        [ObjectList(objects, str(count)), ObjectList(later, str(count + 1))],
+        [[goes_on, Expired("too old resource version")]],
+    )
+    async with following(client) as it:
+        it.informer.add_index("value", value_of)
+        await it.until(count)
+        await it.clock.advance(2 * DECODED_SECONDS)
+        goes_on.set()
+        told = await it.until(count + 2)
+        assert told[count:] == [f"MODIFIED m0 1→{count + 1}", "DELETED m1"]
+        assert it.informer.by_index("value", "new") == later[:1]
+        assert it.informer.by_index("value", "old") == objects[2:]
+
+
+def value_of(obj: Json) -> list[str]:
+    return [obj["data"]["value"]]
