@@ -17,7 +17,7 @@ from kube_lite.auth.user import AUTHENTICATED, MASTERS, User
 from kube_lite.cli.serve import GARBAGE
 from kube_lite.client.informers import Informers
 from kube_lite.client.protocol import EventType
-from kube_lite.client.recorder import Recorder
+from kube_lite.client.series import SeriesRecorder
 from kube_lite.kinds import schemas
 from kube_lite.kit.clock import RealClock
 from kube_lite.kit.service import running
@@ -79,7 +79,7 @@ async def schedule() -> tuple[float, float, float]:
             await client.update(NODES, {**entry, "spec": {**entry["spec"], "taints": None}})
         made = await _create(client, PODS, [pod(number) for number in range(POD_COUNT)])
         informers = Informers(client, clock)
-        recorder = Recorder(client, clock, "default-scheduler")
+        recorder = SeriesRecorder(client, clock, "default-scheduler", "bench")
         bound = _Bound(informers)
         began, used = time.perf_counter(), time.process_time()
         for service in (informers, recorder, Scheduler(client, informers, clock, recorder)):
