@@ -45,7 +45,7 @@ class Described(NamedTuple):
 
 
 @cache
-def _on_write(package: str) -> ModuleType:
+def on_write(package: str) -> ModuleType:
     """A package beside this one that the first write needs, and start-up does not."""
     return import_module(f".{package}", __package__)
 
@@ -66,7 +66,7 @@ class Kind(Strategy):
 
     def default(self, obj: Json) -> None:
         """Fill in the defaults of this kind."""
-        _on_write("defaults").default(self.gvk, obj)
+        on_write("defaults").default(self.gvk, obj)
 
     def prepare_for_create(self, obj: Json) -> None:
         """Begin with an empty status, whatever the client sent."""
@@ -83,27 +83,27 @@ class Kind(Strategy):
 
     def validate(self, obj: Json) -> Sequence[Cause]:
         """The rules for a new object of this kind."""
-        causes: Sequence[Cause] = _on_write("checks").validate(self.gvk, obj)
+        causes: Sequence[Cause] = on_write("checks").validate(self.gvk, obj)
         return causes
 
     def validate_update(self, obj: Json, old: Json) -> Sequence[Cause]:
         """The rules for a change of an object of this kind."""
-        causes: Sequence[Cause] = _on_write("checks").validate_update(self.gvk, obj, old)
+        causes: Sequence[Cause] = on_write("checks").validate_update(self.gvk, obj, old)
         return causes
 
     def validate_status_update(self, obj: Json, old: Json) -> Sequence[Cause]:
         """The rules for statuses of this kind."""
-        causes: Sequence[Cause] = _on_write("checks").validate_status_update(self.gvk, obj, old)
+        causes: Sequence[Cause] = on_write("checks").validate_status_update(self.gvk, obj, old)
         return causes
 
     def warnings(self, obj: Json) -> Sequence[str]:
         """What may disappoint about an object of this kind."""
-        texts: Sequence[str] = _on_write("checks").warnings(self.gvk, obj)
+        texts: Sequence[str] = on_write("checks").warnings(self.gvk, obj)
         return texts
 
     def warnings_of_change(self, obj: Json, old: Json) -> Sequence[str]:
         """What may disappoint about the next version, as far as this kind tells of it again."""
-        texts: Sequence[str] = _on_write("checks.advice").advise_change(self.gvk, obj, old)
+        texts: Sequence[str] = on_write("checks.advice").advise_change(self.gvk, obj, old)
         return texts
 
     def field_labels(self) -> Sequence[str]:

@@ -10,7 +10,7 @@ from kube_lite.api.errors import Cause
 from kube_lite.api.identity import GroupVersionKind, Json, parse_api_version
 from kube_lite.api.schema.prune import read_object
 from kube_lite.kinds import checks
-from kube_lite.kinds.checks.workloads import schedule_error
+from kube_lite.kinds.checks.cronjobs import schedule_error
 from kube_lite.kinds.defaults import default
 from kube_lite.kinds.schemas import definitions
 
@@ -263,8 +263,13 @@ def test_what_is_fixed_stays(old: Json, path: tuple[str, ...], to: Any, cause: s
 def test_the_pods_of_a_stateful_set_may_mount_volumes_of_its_claim_templates() -> None:
     container = {**CONTAINER, "volumeMounts": [{"name": "data", "mountPath": "/data"}]}
     template = {"metadata": {"labels": LABELS}, "spec": {"containers": [container]}}
+    storage = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    claims = [{"metadata": {"name": "data"}, "spec": storage}]
     spec = {"selector": {"matchLabels": LABELS}, "template": template, "serviceName": "a"}
-    assert wrong(made("apps/v1", "StatefulSet", spec=spec)) == []
+    assert wrong(made("apps/v1", "StatefulSet", spec={**spec, "volumeClaimTemplates": claims})) == []
+    assert wrong(made("apps/v1", "StatefulSet", spec=spec)) == [
+        'spec.template.spec.containers[0].volumeMounts[0].name: Not found: "data"'
+    ]
     bad = {**spec, "template": {**template, "metadata": {"labels": {**LABELS, "b": "not so"}}}}
     assert wrong(made("apps/v1", "StatefulSet", spec=bad))[0].startswith(
         "spec.template.labels: Invalid value"

@@ -15,12 +15,9 @@ from typing import Any, NamedTuple
 from kube_lite.api import names
 from kube_lite.api.errors import Cause
 from kube_lite.api.identity import GroupVersionKind, Json
-from kube_lite.api.metadata_rules import (
-    check_metadata,
-    check_metadata_update,
-    check_next_metadata,
-    check_texts,
-)
+from kube_lite.api.metadata_rules import check_metadata, check_next_metadata
+
+from .looks import look_again, names_finalizers_freely
 
 Rule = Callable[[Json], Iterator[Cause]]
 ChangeRule = Callable[[Json, Json], Iterator[Cause]]
@@ -41,7 +38,7 @@ RULES: dict[tuple[str, str], Rules] = {
     ("", "PodTemplate"): Rules("pod_spec.check_pod_template"),
     ("", "ReplicationController"): Rules("workloads.check_replication_controller"),
     ("", "Service"): Rules("services.check_service", "services.check_service_update", "label"),
-    ("", "Endpoints"): Rules("services.check_endpoints"),
+    ("", "Endpoints"): Rules("endpoints.check_endpoints"),
     ("", "ConfigMap"): Rules("config.check_config_map", "config.check_config_map_update"),
     ("", "Secret"): Rules("config.check_secret", "config.check_secret_update"),
     ("", "Namespace"): Rules("config.check_namespace", name="label"),
@@ -58,13 +55,13 @@ RULES: dict[tuple[str, str], Rules] = {
         "workloads.check_statefulset", "workloads.check_statefulset_update", "label"
     ),
     ("apps", "ControllerRevision"): Rules("cluster.check_revision", "cluster.check_revision_update"),
-    ("batch", "Job"): Rules("workloads.check_job", "workloads.check_job_update"),
-    ("batch", "CronJob"): Rules("workloads.check_cronjob", name="cronjob"),
+    ("batch", "Job"): Rules("jobs.check_job", "jobs.check_job_update"),
+    ("batch", "CronJob"): Rules("cronjobs.check_cronjob", name="cronjob"),
     ("autoscaling", "HorizontalPodAutoscaler"): Rules("cluster.check_autoscaler"),
     ("policy", "PodDisruptionBudget"): Rules("cluster.check_budget"),
     ("policy", "PodSecurityPolicy"): Rules("pod_security.check_pod_security"),
     ("discovery.k8s.io", "EndpointSlice"): Rules(
-        "services.check_endpoint_slice", "services.check_slice_update"
+        "endpoints.check_endpoint_slice", "endpoints.check_slice_update"
     ),
     ("networking.k8s.io", "Ingress"): Rules("networking.check_ingress"),
     ("networking.k8s.io", "IngressClass"): Rules(
@@ -116,7 +113,14 @@ RULES: dict[tuple[str, str], Rules] = {
     (ADMISSION, "ValidatingAdmissionPolicyBinding"): Rules("admission.check_policy_binding"),
     (ADMISSION, "MutatingAdmissionPolicy"): Rules("admission.check_mutating_policy"),
     (ADMISSION, "MutatingAdmissionPolicyBinding"): Rules("admission.check_mutating_binding"),
-    ("resource.k8s.io", "ResourceClaim"): Rules("requests.check_claim", "requests.check_claim_update"),
+    ("resource.k8s.io", "DeviceClass"): Rules("devices.check_class"),
+    ("resource.k8s.io", "ResourceClaim"): Rules("devices.check_claim", "devices.check_claim_update"),
+    ("resource.k8s.io", "ResourceClaimTemplate"): Rules(
+        "devices.check_template", "devices.check_template_update"
+    ),
+    ("resource.k8s.io", "ResourceSlice"): Rules(
+        "device_slices.check_slice", "device_slices.check_slice_update"
+    ),
     ("certificates.k8s.io", "ClusterTrustBundle"): Rules(name="path_segment"),
     ("apiextensions.k8s.io", "CustomResourceDefinition"): Rules("definitions.check_definition"),
     ("apiextensions.k8s.io/v1beta1", "CustomResourceDefinition"): Rules("definitions.check_older_definition"),
@@ -140,20 +144,20 @@ STATUSES = {
     ("certificates.k8s.io", "CertificateSigningRequest"): "signing.check_status",
     ("networking.k8s.io", "Ingress"): "status.check_ingress",
     ("policy", "PodDisruptionBudget"): "status.check_budget",
+    ("resource.k8s.io", "ResourceClaim"): "devices.check_claim_status",
     ("storage.k8s.io", "VolumeAttachment"): "drivers.check_attachment_status",
 }
 """Kinds with rules for what is written to their status."""
 
-EXTENDING = ("apiextensions.k8s.io", "apiregistration.k8s.io")
-"""Groups whose kinds bring others."""
 CRONJOB_NAME_MAX = 52  # of 63 characters, the names of its Jobs take eleven more
 
 
 def validate(gvk: GroupVersionKind, obj: Json) -> Sequence[Cause]:
     """What is wrong with an object, beyond what its schema says."""
     check_name, check, _ = _rules_of(gvk)
-    is_built_in = gvk.group not in EXTENDING  # they follow the rules of what they bring
-    causes = [*check_metadata(obj["metadata"], check_name, is_built_in=is_built_in)]
+    causes = [
+        *check_metadata(obj["metadata"], check_name, is_built_in=not names_finalizers_freely(gvk)),
+    ]
     if check is not None:
         causes += check(obj)
     return causes
@@ -169,17 +173,18 @@ def validate_definition_update(obj: Json, old: Json) -> Sequence[Cause]:
     return [*check_next_metadata(obj["metadata"], old["metadata"]), *check_definition_update(obj, old)]
 
 
+def validate_next_service(gvk: GroupVersionKind, obj: Json, old: Json) -> Sequence[Cause]:
+    """What is wrong with the next version of a Service: the change first, and metadata not once more."""
+    _, check, _ = _rules_of(gvk)
+    return [*validate_update(gvk, obj, old), *(check(obj) if check is not None else ())]
+
+
 def validate_update(gvk: GroupVersionKind, obj: Json, old: Json) -> Sequence[Cause]:
     """What is wrong with a change, ``validate`` apart.
 
-    The reference looks at metadata several times, for the resource and for the kind, and its answers list
-    each time what is wrong: four times for labels and the like, of which one is ``validate``, twice for
-    what may not change, of which one is the pipeline's.
+    The reference looks at metadata several times, and its answers list each time what is wrong.
     """
-    causes = [
-        *check_metadata_update(obj["metadata"], old["metadata"]),
-        *(list(check_texts(obj["metadata"])) * 3),
-    ]
+    causes = [*look_again(gvk, obj["metadata"], old["metadata"])]
     change = _rules_of(gvk)[2]
     if change is not None:
         causes += change(obj, old)

@@ -24,35 +24,35 @@ _COST = re.compile(r"0|-?[1-9][0-9]*")
 COST_MIN, COST_MAX = -(2**31), 2**31 - 1
 
 
-def check_pod_annotations(annotations: Json, spec: Json) -> Iterator[Cause]:
-    """Annotations of a Pod."""
+def check_pod_annotations(annotations: Json, spec: Json, path: str = PATH) -> Iterator[Cause]:
+    """Annotations of a Pod, or of a template, which are in ``path``."""
     if MIRROR in annotations and not spec.get("nodeName"):
         why = "must set spec.nodeName if mirror pod annotation is set"
-        yield invalid(f"{PATH}[{MIRROR}]", annotations[MIRROR], why)
+        yield invalid(f"{path}[{MIRROR}]", annotations[MIRROR], why)
     if annotations.get(TOLERATIONS):
-        yield from _check_tolerations(annotations[TOLERATIONS])
+        yield from _check_tolerations(annotations[TOLERATIONS], path)
     cost = annotations.get(DELETION_COST)
     if cost is not None and not (_COST.fullmatch(cost) and COST_MIN <= int(cost) <= COST_MAX):
-        yield invalid(f"{PATH}[{DELETION_COST}]", cost, "must be a 32bit integer")
+        yield invalid(f"{path}[{DELETION_COST}]", cost, "must be a 32bit integer")
     if SECCOMP_POD in annotations:
-        yield from _check_seccomp(annotations[SECCOMP_POD], f"{PATH}.{SECCOMP_POD}")
+        yield from _check_seccomp(annotations[SECCOMP_POD], f"{path}.{SECCOMP_POD}")
     for key, profile in annotations.items():
         if key.startswith(SECCOMP_CONTAINER):
-            yield from _check_seccomp(profile, f"{PATH}.{key}")
+            yield from _check_seccomp(profile, f"{path}.{key}")
     for key, profile in annotations.items():
         if key.startswith(APP_ARMOR):
-            yield from _check_app_armor(key.removeprefix(APP_ARMOR), profile, spec, f"{PATH}[{key}]")
+            yield from _check_app_armor(key.removeprefix(APP_ARMOR), profile, spec, f"{path}[{key}]")
 
 
-def _check_tolerations(text: str) -> Iterator[Cause]:
+def _check_tolerations(text: str, path: str) -> Iterator[Cause]:
     try:
         tolerations = json.loads(text)
     except ValueError:
         tolerations = None
     if isinstance(tolerations, list) and all(isinstance(entry, dict) for entry in tolerations):
-        yield from check_tolerations(tolerations, f"{PATH}.{TOLERATIONS}")
+        yield from check_tolerations(tolerations, f"{path}.{TOLERATIONS}")
     else:
-        yield invalid(PATH, TOLERATIONS, "must be a list of tolerations in JSON")
+        yield invalid(path, TOLERATIONS, "must be a list of tolerations in JSON")
 
 
 def _check_seccomp(profile: str, path: str) -> Iterator[Cause]:
@@ -69,28 +69,26 @@ def _check_app_armor(name: str, profile: str, spec: Json, path: str) -> Iterator
         yield invalid(path, profile, f'invalid AppArmor profile name: "{profile}"')
 
 
-def check_profile_annotations(annotations: Json, spec: Json) -> Iterator[Cause]:
-    """That annotations and fields of a new Pod say the same."""
+def check_profile_annotations(annotations: Json, spec: Json, path: str = "spec") -> Iterator[Cause]:
+    """That annotations and fields of a new Pod, whose spec is in ``path``, say the same."""
     own = (spec.get("securityContext") or {}).get("seccompProfile")
     if own is not None and SECCOMP_POD in annotations:
-        here = "spec.securityContext.seccompProfile"
+        here = f"{path}.securityContext.seccompProfile"
         yield from _check_same(annotations[SECCOMP_POD], own, here, "seccomp")
-    yield from _check_containers(annotations, spec, SECCOMP_CONTAINER, "seccompProfile", None)
+    yield from _check_containers(annotations, spec, path, SECCOMP_CONTAINER)
     if (spec.get("os") or {}).get("name") != "windows":
-        default = (spec.get("securityContext") or {}).get("appArmorProfile")
-        yield from _check_containers(annotations, spec, APP_ARMOR, "appArmorProfile", default)
+        yield from _check_containers(annotations, spec, path, APP_ARMOR)
 
 
-def _check_containers(
-    annotations: Json, spec: Json, prefix: str, field: str, default: Json | None
-) -> Iterator[Cause]:
+def _check_containers(annotations: Json, spec: Json, path: str, prefix: str) -> Iterator[Cause]:
+    field, what = ("appArmorProfile", "apparmor") if prefix == APP_ARMOR else ("seccompProfile", "seccomp")
+    default = (spec.get("securityContext") or {}).get(field) if prefix == APP_ARMOR else None
     for kind in LISTS:
         for position, container in enumerate(spec.get(kind) or ()):
             profile = (container.get("securityContext") or {}).get(field) or default
             text = annotations.get(f"{prefix}{container.get('name') or ''}")
             if profile is not None and text is not None:
-                here = f"spec.{kind}[{position}].securityContext.{field}"
-                what = "seccomp" if field == "seccompProfile" else "apparmor"
+                here = f"{path}.{kind}[{position}].securityContext.{field}"
                 yield from _check_same(text, profile, here, what)
 
 

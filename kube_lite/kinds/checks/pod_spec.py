@@ -98,8 +98,10 @@ def _check_new(spec: Json, annotations: Json | None) -> Iterator[Cause]:
 def check_template(template: Json, path: str) -> Iterator[Cause]:
     """A Pod template."""
     yield from check_template_metadata(template, path)
-    spec = template.get("spec") or {}
+    spec, annotations = template.get("spec") or {}, (template.get("metadata") or {}).get("annotations")
     yield from check_pod_spec(spec, f"{path}.spec")
+    if annotations:
+        yield from check_profile_annotations(annotations, spec, f"{path}.spec")
     if spec.get("ephemeralContainers"):
         yield forbidden(
             f"{path}.spec.ephemeralContainers", "ephemeral containers not allowed in pod template"
@@ -110,7 +112,10 @@ def check_template_metadata(template: Json, path: str) -> Iterator[Cause]:
     """What its Pods get besides a spec."""
     metadata = template.get("metadata") or {}
     yield from check_labels(metadata.get("labels") or {}, f"{path}.labels")
-    yield from check_annotations(metadata.get("annotations") or {}, f"{path}.annotations")
+    annotations = metadata.get("annotations")
+    if annotations:
+        yield from check_annotations(annotations, f"{path}.annotations")
+        yield from check_pod_annotations(annotations, template.get("spec") or {}, f"{path}.annotations")
 
 
 def check_pod_spec(spec: Json, path: str, pod_name: str = "") -> Iterable[Cause]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from kube_lite.api.errors import Cause
 from kube_lite.api.fielderrors import NOT_NEGATIVE, each, invalid, required, too_long
-from kube_lite.api.names import LABEL_MAX, check_qualified_name, check_subdomain, regex_error
+from kube_lite.api.names import LABEL_MAX, check_label, check_qualified_name, check_subdomain, regex_error
 from kube_lite.api.quantity import Quantity, parse_quantity
 
 PORT_NAME_MAX = 15
@@ -194,6 +194,24 @@ def check_csi_driver_name(path: str, name: str) -> Iterator[Cause]:
     if len(name) > LABEL_MAX:
         yield too_long(path, LABEL_MAX)
     yield from each(path, name, check_subdomain(name.lower()))
+
+
+def check_domain_name(path: str, name: str) -> Iterator[Cause]:
+    """A name with a dot, ``example.com``; one at its end does not count."""
+    if not name:
+        yield required(path)
+        return
+    name = name.removesuffix(".")
+    texts = check_subdomain(name)
+    if texts:
+        yield invalid(path, name, ",".join(texts))
+    elif "." not in name:
+        yield invalid(path, name, "should be a domain with at least two segments separated by dots")
+    else:
+        for label in name.split("."):
+            if check_label(label):
+                yield invalid(path, label, ",".join(check_label(label)))
+                return
 
 
 def check_domain_prefixed_path(path: str, value: str) -> Iterator[Cause]:
