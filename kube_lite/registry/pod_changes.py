@@ -17,6 +17,7 @@ EPHEMERAL = "ephemeralContainers"
 RESIZED = ("resources", "resizePolicy")
 MUTABLE = ("cpu", "memory")
 CONTAINERS = ("containers", "initContainers")
+RESTARTED = "non-sidecar init containers with a resize policy of RestartContainer cannot be resized"
 
 
 def with_ephemeral_containers(pod: Json, sent: Json) -> Json:
@@ -93,8 +94,7 @@ def _check_mutable(new: Json, old: Json) -> Iterator[Cause]:
             continue
         for policy in after.get("resizePolicy") or ():
             if policy.get("restartPolicy") == "RestartContainer":
-                told = "non-sidecar init containers with a resize policy of RestartContainer cannot be resized"
-                yield forbidden(where, told)
+                yield forbidden(where, RESTARTED)
 
 
 def _check_same_containers(new: Json, old: Json) -> Iterator[Cause]:
