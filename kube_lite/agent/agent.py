@@ -24,6 +24,7 @@ from kube_lite.kit.clock import Clock
 
 from .cleanup import LogRotation, remove_orphans
 from .containers import UID_LABEL, Resolver, parse_resolv_conf
+from .csi import CsiVolumes
 from .host import Host
 from .images import Images
 from .lifecycle import Hooks
@@ -103,7 +104,8 @@ class Agent:
         version = kubernetes_version.lstrip("v")
         words = Words(version)
         told = recorder.of("kubelet")
-        self._volumes = Volumes(client, clock, self._directories)
+        csi = CsiVolumes(client, clock, node_name, is_played=driver.abilities().driver == "fake")
+        self._volumes = Volumes(client, clock, self._directories, csi)
         self._statuses = StatusWriter(client, clock, known=self._known, written=self._written)
         self._referrers = Referrers(client, clock, self._refresh)
         self._node = NodeKeeper(

@@ -22,6 +22,7 @@ from kube_lite.api.identity import Json
 from kube_lite.api.times import format_duration, parse_time
 
 from .containers import IMAGE_LABEL, sandbox_spec
+from .csi import LOOK_SECONDS, NotAttached
 from .devices import NotPrepared, prepare_devices
 from .health import Health
 from .host import Host
@@ -267,9 +268,13 @@ class PodWorker:
             self._refresh_at = await self._host.volumes.prepare(self.pod, surroundings)
         except VolumeFailed as failure:
             now = self._host.clock.now()
-            self._volume_retries.note(POD, ended_at=now, now=now)
-            self._known.waits[POD] = now + self._volume_retries.delay(POD, now)
-            self._tell("Warning", "FailedMount", str(failure))
+            wait = LOOK_SECONDS
+            if not isinstance(failure, NotAttached):
+                self._volume_retries.note(POD, ended_at=now, now=now)
+                wait = self._volume_retries.delay(POD, now)
+            self._known.waits[POD] = now + wait
+            if str(failure):
+                self._tell("Warning", "FailedMount", str(failure))
         else:
             self._known.volumes_ready = True
             self._volumes_stale = False

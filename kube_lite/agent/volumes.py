@@ -22,6 +22,7 @@ from kube_lite.kit.clock import Clock
 
 from .claims import claim_name, plan_claimed
 from .containers import PROPAGATION
+from .csi import CsiVolumes, plan_volume, unregistered
 from .downward import Surroundings
 from .environment import Reference, Sources, expand
 from .payloads import (
@@ -58,10 +59,12 @@ class Volumes:
 
     Args:
         directories: where they are made.
+        csi: knows of volumes that must be attached.
     """
 
-    def __init__(self, client: Client, clock: Clock, directories: Directories) -> None:
+    def __init__(self, client: Client, clock: Clock, directories: Directories, csi: CsiVolumes) -> None:
         self._client = client
+        self._csi = csi
         self._clock = clock
         self._directories = directories
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="volumes")
@@ -131,7 +134,11 @@ class Volumes:
         if volume.get("hostPath") is not None:
             path, kind = Path(volume["hostPath"]["path"]), volume["hostPath"].get("type") or ""
             return _named(name, lambda: check_host_path(path, kind))
-        kinds = [kind for kind, source in volume.items() if kind != "name" and source is not None]
+        if volume.get("csi") is not None and not self._csi.is_played:
+            words = "kubernetes.io/csi: mounter.SetUpAt failed to get CSI client: "
+            raise VolumeFailed(words + unregistered(volume["csi"]["driver"]))
+        no_kinds = ("name", "csi")
+        kinds = [kind for kind, source in volume.items() if kind not in no_kinds and source is not None]
         if kinds in ([], ["emptyDir"]):
             source = volume.get("emptyDir") or {}
             return _named(name, lambda: make_empty_directory(directory, source, group))
@@ -140,16 +147,25 @@ class Volumes:
     async def _behind_claims(self, pod: Json) -> dict[str, Json]:
         """The pod's volumes that are claims, as what those are bound to. Raises ``VolumeFailed``."""
         found: dict[str, Json] = {}
+        of_drivers: dict[str, tuple[Json, Json]] = {}
         for volume in pod["spec"].get("volumes") or ():
             name = claim_name(pod, volume)
             if name:
                 try:
-                    found[volume["name"]] = await self._behind_claim(pod, volume, name)
+                    bound = await self._behind_claim(pod, name)
+                    if bound["spec"].get("csi") is not None:
+                        of_drivers[volume["name"]] = (volume, bound)
+                    else:
+                        found[volume["name"]] = plan_claimed(volume, bound)
                 except VolumeFailed as failure:
                     raise VolumeFailed(_setup_failed(volume["name"], failure)) from failure
+        if of_drivers:
+            await self._csi.require(pod, [(name, bound) for name, (_, bound) in of_drivers.items()])
+            for name, (volume, bound) in of_drivers.items():
+                found[name] = plan_volume(volume, bound, is_played=self._csi.is_played)
         return found
 
-    async def _behind_claim(self, pod: Json, volume: Json, name: str) -> Json:
+    async def _behind_claim(self, pod: Json, name: str) -> Json:
         namespace = pod["metadata"]["namespace"]
         words = f"error processing PVC {namespace}/{name}"
         try:
@@ -159,7 +175,7 @@ class Volumes:
             bound = await self._client.get(PERSISTENT_VOLUMES, claim["spec"]["volumeName"])
         except NotFound as error:
             raise VolumeFailed(f"{words}: failed to fetch PVC from API server: {error.message}") from error
-        return plan_claimed(volume, bound)
+        return bound
 
     async def _tokens_for(self, pod: Json) -> Mapping[TokenWish, _Token]:
         wishes = token_wishes(pod)
@@ -244,6 +260,7 @@ class Volumes:
         """Forget the volumes and logs of a pod that is gone."""
         self._tokens.pop(uid, None)
         self._claimed.pop(uid, None)
+        self._csi.forget(uid)
         logs = self._directories.pod_logs(namespace, name, uid)
 
         def remove() -> None:

@@ -113,6 +113,8 @@ async def world_in(directory: Path, clock: Clock | None = None) -> AsyncIterator
     """A store, a pipeline, the usual namespaces, and nobody else."""
     clock = clock or ManualClock()
     async with Store.open(directory / "store", durable=False) as store:
+        if isinstance(clock, ManualClock):
+            clock.awaits(store.settle)
         pipeline = Pipeline(
             store=store,
             registry=builtin("1.36"),
