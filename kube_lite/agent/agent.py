@@ -115,7 +115,7 @@ class Agent:
             name=node_name,
             directory=directory,
             addresses=addresses,
-            version=f"v{version}" if version.count(".") == 2 else f"v{version}.0",
+            version=f"v{version}.0" if version.count(".") == 1 else f"v{version}",
         )
         self._host = Host(
             client=client,

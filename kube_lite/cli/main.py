@@ -90,6 +90,10 @@ def add_up_command(commands: "argparse._SubParsersAction[Parser]", common: Parse
         metavar="X.Y",
         help=f"the release to be, {RELEASES[0]} to {RELEASES[-1]} (1.36)",
     )
+    up.add_argument("--git-version", metavar="V", help="what /version calls the release (vX.Y.0+kube-lite)")
+    up.add_argument(
+        "--tls-san", metavar="NAME,...", help="further names and addresses of the API's certificate (none)"
+    )
     up.add_argument(
         "--legacy-apis",
         choices=("on", "off"),

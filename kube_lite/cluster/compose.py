@@ -226,6 +226,7 @@ class Cluster:
             clock=clock,
             operations=self.encryption.operations,
             aggregation=self.aggregation,
+            shown_version=self.config.git_version or "",
             has_cbor="CBORServingAndStorage" in self.config.feature_gates,
             node_credentials=lambda: pki.client_context(self.authority.files.certificate, node_client),
         )
@@ -252,6 +253,7 @@ class Cluster:
         names += [f"kubernetes.default.svc.{self.config.cluster_domain}", "localhost", "127.0.0.1", "::1"]
         names += [self.addresses.first_service, self.addresses.gateway, _reachable_address(self.config.host)]
         names += [self._pod_facing] if self._pod_facing else []
+        names += [name for name in self.config.tls_san if name not in names]
         if self.config.host not in ("0.0.0.0", "::"):
             names.append(self.config.host)
         pair = self.authority.serving("apiserver", names)

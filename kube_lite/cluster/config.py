@@ -40,6 +40,10 @@ class Config:
     """Where the administrator's kubeconfig is written; None: ``kubeconfig`` in the data directory."""
     kubernetes_version: str = "1.36"
     """The release whose API is served, ``1.25`` to ``1.37``."""
+    git_version: str | None = None
+    """What ``/version`` and nodes call the release, such as ``v1.36.2-vendor.1``; None: our name after it."""
+    tls_san: tuple[str, ...] = ()
+    """Further names and addresses that the API's certificate is for."""
     legacy_apis: bool = True
     """Whether the API versions of Kubernetes 1.12 to 1.22 that later releases removed are served as well."""
     runtime: str = "auto"
@@ -80,16 +84,7 @@ class Config:
     def checked(self) -> "Config":
         """The same settings, once each has been looked at. Raises ``ConfigError``."""
         split_listen(self.listen)
-        if self.kubernetes_version not in RELEASES:
-            raise ConfigError(
-                f"kubernetes version {self.kubernetes_version!r}: served are {RELEASES[0]} to {RELEASES[-1]}"
-            )
-        minor = int(self.kubernetes_version.split(".")[1])
-        for name in self.feature_gates:
-            if minor < FEATURES[name]:
-                raise ConfigError(
-                    f"feature gate {name}: Kubernetes {self.kubernetes_version} does not know it"
-                )
+        self._check_release()
         if self.runtime not in RUNTIMES:
             raise ConfigError(f"runtime {self.runtime!r}: one of {', '.join(RUNTIMES)}")
         if self.log_level not in ("debug", "info", "warning", "error"):
@@ -106,6 +101,22 @@ class Config:
         if not 1 <= self.nodes <= MAX_NODES:
             raise ConfigError(f"nodes {self.nodes}: 1 to {MAX_NODES} are possible")
         return self
+
+    def _check_release(self) -> None:
+        if self.kubernetes_version not in RELEASES:
+            raise ConfigError(
+                f"kubernetes version {self.kubernetes_version!r}: served are {RELEASES[0]} to {RELEASES[-1]}"
+            )
+        minor = int(self.kubernetes_version.split(".")[1])
+        for name in self.feature_gates:
+            if minor < FEATURES[name]:
+                raise ConfigError(
+                    f"feature gate {name}: Kubernetes {self.kubernetes_version} does not know it"
+                )
+        if self.git_version is not None and not re.fullmatch(
+            r"v1\.\d+\.\d+([-+][0-9A-Za-z.+-]+)?", self.git_version
+        ):
+            raise ConfigError(f"git version {self.git_version!r}: one such as v1.36.2-vendor.1 is wanted")
 
     def effective_node_name(self) -> str:
         """The node's name: as set, or the host's, made fit for an object name."""
@@ -186,6 +197,11 @@ def _parts(value: object) -> tuple[str, ...]:
     return parse_parts(",".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
 
 
+def _names(value: object) -> tuple[str, ...]:
+    names = value if isinstance(value, list | tuple) else str(value).split(",")
+    return tuple(text for name in names if (text := str(name).strip()))
+
+
 CONVERT: Mapping[str, Any] = {
     "data_dir": _path,
     "kubeconfig": _path,
@@ -196,6 +212,7 @@ CONVERT: Mapping[str, Any] = {
     "legacy_apis": _boolean,
     "nodes": _number,
     "parts": _parts,
+    "tls_san": _names,
 }
 NAMES = tuple(field.name for field in fields(Config))
 

@@ -75,6 +75,7 @@ class ApiServer:
         host: the address to listen on; ``also_on`` are further ones, with the same port.
         port: 0 picks a free one; ``self.port`` says which, once ready.
         version: of Kubernetes, ``1.36``.
+        shown_version: what it calls itself, where that is not the release with our name.
         operations: what else is served, by method and path, to those who may: answers are JSON.
         tokens: whose keys are published, for those who verify tokens elsewhere.
         node_credentials: gives TLS for connections to nodes, with a certificate that nodes trust.
@@ -103,9 +104,10 @@ class ApiServer:
         operations: Operations = NO_OPERATIONS,
         aggregation: "Aggregation | None" = None,
         has_cbor: bool = False,
+        shown_version: str = "",
     ) -> None:
         self.port = port
-        self.git_version = git_version(version)
+        self.git_version = shown_version or git_version(version)
         minor = int(version.split(".")[1])
         self._sessions_are_created = minor >= 35
         self._pipeline = pipeline
@@ -119,7 +121,7 @@ class ApiServer:
         self._node_credentials = node_credentials
         self._user = User("system:apiserver", groups=(MASTERS, AUTHENTICATED))
         self._tokens = tokens
-        self._documents = Documents(registry, definitions, version, tokens)
+        self._documents = Documents(registry, definitions, version, tokens, shown_version=self.git_version)
         self._health = Health({"ping": self._ping, "etcd": self._reads_the_store})
         self._metrics = Metrics()
         self._counting = Counting(self._metrics)
@@ -147,7 +149,7 @@ class ApiServer:
         self._metrics.show(*pipeline.figures)
         watch_storage(self._metrics, pipeline)
         watch_process(self._metrics)
-        tell_build(self._metrics, version_document(version))
+        tell_build(self._metrics, version_document(version, self.git_version))
 
     @property
     def metrics(self) -> Metrics:

@@ -65,13 +65,20 @@ class Documents:
     """
 
     def __init__(
-        self, registry: Registry, definitions: "Definitions", version: str, tokens: TokenIssuer | None = None
+        self,
+        registry: Registry,
+        definitions: "Definitions",
+        version: str,
+        tokens: TokenIssuer | None = None,
+        *,
+        shown_version: str = "",
     ) -> None:
         self.address = ""
         self._tokens = tokens
         self._registry = registry
         self._definitions = definitions
         self._version = version
+        self._shown_version = shown_version or git_version(version)
         minor = int(version.split(".")[1])
         self._forms = [form for form, releases in AGGREGATED_IN.items() if minor in releases]
         self._made: dict[tuple[str, ...], bytes] = {}
@@ -92,7 +99,7 @@ class Documents:
         from kube_lite.api import openapi
 
         known = (self._registry, self._definitions)
-        return openapi.v2(*known, git_version(self._version))
+        return openapi.v2(*known, self._shown_version)
 
     def find(self, call: Call) -> Document:
         """The document that a path names.
@@ -150,7 +157,9 @@ class Documents:
         if len(parts) > 1:
             raise UnknownPath
         refuse_unless(_accept(call), JSON)
-        return Document(200, encode(version_document(self._version), _plain(call)), JSON, {})
+        return Document(
+            200, encode(version_document(self._version, self._shown_version), _plain(call)), JSON, {}
+        )
 
     def _api(self, call: Call, parts: Parts) -> Document:
         from kube_lite.api import discovery  # like the documents, when it is first needed
@@ -198,7 +207,7 @@ class Documents:
     def _openapi(self, call: Call, parts: Parts) -> Document:
         from kube_lite.api import openapi
 
-        known, release = (self._registry, self._definitions), git_version(self._version)
+        known, release = (self._registry, self._definitions), self._shown_version
         if parts[1:] == ("v2",):
             accept = _accept(call)
             if any(name in accept for name in PROTOBUF_V2):

@@ -20,8 +20,12 @@ def git_version(version: str) -> str:
     return f"v{'.'.join([*numbers, '0'][:3])}+{BUILD}"
 
 
-def version_document(version: str) -> Json:
-    """The answer of ``/version``; what a program written in Go would say of itself stays empty."""
+def version_document(version: str, shown: str) -> Json:
+    """The answer of ``/version``; what a program written in Go would say of itself stays empty.
+
+    Args:
+        shown: the ``gitVersion``.
+    """
     major, minor = version.split(".")[:2]
     before = str(int(minor) - 1)
     machine = platform.machine()
@@ -29,7 +33,7 @@ def version_document(version: str) -> Json:
     if int(minor) >= EMULATING_SINCE:
         document |= {"emulationMajor": major, "emulationMinor": minor}
         document |= {"minCompatibilityMajor": major, "minCompatibilityMinor": before}
-    document |= {"gitVersion": git_version(version), "gitCommit": "", "gitTreeState": "", "buildDate": ""}
+    document |= {"gitVersion": shown, "gitCommit": "", "gitTreeState": "", "buildDate": ""}
     document |= {"goVersion": "", "compiler": "gc"}
     document["platform"] = f"{sys.platform}/{MACHINES.get(machine, machine)}"
     return document
