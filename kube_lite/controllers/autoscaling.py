@@ -22,7 +22,7 @@ from kube_lite.api.times import format_time
 from kube_lite.client.controller import Controller, RequeueAfter
 from kube_lite.client.informer import Informer
 from kube_lite.client.informers import Informers
-from kube_lite.client.protocol import Client
+from kube_lite.client.protocol import Client, EventType
 from kube_lite.client.recorder import Recorder
 from kube_lite.kit.clock import Clock
 
@@ -125,7 +125,7 @@ class Autoscalers(Controller):
         self._autoscalers = informers.informer(HORIZONTAL_POD_AUTOSCALERS)
         self._memories: dict[ObjectKey, Memory] = {}
         self._next: dict[ObjectKey, tuple[Json, float]] = {}
-        self.watch(self._autoscalers)
+        self.watch(self._autoscalers, pace=_in_its_turn)
         self.needs(pods)
 
     async def reconcile(self, key: ObjectKey) -> RequeueAfter | None:
@@ -142,6 +142,14 @@ class Autoscalers(Controller):
         self._next[key] = (found["spec"], now + SYNC_SECONDS)
         await Look(self._means, found, self._memories.setdefault(key, Memory()), now).perform()
         return RequeueAfter(SYNC_SECONDS)
+
+
+def _in_its_turn(event: EventType, key: ObjectKey) -> float:
+    """What is new or changed waits as long as everything does: that much time for metrics to come.
+
+    Source: ``enqueueHPA`` and ``NewFixedItemIntervalRateLimiter`` in ``pkg/controller/podautoscaler``.
+    """
+    return 0.0 if event is EventType.DELETED else SYNC_SECONDS
 
 
 class Look:

@@ -3,6 +3,8 @@ from pathlib import Path
 import pytest
 
 from kube_lite.api.identity import Json
+from kube_lite.controllers import autoscaling
+from kube_lite.controllers.autoscaling import SYNC_SECONDS
 from kube_lite.controllers.autoscaling_limits import Moment, plan_limits
 from kube_lite.controllers.autoscaling_replicas import (
     CannotTell,
@@ -17,6 +19,7 @@ from kube_lite.controllers.autoscaling_replicas import (
     pod_requests,
 )
 from kube_lite.controllers.resources import DEPLOYMENTS, HORIZONTAL_POD_AUTOSCALERS
+from kube_lite.kit.clock import ManualClock
 
 from .harness import World, deployment, world
 
@@ -146,7 +149,26 @@ def test_policies_bound_the_change_within_their_period() -> None:
     assert limits({"behavior": {"scaleUp": rule("Pods", 4, 15, "Disabled")}}, 3, 9)[0] == 3
 
 
-async def test_a_target_below_the_minimum_is_scaled_and_unknown_metrics_are_told(tmp_path: Path) -> None:
+async def test_a_new_one_waits_its_turn(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with world(tmp_path, clock=clock, only=CONTROLLERS) as it:
+        target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "nothing"}
+        spec = {"maxReplicas": 5, "scaleTargetRef": target}
+        await it.create(HORIZONTAL_POD_AUTOSCALERS, {"metadata": {"name": "web"}, "spec": spec})
+        await clock.advance(SYNC_SECONDS - 1)
+        assert await reason(it, "AbleToScale") == ""
+        await clock.advance(2)
+
+        async def is_told() -> bool:
+            return await reason(it, "AbleToScale") == "FailedGetScale"
+
+        await it.until(is_told)
+
+
+async def test_a_target_below_the_minimum_is_scaled_and_unknown_metrics_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(autoscaling, "SYNC_SECONDS", 0.1)
     async with world(tmp_path, only=CONTROLLERS) as it:
         await it.create(DEPLOYMENTS, deployment(replicas=1))
         target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}

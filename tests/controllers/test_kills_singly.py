@@ -3,7 +3,10 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from kube_lite.api import meta
+from kube_lite.controllers import autoscaling
 from kube_lite.controllers.certificates import KUBELET_CLIENT, REQUESTS
 from kube_lite.controllers.node_lifecycle import TTL
 from kube_lite.controllers.resource_claims import CLAIMS, TEMPLATES
@@ -92,7 +95,10 @@ async def test_a_volume_of_a_pods_own_is_claimed_once(tmp_path: Path) -> None:
             assert meta.is_controlled_by(each, owner)
 
 
-async def test_an_autoscaler_brings_a_deployment_to_its_least(tmp_path: Path) -> None:
+async def test_an_autoscaler_brings_a_deployment_to_its_least(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(autoscaling, "SYNC_SECONDS", 0.01)
     async with world(tmp_path, only=[]) as it:
         await it.create(DEPLOYMENTS, deployment(replicas=1))
         target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
