@@ -19,7 +19,7 @@ from kube_lite.api.resource import Registry
 from kube_lite.auth.service_accounts import ALGORITHM, TokenIssuer
 
 from .call import Call
-from .negotiate import JSON, KNOWN, PLAIN, PROTOBUF, Form, Route, negotiate, refuse_unless
+from .negotiate import JSON, KNOWN, PROTOBUF, Form, Route, negotiate, refuse_unless
 from .parse import UnknownPath, not_allowed, not_served
 from .represent import encode, with_pretty
 from .versions import git_version, version_document
@@ -40,6 +40,8 @@ PROTOBUF_V2 = (
 KEY_SET = "application/jwk-set+json"
 KEYS_KEPT = "public, max-age=3600"
 FOR_EVER = "public, max-age=31536000"
+INDENTED = Form(pretty=True)
+"""How paths and versions are told, whoever asks. Source: ``WriteRawJSON`` in ``endpoints/handlers``."""
 OTHER_PATHS = (
     "/.well-known/openid-configuration", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3",
     "/readyz", "/version",
@@ -131,7 +133,7 @@ class Documents:
         known = (*self._registry.group_versions(), *self._registry.elsewhere)
         groups = {path for group_version in known for path in paths_of(group_version)}
         paths = {"paths": sorted(groups.union(OTHER_PATHS))}
-        return Document(200, encode(paths, _plain(call)), JSON, {})
+        return Document(200, encode(paths, INDENTED), JSON, {})
 
     def _issuer(self, call: Call, parts: Parts) -> Document:
         """Who signs the tokens of ServiceAccounts, and where to find the keys (OpenID Connect Discovery)."""
@@ -157,9 +159,7 @@ class Documents:
         if len(parts) > 1:
             raise UnknownPath
         refuse_unless(_accept(call), JSON)
-        return Document(
-            200, encode(version_document(self._version, self._shown_version), _plain(call)), JSON, {}
-        )
+        return Document(200, encode(version_document(self._version, self._shown_version), INDENTED), JSON, {})
 
     def _api(self, call: Call, parts: Parts) -> Document:
         from kube_lite.api import discovery  # like the documents, when it is first needed
@@ -263,10 +263,6 @@ def _accept(call: Call) -> str:
 
 def _takes_json(accept: str) -> bool:
     return not accept or any(name in accept for name in (JSON, "application/*", "*/*"))
-
-
-def _plain(call: Call) -> Form:
-    return with_pretty(PLAIN, call.address.query, call.request.headers.get("User-Agent", ""))
 
 
 def tagged(call: Call, body: bytes, content_type: str) -> Document:
