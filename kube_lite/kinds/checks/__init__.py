@@ -42,9 +42,9 @@ RULES: dict[tuple[str, str], Rules] = {
     ("", "ConfigMap"): Rules("config.check_config_map", "config.check_config_map_update"),
     ("", "Secret"): Rules("config.check_secret", "config.check_secret_update"),
     ("", "Namespace"): Rules("config.check_namespace", name="label"),
-    ("", "Node"): Rules("config.check_node", "config.check_node_update"),
-    ("", "ResourceQuota"): Rules("config.check_quota", "config.check_quota_update"),
-    ("", "LimitRange"): Rules("config.check_limit_range"),
+    ("", "Node"): Rules("nodes.check_node", "nodes.check_node_update"),
+    ("", "ResourceQuota"): Rules("limits.check_quota", "limits.check_quota_update"),
+    ("", "LimitRange"): Rules("limits.check_limit_range"),
     ("", "Event"): Rules("cluster.check_event"),
     ("", "PersistentVolume"): Rules("storage.check_volume", "storage.check_volume_update"),
     ("", "PersistentVolumeClaim"): Rules("claims.check_claim", "claims.check_claim_update"),
@@ -57,7 +57,7 @@ RULES: dict[tuple[str, str], Rules] = {
     ("apps", "ControllerRevision"): Rules("cluster.check_revision", "cluster.check_revision_update"),
     ("batch", "Job"): Rules("jobs.check_job", "jobs.check_job_update"),
     ("batch", "CronJob"): Rules("cronjobs.check_cronjob", name="cronjob"),
-    ("autoscaling", "HorizontalPodAutoscaler"): Rules("cluster.check_autoscaler"),
+    ("autoscaling", "HorizontalPodAutoscaler"): Rules("autoscalers.check_autoscaler"),
     ("policy", "PodDisruptionBudget"): Rules("cluster.check_budget"),
     ("policy", "PodSecurityPolicy"): Rules("pod_security.check_pod_security"),
     ("discovery.k8s.io", "EndpointSlice"): Rules(
@@ -101,8 +101,10 @@ RULES: dict[tuple[str, str], Rules] = {
     ("node.k8s.io", "RuntimeClass"): Rules(
         "cluster.check_runtime_class", "cluster.check_runtime_class_update"
     ),
-    ("flowcontrol.apiserver.k8s.io", "FlowSchema"): Rules("cluster.check_flow_schema", name="path_segment"),
-    ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"): Rules(name="path_segment"),
+    ("flowcontrol.apiserver.k8s.io", "FlowSchema"): Rules("flow_control.check_flow_schema"),
+    ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"): Rules(
+        "flow_control.check_priority_level"
+    ),
     ("apiregistration.k8s.io", "APIService"): Rules("aggregation.check_api_service", name="path_segment"),
     ("certificates.k8s.io", "CertificateSigningRequest"): Rules(
         "requests.check_signing", name="path_segment"
@@ -130,7 +132,11 @@ RULES: dict[tuple[str, str], Rules] = {
 STATUSES = {
     ("", "Namespace"): "status.check_namespace",
     ("", "PersistentVolumeClaim"): "claims.check_claim_status",
+    ("", "Node"): "nodes.check_node_update",
     ("", "Pod"): "status.check_pod",
+    ("", "ResourceQuota"): "limits.check_quota_status",
+    ("flowcontrol.apiserver.k8s.io", "FlowSchema"): "flow_control.check_conditions",
+    ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"): "flow_control.check_conditions",
     ("", "Service"): "status.check_service",
     ("", "ReplicationController"): "status.check_replica_set",
     ("apps", "Deployment"): "status.check_deployment",

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from kube_lite.api.errors import Cause
 from kube_lite.api.fielderrors import (
     Shown,
+    duplicate,
     each,
     forbidden,
     immutable,
@@ -16,20 +17,25 @@ from kube_lite.api.fielderrors import (
 )
 from kube_lite.api.gotext import go_json, go_quote
 from kube_lite.api.identity import Json
-from kube_lite.api.names import check_path_segment, check_subdomain
+from kube_lite.api.metadata_rules import check_labels
+from kube_lite.api.names import check_label, check_path_segment, check_subdomain
 
-from .selectors import check_label_selector, show_selector
+from .amounts import check_resources
+from .go_struct import go_struct
+from .placement import check_tolerations
+from .selectors import as_selector, check_label_selector, show_selector
 from .values import check_at_most_all, check_count_or_percent
 
 RBAC = "rbac.authorization.k8s.io"
 PRIORITY_MAX = 1_000_000_000
 SYSTEM_PRIORITIES = {"system-node-critical": 2_000_001_000, "system-cluster-critical": 2_000_000_000}
-METRIC_TYPES = ("ContainerResource", "External", "Object", "Pods", "Resource")
 
 
 def check_role(role: Json) -> Iterator[Cause]:
     """Rules that say what, on what."""
     namespaced = role.get("kind") == "Role"
+    if role.get("aggregationRule") is not None:
+        yield from _check_aggregation(role["aggregationRule"])
     for position, rule in enumerate(role.get("rules") or ()):
         here = f"rules[{position}]"
         if not rule.get("verbs"):
@@ -47,6 +53,18 @@ def check_role(role: Json) -> Iterator[Cause]:
             yield required(f"{here}.apiGroups", "resource rules must supply at least one api group")
         if not rule.get("resources"):
             yield required(f"{here}.resources", "resource rules must supply at least one resource")
+
+
+def _check_aggregation(aggregation: Json) -> Iterator[Cause]:
+    selectors = aggregation.get("clusterRoleSelectors") or ()
+    if not selectors:
+        why = "at least one clusterRoleSelector required if aggregationRule is non-nil"
+        yield required("aggregationRule.clusterRoleSelectors", why)
+    for position, selector in enumerate(selectors):
+        here = f"aggregationRule.clusterRoleSelectors[{position}]"
+        yield from check_label_selector(selector, here)
+        if as_selector(selector) is None:
+            yield invalid(here, Shown("null"), "invalid label selector.")
 
 
 def check_binding(binding: Json) -> Iterator[Cause]:
@@ -145,64 +163,31 @@ def check_budget(budget: Json) -> Iterator[Cause]:
             yield from check_count_or_percent(f"spec.{field}", value)
             yield from check_at_most_all(f"spec.{field}", value)
     yield from check_label_selector(spec.get("selector"), "spec.selector")
-
-
-def check_autoscaler(autoscaler: Json) -> Iterator[Cause]:
-    """A HorizontalPodAutoscaler."""
-    spec = autoscaler.get("spec") or {}
-    low, high = spec.get("minReplicas"), spec.get("maxReplicas") or 0
-    if low is not None and low < 1:
-        yield invalid("spec.minReplicas", low, "must be greater than or equal to 1")
-    if high < 1:
-        yield required("spec.maxReplicas", "must be set and greater than 0")
-    if low is not None and high < low:
-        yield invalid("spec.maxReplicas", high, "must be greater than or equal to `minReplicas`")
-    target = spec.get("scaleTargetRef") or {}
-    for field in ("kind", "name"):
-        if not target.get(field):
-            yield required(f"spec.scaleTargetRef.{field}")
-        else:
-            yield from each(f"spec.scaleTargetRef.{field}", target[field], check_path_segment(target[field]))
-    if not target.get("apiVersion"):
-        why = "apiVersion must specify API group"
-        yield invalid("spec.scaleTargetRef.apiVersion", "", why)
-    for position, metric in enumerate(spec.get("metrics") or ()):
-        yield from _check_metric(metric, f"spec.metrics[{position}]")
-    for direction in ("scaleUp", "scaleDown"):
-        window = ((spec.get("behavior") or {}).get(direction) or {}).get("stabilizationWindowSeconds")
-        here = f"spec.behavior.{direction}.stabilizationWindowSeconds"
-        yield from not_negative(here, window)
-        if window is not None and window > 3600:
-            yield invalid(here, window, "must be less than or equal to 3600")
-
-
-def _check_metric(metric: Json, path: str) -> Iterator[Cause]:
-    kind = metric.get("type") or ""
-    if kind not in METRIC_TYPES:
-        yield not_supported(f"{path}.type", kind, METRIC_TYPES)
-        yield not_supported(f"{path}.type", kind, METRIC_TYPES)  # the reference finds it twice
-        return
-    field = kind[0].lower() + kind[1:]
-    source = metric.get(field)
-    if source is None:
-        yield required(f"{path}.{field}", "must populate information for the given metric source")
-        return
-    if kind in ("Resource", "ContainerResource"):
-        target = source.get("target") or {}
-        if target.get("averageUtilization") is not None and target.get("averageValue") is not None:
-            why = "may not set both a target raw value and a target utilization"
-            yield forbidden(f"{path}.{field}.target.averageValue", why)
+    eviction = spec.get("unhealthyPodEvictionPolicy")
+    if eviction is not None:
+        yield from one_of("spec.unhealthyPodEvictionPolicy", eviction, ("AlwaysAllow", "IfHealthyBudget"))
 
 
 def check_runtime_class(runtime_class: Json) -> Iterator[Cause]:
     """A RuntimeClass."""
-    from kube_lite.api.names import check_label
-
     handler = runtime_class.get("handler") or ""
     if not handler:
         yield required("handler")
     else:
         yield from each("handler", handler, check_label(handler))
+    if runtime_class.get("overhead") is not None:
+        yield from check_resources({"limits": runtime_class["overhead"].get("podFixed")}, "overhead")
+    scheduling = runtime_class.get("scheduling") or {}
+    yield from check_labels(scheduling.get("nodeSelector") or {}, "scheduling.nodeSelector")
+    tolerations = scheduling.get("tolerations") or []
+    yield from check_tolerations(tolerations, "scheduling.tolerations")
+    seen: list[Json] = []
+    for position, toleration in enumerate(tolerations):
+        key = {field: value for field, value in toleration.items() if field != "tolerationSeconds"}
+        if key in seen:
+            shown = go_struct(toleration, "core.v1.Toleration")
+            yield duplicate(f"scheduling.tolerations[{position}]", shown)
+        seen.append(key)
 
 
 def check_runtime_class_update(new: Json, old: Json) -> Iterator[Cause]:
@@ -220,16 +205,6 @@ def check_revision(revision: Json) -> Iterator[Cause]:
 def check_revision_update(new: Json, old: Json) -> Iterator[Cause]:
     """History does not change."""
     yield from immutable("data", new.get("data"), old.get("data"))
-
-
-def check_flow_schema(schema: Json) -> Iterator[Cause]:
-    """A FlowSchema."""
-    spec = schema.get("spec") or {}
-    if not (spec.get("priorityLevelConfiguration") or {}).get("name"):
-        yield required("spec.priorityLevelConfiguration.name", "must reference a priority level")
-    precedence = spec.get("matchingPrecedence", 0)
-    if precedence > 10000:
-        yield invalid("spec.matchingPrecedence", precedence, "must not be greater than 10000")
 
 
 def check_event(event: Json) -> Iterator[Cause]:

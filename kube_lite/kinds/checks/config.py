@@ -1,4 +1,4 @@
-"""Rules for ConfigMaps, Secrets, Namespaces, Nodes, limits and quotas."""
+"""Rules for ConfigMaps, Secrets and Namespaces."""
 
 import json
 from base64 import b64decode
@@ -7,21 +7,12 @@ from collections.abc import Iterator
 from kube_lite.api.codecs import DecodeError
 from kube_lite.api.codecs.json import loads
 from kube_lite.api.errors import Cause
-from kube_lite.api.fielderrors import each, forbidden, immutable, invalid, not_supported, required, too_long
+from kube_lite.api.fielderrors import each, forbidden, immutable, invalid, required, too_long
 from kube_lite.api.identity import Json
-from kube_lite.api.names import check_config_key, check_label_value, check_qualified_name
-from kube_lite.api.quantity import parse_quantity
-
-from .amounts import STANDARD_RESOURCES
-from .values import WHOLE, check_amount, check_cidr, check_resource_name, is_whole
+from kube_lite.api.names import check_config_key, check_qualified_name
 
 SIZE_MAX = 1024 * 1024
 REDACTED = "<secret contents redacted>"
-WHOLE_RESOURCES = frozenset([
-    "pods", "resourcequotas", "services", "replicationcontrollers", "secrets", "configmaps",
-    "persistentvolumeclaims", "services.nodeports", "services.loadbalancers",
-])  # fmt: skip
-QUOTA_RESOURCES = STANDARD_RESOURCES
 SECRET_FIELDS: dict[str, tuple[str, ...]] = {
     "kubernetes.io/basic-auth": ("username", "password"),
     "kubernetes.io/ssh-auth": ("ssh-privatekey",),
@@ -30,8 +21,6 @@ SECRET_FIELDS: dict[str, tuple[str, ...]] = {
     "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
 }
 ACCOUNT_NAME = "kubernetes.io/service-account.name"
-TAINT_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
-CONFLICTING_SCOPES = (("BestEffort", "NotBestEffort"), ("Terminating", "NotTerminating"))
 
 
 def check_config_map(config: Json) -> Iterator[Cause]:
@@ -121,98 +110,3 @@ def check_namespace(namespace: Json) -> Iterator[Cause]:
         if "/" not in finalizer and finalizer != "kubernetes":
             why = "name is neither a standard finalizer name nor is it fully qualified"
             yield invalid("spec.finalizers", finalizer, why)
-
-
-def check_node(node: Json) -> Iterator[Cause]:
-    """Address ranges and taints."""
-    spec = node.get("spec") or {}
-    seen: set[tuple[str, str]] = set()
-    for position, taint in enumerate(spec.get("taints") or ()):
-        here = f"metadata.taints[{position}]"  # the reference says metadata, where taints once were
-        key, effect, value = taint.get("key") or "", taint.get("effect") or "", taint.get("value") or ""
-        yield from each(f"{here}.key", key, check_qualified_name(key))
-        yield from each(f"{here}.value", value, check_label_value(value))
-        if not effect:
-            yield required(f"{here}.effect")
-        elif effect not in TAINT_EFFECTS:
-            yield not_supported(f"{here}.effect", effect, TAINT_EFFECTS)
-        if (key, effect) in seen:
-            yield invalid(here, f"{key}:{effect}", "taints must be unique by key and effect pair")
-        seen.add((key, effect))
-    for position, cidr in enumerate(spec.get("podCIDRs") or ()):
-        yield from check_cidr(f"spec.podCIDRs[{position}]", cidr)
-
-
-def check_node_update(new: Json, old: Json) -> Iterator[Cause]:
-    """What identifies a node is set once."""
-    spec, before = new.get("spec") or {}, old.get("spec") or {}
-    if before.get("podCIDRs") and spec.get("podCIDRs") != before["podCIDRs"]:
-        yield forbidden("spec.podCIDRs", 'node updates may not change podCIDR except from "" to valid')
-    if before.get("providerID") and spec.get("providerID") != before["providerID"]:
-        yield forbidden("spec.providerID", 'node updates may not change providerID except from "" to valid')
-
-
-SCOPED_RESOURCES = (
-    "pods", "cpu", "memory", "limits.cpu", "limits.memory", "requests.cpu", "requests.memory",
-)  # fmt: skip
-"""What quotas with a scope may count; of Pods without requests and limits only their number."""
-
-
-def check_quota(quota: Json) -> Iterator[Cause]:
-    """A ResourceQuota."""
-    spec = quota.get("spec") or {}
-    for name, text in (spec.get("hard") or {}).items():
-        here = f"spec.hard[{name}]"
-        yield from check_resource_name(here, name, STANDARD_RESOURCES)
-        if "/" not in name and name not in QUOTA_RESOURCES and "hugepages-" not in name:
-            yield invalid(here, name, "must be a standard resource for quota")
-        yield from check_amount(here, text)
-        if (name in WHOLE_RESOURCES or name.startswith("count/")) and not is_whole(text):
-            yield invalid(here, text, WHOLE)
-    scopes = spec.get("scopes") or []
-    for scope in scopes:
-        countable = SCOPED_RESOURCES[:1] if scope == "BestEffort" else SCOPED_RESOURCES
-        for name in sorted(spec.get("hard") or ()):
-            if name in QUOTA_RESOURCES and name not in countable:
-                yield invalid("spec.scopes", scopes, "unsupported scope applied to resource")
-    for pair in CONFLICTING_SCOPES:
-        if set(pair) <= set(scopes):
-            yield invalid("spec.scopes", sorted(scopes), "conflicting scopes")
-
-
-def check_quota_update(new: Json, old: Json) -> Iterator[Cause]:
-    """What it counts stays."""
-    scopes = (new.get("spec") or {}).get("scopes") or []
-    if scopes != ((old.get("spec") or {}).get("scopes") or []):
-        yield invalid("spec.scopes", scopes, "field is immutable")
-
-
-def check_limit_range(limits: Json) -> Iterator[Cause]:
-    """minimum ≤ default request ≤ default ≤ maximum."""
-    for position, item in enumerate((limits.get("spec") or {}).get("limits") or ()):
-        here = f"spec.limits[{position}]"
-        if item.get("type") == "Pod":
-            for field in ("default", "defaultRequest"):
-                if item.get(field):
-                    yield forbidden(f"{here}.{field}", "may not be specified when `type` is 'Pod'")
-        names = dict.fromkeys(
-            name for field in ("max", "min", "default", "defaultRequest") for name in item.get(field) or ()
-        )
-        for name in names:
-            yield from _check_order(item, name, here)
-
-
-def _check_order(item: Json, name: str, path: str) -> Iterator[Cause]:
-    low, high = (item.get("min") or {}).get(name), (item.get("max") or {}).get(name)
-    default, request = (item.get("default") or {}).get(name), (item.get("defaultRequest") or {}).get(name)
-    for field, left, left_words, right, right_words, shown in (
-        ("min", low, "min value", high, "max value", low),
-        ("defaultRequest", low, "min value", request, "default request value", request),
-        ("defaultRequest", request, "default request value", high, "max value", request),
-        ("defaultRequest", request, "default request value", default, "default limit value", request),
-        ("default", low, "min value", default, "default value", low),
-        ("default", default, "default value", high, "max value", high),
-    ):
-        if left is not None and right is not None and parse_quantity(left) > parse_quantity(right):
-            why = f"{left_words} {left} is greater than {right_words} {right}"
-            yield invalid(f"{path}.{field}[{name}]", shown, why)

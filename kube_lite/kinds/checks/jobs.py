@@ -224,7 +224,7 @@ def _check_codes(codes: Json, names: set[str | None], path: str) -> Iterator[Cau
         why = "must be one of the container or initContainer names in the pod template"
         yield invalid(f"{path}.containerName", container, why)
     if not values:
-        yield invalid(f"{path}.values", NULL if values is None else values, "at least one value is required")
+        yield invalid(f"{path}.values", values or [], "at least one value is required")
         return
     if len(values) > CODES_MAX:
         yield too_many(f"{path}.values", len(values), CODES_MAX)

@@ -42,6 +42,8 @@ def _check_expression(expression: Json, path: str) -> Iterator[Cause]:
 
 def as_selector(selector: Json | None) -> LabelSelector | None:
     """The selector, or None where it makes no sense."""
+    if any(check_label_selector(selector, "")):
+        return None
     try:
         return label_selector(selector)
     except ApiError:

@@ -28,6 +28,7 @@ STATEFULSET_MUTABLE = (
     "replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit",
     "persistentVolumeClaimRetentionPolicy", "minReadySeconds",
 )  # fmt: skip
+UNSELECTED = "`selector` does not match template `labels`"
 NULL = Shown("null")
 
 
@@ -63,8 +64,7 @@ def check_matching_template(spec: Json, path: str) -> Iterator[Cause]:
 def _check_selected(selector: LabelSelector, template: Json, path: str) -> Iterator[Cause]:
     labels = (template.get("metadata") or {}).get("labels")
     if not selector.matches(labels or {}):
-        why = "`selector` does not match template `labels`"
-        yield invalid(f"{path}.metadata.labels", NULL if labels is None else labels, why)
+        yield invalid(f"{path}.metadata.labels", NULL if labels is None else labels, UNSELECTED)
 
 
 def _check_always(template: Json, path: str, owner: str) -> Iterator[Cause]:
@@ -169,8 +169,12 @@ def check_replication_controller(controller: Json) -> Iterator[Cause]:
     if spec.get("template") is None:
         yield required("spec.template")
         return
-    selected = {**spec, "selector": {"matchLabels": spec.get("selector") or {}}}
-    yield from check_matching_template(selected, "spec")
+    selector, template = spec.get("selector") or {}, spec["template"]
+    labels = (template.get("metadata") or {}).get("labels")
+    if any((labels or {}).get(key) != value for key, value in selector.items()):
+        yield invalid("spec.template.metadata.labels", NULL if labels is None else labels, UNSELECTED)
+    yield from check_template(template, "spec.template")
+    yield from _check_always(template, "spec.template", "ReplicationController")
 
 
 def check_statefulset(statefulset: Json) -> Iterator[Cause]:
@@ -230,8 +234,7 @@ def check_daemonset(daemonset: Json) -> Iterator[Cause]:
     parsed = as_selector(selector)
     labels = (template.get("metadata") or {}).get("labels")
     if parsed is not None and (selector is None or not parsed.matches(labels or {})):
-        why = "`selector` does not match template `labels`"
-        yield invalid("spec.template.metadata.labels", NULL if labels is None else labels, why)
+        yield invalid("spec.template.metadata.labels", NULL if labels is None else labels, UNSELECTED)
     if selector is not None and not selector.get("matchLabels") and not selector.get("matchExpressions"):
         yield invalid("spec.selector", show_selector(selector), "empty selector is invalid for daemonset")
     yield from check_template(template, "spec.template")

@@ -68,9 +68,14 @@ def default_volume(volume: Json) -> None:
 
 def default_claim(claim: Json) -> None:
     """A PersistentVolumeClaim asks for a file system."""
+    default_claim_in_template(claim)
+    _default_data_sources(claim["spec"])
+
+
+def default_claim_in_template(claim: Json) -> None:
+    """A claim as StatefulSets hold it, whose sources are left as they are until it is made."""
     spec = claim.setdefault("spec", {})
     spec.setdefault("volumeMode", "Filesystem")
-    _default_data_sources(spec)
     resources = spec.get("resources") or {}
     round_up(resources.get("limits"))
     round_up(resources.get("requests"))
@@ -78,19 +83,23 @@ def default_claim(claim: Json) -> None:
 
 
 def _default_data_sources(spec: Json) -> None:
-    """The old field and the new one say the same, where the old one can."""
+    """The old field and the new one say the same; what the old one cannot say is dropped.
+
+    Source: ``pkg/api/persistentvolumeclaim/util.go``; sources in other namespaces are off by default.
+    """
+    if (spec.get("dataSourceRef") or {}).get("namespace"):
+        del spec["dataSourceRef"]
     source, reference = spec.get("dataSource"), spec.get("dataSourceRef")
+    if source is not None and (source.get("apiGroup") or "", source.get("kind")) not in CLONEABLE:
+        del spec["dataSource"]
+        source = None
     if source is not None and reference is None:
         spec["dataSourceRef"] = dict(source)
     elif reference is not None and source is None:
-        what = (reference.get("apiGroup"), reference.get("kind"))
-        if what in CLONEABLE and not reference.get("namespace"):
-            spec["dataSource"] = dict(reference)
+        spec["dataSource"] = {field: value for field, value in reference.items() if field != "namespace"}
 
 
-CLONEABLE = {(None, "PersistentVolumeClaim"), ("", "PersistentVolumeClaim")} | {
-    ("snapshot.storage.k8s.io", "VolumeSnapshot")
-}
+CLONEABLE = {("", "PersistentVolumeClaim"), ("snapshot.storage.k8s.io", "VolumeSnapshot")}
 """What the old field ``dataSource`` may name."""
 
 

@@ -215,15 +215,19 @@ def _default_pod_resources(spec: Json) -> None:
         if name.startswith(HUGE_PAGES) and name not in requests:
             limits.setdefault(name, str(amount))
     if limits:
-        for name, amount in pod_total(parts, "requests").items():
-            if name in POD_RESOURCES:
-                requests.setdefault(name, str(amount))
-        for name, limit in limits.items():
-            if name in POD_RESOURCES or name.startswith(HUGE_PAGES):
-                requests.setdefault(name, limit)
+        _default_pod_requests(requests, limits, parts)
     for kind, amounts in (("limits", limits), ("requests", requests)):
         if amounts:
             resources[kind] = amounts
+
+
+def _default_pod_requests(requests: Json, limits: Json, parts: Json) -> None:
+    for name, amount in pod_total(parts, "requests").items():
+        if name in POD_RESOURCES:
+            requests.setdefault(name, str(amount))
+    for name, limit in limits.items():
+        if name in POD_RESOURCES or name.startswith(HUGE_PAGES):
+            requests.setdefault(name, limit)
 
 
 def drop_disabled(spec: Json) -> None:

@@ -4,7 +4,7 @@ from kube_lite.api.identity import Json
 from kube_lite.kinds.apps import TEMPLATE_GENERATION
 
 from . import Default
-from .core import default_claim
+from .core import default_claim_in_template
 from .pods import default_template
 
 HISTORY_LIMIT = 10
@@ -41,15 +41,21 @@ def default_statefulset(statefulset: Json) -> None:
     default_template(spec.setdefault("template", {}))
     spec.setdefault("podManagementPolicy", "OrderedReady")
     strategy = spec.setdefault("updateStrategy", {})
-    if strategy.setdefault("type", "RollingUpdate") == "RollingUpdate":
-        strategy.setdefault("rollingUpdate", {}).setdefault("partition", 0)
+    if not strategy.get("type"):
+        strategy["type"] = "RollingUpdate"
+        strategy.setdefault("rollingUpdate", {})
+    rolling = strategy.get("rollingUpdate")
+    if rolling is not None:
+        rolling.pop("maxUnavailable", None)  # of a feature that is off by default
+        if strategy["type"] == "RollingUpdate":
+            rolling.setdefault("partition", 0)
     retention = spec.setdefault("persistentVolumeClaimRetentionPolicy", {})
     retention.setdefault("whenDeleted", "Retain")
     retention.setdefault("whenScaled", "Retain")
     spec.setdefault("replicas", 1)
     spec.setdefault("revisionHistoryLimit", HISTORY_LIMIT)
     for claim in spec.get("volumeClaimTemplates") or ():
-        default_claim(claim)
+        default_claim_in_template(claim)
         claim["apiVersion"], claim["kind"] = "v1", "PersistentVolumeClaim"
 
 
