@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from kube_lite.api import meta
-from kube_lite.api.errors import AlreadyExists, NotFound
+from kube_lite.api.errors import AlreadyExists, Conflict, NotFound
 from kube_lite.api.identity import GroupVersionResource, Json, ObjectKey, key_of
 from kube_lite.api.storage import CONTROLLER_ATTACHES, attached_name, claims_of
 from kube_lite.api.times import format_micro_time, format_time
@@ -179,17 +179,16 @@ class FakeNodes(Controller):
         moment = format_micro_time(self.clock.now())
         try:
             if lease is None:
-                self._leases[name] = await self._client.create(
-                    LEASES, _lease(node, moment), namespace=LEASE_NAMESPACE
-                )
+                found = await self._client.create(LEASES, _lease(node, moment), namespace=LEASE_NAMESPACE)
             else:
                 changed = {**lease, "spec": {**lease["spec"], "renewTime": moment}}
-                self._leases[name] = await self._client.update(LEASES, changed, namespace=LEASE_NAMESPACE)
+                found = await self._client.update(LEASES, changed, namespace=LEASE_NAMESPACE)
         except AlreadyExists:
-            self._leases[name] = await self._client.get(LEASES, name, namespace=LEASE_NAMESPACE)
-        except NotFound:
+            found = await self._client.get(LEASES, name, namespace=LEASE_NAMESPACE)
+        except (NotFound, Conflict):
             self._leases.pop(name, None)
             raise
+        self._leases[name] = {**found, "metadata": _unowned(found["metadata"])}
 
 
 class FakePods(Controller):
@@ -226,10 +225,8 @@ class FakePods(Controller):
             if key in self._returned:
                 status = plan_return(pod, now) or status
             if status is not None:
-                told = {field: value for field, value in pod.items() if field != "spec"}  # nobody would read it
-                await self._client.update(
-                    PODS, {**told, "status": status}, namespace=key.namespace, subresource="status"
-                )
+                told = {"metadata": _unowned(pod["metadata"]), "status": status}  # the spec nobody would read
+                await self._client.update(PODS, told, namespace=key.namespace, subresource="status")
         except NotFound:
             pass
         self._returned.discard(key)
@@ -281,6 +278,11 @@ class FakePods(Controller):
 
 def _attached(node: Json | None) -> object:
     return ((node or {}).get("status") or {}).get("volumesAttached")
+
+
+def _unowned(metadata: Json) -> Json:
+    """Metadata to send back: whose fields are whose stays as it is when it is left out."""
+    return {field: value for field, value in metadata.items() if field != "managedFields"}
 
 
 def _lease(node: Json, moment: str) -> Json:
