@@ -33,11 +33,19 @@ def check_metadata(metadata: Json, check_name: Check, *, is_built_in: bool = Tru
         yield from each("metadata.name", name, check_name(name))
     else:
         yield required("metadata.name", NEW_NAME)
+    if metadata.get("generation", 0) < 0:
+        yield invalid("metadata.generation", metadata["generation"], "must be greater than or equal to 0")
     yield from check_texts(metadata)
     if not metadata.get("finalizers"):
         return
     yield from check_finalizers(metadata)
-    for position, finalizer in enumerate(metadata["finalizers"] if is_built_in else ()):
+    if is_built_in:
+        yield from check_finalizer_names(metadata)
+
+
+def check_finalizer_names(metadata: Json) -> Iterator[Cause]:
+    """Finalizers that are qualified, or standard."""
+    for position, finalizer in enumerate(metadata.get("finalizers") or ()):
         path = f"metadata.finalizers[{position}]"
         if "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
             yield invalid(

@@ -31,7 +31,7 @@ TWIN_OWNERS = (
     ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and "
     "may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: "
 )
-SERVER_OWN = ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "managedFields", "generation")
+SERVER_OWN = ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "managedFields")
 """What a creation cannot set."""
 
 
@@ -98,6 +98,8 @@ def begin(obj: Json, now: float, source: random.Random, *, counts_generations: b
         raise ApiError("resourceVersion should not be set on objects to be created")
     for field in SERVER_OWN:
         metadata.pop(field, None)
+    if counts_generations:
+        metadata.pop("generation", None)  # of other kinds the client may say any
     metadata["uid"] = random_uid(source)
     metadata["creationTimestamp"] = format_time(now)
     if counts_generations:
