@@ -74,10 +74,8 @@ class Loop(Protocol):
     def tell(self, answers: Sequence[Answer], commits: Sequence[Commit]) -> None:
         """Publish, then answer."""
 
-    def take_over(
-        self, answers: Sequence[Answer], commits: Sequence[Commit], opened: Transaction | None
-    ) -> None:
-        """The same at the end of a round: the next one may come, filled if a transaction is open."""
+    def take_over(self, answers: Sequence[Answer], commits: Sequence[Commit]) -> None:
+        """The same at the end of a round: the next one may come."""
 
     def make_time(self) -> None:
         """House should be kept: the next round may as well be an empty one."""
@@ -103,7 +101,8 @@ class Committer:
         self._housekeeping = housekeeping
         self._leases = leases
         self._rounds: queue.SimpleQueue[Round] = queue.SimpleQueue()
-        self._opened: Transaction | None = None
+        self.opened: Transaction | None = None
+        """For the loop to fill between two rounds; not there yet for a moment after it was told of one."""
         self._looks_again = 0.0
         self._thread = threading.Thread(target=self._run, name="kube-lite-store-writer", daemon=True)
 
@@ -138,8 +137,9 @@ class Committer:
         answers: Sequence[Answer] = ()
         commits: Sequence[Commit] = ()
         while True:
-            self._opened = self._environment.begin()
-            self._mailbox.post(self._loop.take_over, answers, commits, self._opened)
+            self._mailbox.post(self._loop.take_over, answers, commits)
+            if self.opened is None:
+                self.opened = self._environment.begin()
             wanted = self._next_round()
             answers, commits = self._commit(wanted) if wanted.group else ((), ())
             if wanted.others or wanted.is_last or self._is_house_due():
@@ -192,14 +192,14 @@ class Committer:
             self._looks_again = time.monotonic() + FULL_SECONDS
 
     def _drop(self) -> None:
-        opened, self._opened = self._opened, None
+        opened, self.opened = self.opened, None
         if opened is not None:
             self._environment.abort(opened)
 
     def _commit(self, wanted: Round) -> tuple[Sequence[Answer], Sequence[Commit]]:
-        written, opened = wanted.written, self._opened
+        written, opened = wanted.written, self.opened
         if written is not None and opened is not None:
-            self._opened = None
+            self.opened = None
             try:
                 self._finish(opened, written)
             except lmdb.Error as error:

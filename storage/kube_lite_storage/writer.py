@@ -8,7 +8,7 @@ go, and the two would wrest it from each other ten times for every commit: a thi
 a write took. Large groups are the thread's from beginning to end, so that the loop is not held up by them.
 
 What is asked in one turn of the loop is handed over together, and while turns add to it, it waits for the
-next one, a millisecond at most: a loop that has answers to read and requests to work on had better do that
+next one, 3 ms at most: a loop that has answers to read and requests to work on had better do that
 first. All answers of a group and its events come back in one call.
 """
 
@@ -35,7 +35,7 @@ QUEUE_TXNS = 8192
 """Most transactions that wait for the writer; beyond that ``submit`` waits for room."""
 SMALL_BYTES = 256 << 10
 """Of values, which the loop itself puts into a transaction: a millisecond of its time at most."""
-GATHER_SECONDS = 0.001
+GATHER_SECONDS = 0.003
 """How long a group waits at most while turns of the loop add to it."""
 
 SWITCH_SECONDS = 0.0001
@@ -74,11 +74,10 @@ class Writer:
         self._is_closing = False
         self._is_turning = False
         self._seen = 0
+        self._last_told = 0
         self._since = 0.0
         self._is_busy = True
         """Whether the thread has a round to do, which includes making itself ready at first."""
-        self._opened: Transaction | None = None
-        """The thread's open transaction, ours to fill while it is not busy."""
         self._leases = Leases(environment, now)
         self._mailbox = Mailbox()
         housekeeping = Housekeeping(environment, keep_seconds, keep_bytes, monotonic)
@@ -154,8 +153,12 @@ class Writer:
             self._loop.call_soon(self._turn)
 
     def _turn(self) -> None:
-        """At the end of a turn: hand over, or wait for the next if this one has added to what is asked."""
-        if len(self._asked) > self._seen and time.monotonic() - self._since < GATHER_SECONDS:
+        """At the end of a turn: hand over, or wait for the next if this one has added to what is asked.
+
+        A single writer, who was told alone, is not kept waiting.
+        """
+        is_adding = self._last_told > 1 and len(self._asked) > self._seen
+        if is_adding and time.monotonic() - self._since < GATHER_SECONDS:
             self._seen = len(self._asked)
             self._loop.call_soon(self._turn)
             return
@@ -164,10 +167,10 @@ class Writer:
             self._hand_over()
 
     def _hand_over(self) -> None:
-        asked, others, opened = self._asked, self._others, self._opened
+        asked, others, opened = self._asked, self._others, self._committer.opened
         group = [asked.popleft() for _ in range(min(len(asked), GROUP_TXNS))]
         is_last = self._is_closing and not asked
-        self._others, self._opened, self._is_busy = [], None, True
+        self._others, self._is_busy = [], True
         written = None
         try:
             if group and opened is not None and _is_small(group):
@@ -176,7 +179,7 @@ class Writer:
             if written is None or written.batch.commits or others or is_last:
                 self._committer.give(Round(group, written, others, is_last))
             else:  # all were refused, or changed nothing
-                self.take_over(answers_of(group, written), (), opened)
+                self.take_over(answers_of(group, written), ())
 
     def _fill(self, opened: Transaction, group: Sequence[Pending]) -> Written | None:
         txns = [pending.txn for pending in group]
@@ -185,11 +188,9 @@ class Writer:
         except lmdb.Error:  # such as a map that is full: the thread runs into the same, and sees to it
             return None
 
-    def take_over(
-        self, answers: Sequence[Answer], commits: Sequence[Commit], opened: Transaction | None
-    ) -> None:
+    def take_over(self, answers: Sequence[Answer], commits: Sequence[Commit]) -> None:
         """Tell what has come of a round, and begin the next if anything is asked."""
-        self._is_busy, self._opened = False, opened
+        self._is_busy, self._last_told = False, len(answers)
         self.tell(answers, commits)
         if self._asked or self._others or self._is_closing:
             self._turn_soon()
