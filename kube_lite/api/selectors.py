@@ -12,6 +12,7 @@ from typing import NamedTuple
 from kube_lite.kit.patterns import pattern
 
 from .errors import BadRequest
+from .gotext import go_quote
 from .identity import Json
 from .names import check_label_value, check_qualified_name
 
@@ -22,6 +23,7 @@ _SYMBOLS = {"(", ")", ",", "!", "=", "==", "!=", ">", "<"}
 _BINARY = {"in": IN, "notin": NOT_IN, "=": EQUALS, "==": EQUALS, "!=": NOT_EQUALS, ">": GREATER, "<": LESS}
 _WORD = pattern(r"[^=!(),<> \t\r\n]+")
 _INTEGER = pattern(r"[+-]?\d+", re.ASCII)
+_LONGEST_INTEGER = 20  # of 64 bits, with a sign
 _OBJECT_OPERATORS = {"In": IN, "NotIn": NOT_IN, "Exists": EXISTS, "DoesNotExist": DOES_NOT_EXIST}
 
 
@@ -43,7 +45,7 @@ class Requirement(NamedTuple):
             return value is not None
         if operator == DOES_NOT_EXIST:
             return value is None
-        if value is None or not _INTEGER.fullmatch(value):
+        if value is None or not _is_integer(value):
             return False
         number, bound = int(value), int(self.values[0])
         return number > bound if operator == GREATER else number < bound
@@ -264,7 +266,7 @@ class _Parser:
 def _check_key(key: str) -> None:
     wrong = check_qualified_name(key)
     if wrong:
-        raise _unreadable(f'<nil>: Invalid value: "{key}": {"; ".join(wrong)}')
+        raise _unreadable(f'<nil>: Invalid value: {go_quote(key)}: {"; ".join(wrong)}')
 
 
 def _requirement(key: str, operator: str, values: tuple[str, ...]) -> Requirement:
@@ -276,14 +278,14 @@ def _requirement(key: str, operator: str, values: tuple[str, ...]) -> Requiremen
     if operator in (EXISTS, DOES_NOT_EXIST) and values:
         wrong.append("values: Invalid value: values set must be empty for exists and does not exist")
     for position, value in enumerate(values):
-        if operator in (GREATER, LESS) and not _INTEGER.fullmatch(value):
+        if operator in (GREATER, LESS) and not _is_integer(value):
             wrong.append(
-                f'values[{position}]: Invalid value: "{value}": '
+                f'values[{position}]: Invalid value: {go_quote(value)}: '
                 "for 'Gt', 'Lt' operators, the value must be an integer"
             )
         texts = check_label_value(value)
         if texts:
-            wrong.append(f'values[{position}][{key}]: Invalid value: "{value}": {"; ".join(texts)}')
+            wrong.append(f'values[{position}][{key}]: Invalid value: {go_quote(value)}: {"; ".join(texts)}')
     if wrong:
         raise _unreadable(wrong[0] if len(wrong) == 1 else f"[{', '.join(wrong)}]")
     return Requirement(key, operator, values)
@@ -333,6 +335,13 @@ class FieldSelector:
         return ",".join(f"{field}{operator}{_escape(value)}" for field, operator, value in self.requirements)
 
 
+def _is_integer(text: str) -> bool:
+    """Whether a text is a number of 64 bits."""
+    if len(text) > _LONGEST_INTEGER or not _INTEGER.fullmatch(text):
+        return False
+    return bool(-(2**63) <= int(text) < 2**63)
+
+
 def parse_field_selector(text: str) -> FieldSelector:
     """Read ``metadata.name=a,status.phase!=Running``; ``\\`` escapes ``,`` ``=`` and itself in values.
 
@@ -350,6 +359,8 @@ def parse_field_selector(text: str) -> FieldSelector:
             raise BadRequest(f"invalid selector: '{text}'; can't understand '{term}'")
         operator = NOT_EQUALS if found[0] == "!=" else EQUALS
         value = _unescape(term[found.end() :])
+        if not found.start() and not value:
+            continue  # nothing is whatever it wants to be
         requirements.append(FieldRequirement(term[: found.start()], operator, value))
     return FieldSelector(requirements)
 

@@ -265,8 +265,8 @@ def _seconds(call: Call) -> float:
         return LONGEST_SECONDS
     try:
         seconds = parse_duration(wish)
-    except ValueError:
-        raise BadRequest("invalid timeout specified in the request URL") from None
+    except ValueError as error:
+        raise BadRequest(f"invalid timeout specified in the request URL - {error}") from None
     return min(seconds, LONGEST_SECONDS) if seconds > 0 else LONGEST_SECONDS
 
 

@@ -12,6 +12,7 @@ Source: ``apiserver/pkg/endpoints/request/requestinfo.go`` and ``endpoints/insta
 
 from collections.abc import Mapping
 from functools import lru_cache
+from string import hexdigits
 from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote
@@ -19,6 +20,7 @@ from urllib.parse import parse_qsl, unquote
 from kube_lite.api.errors import MethodNotAllowed, NotFound, details_of, not_found
 from kube_lite.api.identity import GroupVersionResource
 from kube_lite.api.resource import ALL_VERBS, Registry, Resource, Subresource
+from kube_lite.verbs.options import Repeated
 
 _OBJECT_VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _COLLECTION_VERBS = {"GET": "list", "POST": "create", "DELETE": "deletecollection"}
@@ -86,10 +88,27 @@ def parse_target(raw: str) -> Address:
         path = unquote(path)
     if not raw_query:
         return Address(path, NO_QUERY, "")
+    good = raw_query
+    if ";" in good or "%" in good:
+        good = "&".join(part for part in good.split("&") if not _is_broken(part))
     query: dict[str, str] = {}
-    for name, value in parse_qsl(raw_query, keep_blank_values=True):
-        query.setdefault(name, value)
-    return Address(path, MappingProxyType(query), raw_query)  # kept and shared, so nobody may change it
+    more: dict[str, list[str]] = {}
+    for name, value in parse_qsl(good, keep_blank_values=True):
+        if name in query:
+            more.setdefault(name, []).append(value)
+        else:
+            query[name] = value
+    # kept and shared, so nobody may change it
+    return Address(path, Repeated(query, more) if more else MappingProxyType(query), raw_query)
+
+
+def _is_broken(parameter: str) -> bool:
+    """Whether Go leaves a parameter out, because it has a semicolon or half an escape."""
+    return ";" in parameter or any(not _is_hex(rest[:2]) for rest in parameter.split("%")[1:])
+
+
+def _is_hex(digits: str) -> bool:
+    return len(digits) == 2 and all(digit in hexdigits for digit in digits)
 
 
 def is_true(query: Mapping[str, str], name: str) -> bool:

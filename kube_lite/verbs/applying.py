@@ -9,12 +9,13 @@ from kube_lite.api.errors import MODIFIED, AlreadyExists, BadRequest, conflict, 
 from kube_lite.api.identity import GroupVersionKind, Json, ObjectKey
 from kube_lite.api.meta import copy
 from kube_lite.api.patch.apply import apply
-from kube_lite.api.patch.configuration import Configuration, check, parse
+from kube_lite.api.patch.configuration import Configuration, check, not_converted, parse
 from kube_lite.api.patch.ownership import Writer, after_update, manager_of
 from kube_lite.api.patch.scale import PATH, SCALE_VERSION, owners_after_scale, owners_of_scale, path_of
 from kube_lite.api.patch.typed import Type
 from kube_lite.api.resource import Resource
 from kube_lite.api.schema.load import OBJECT_META, Schema
+from kube_lite.api.schema.prune import TypeMismatch
 from kube_lite.registry.stored import Stored
 
 from . import metadata as meta
@@ -67,6 +68,7 @@ class Applying:
     async def _create(self, request: Request, options: WriteOptions, configuration: Configuration) -> Answer:
         check_permission(self._parts.authorizer, request._replace(verb="create"))
         obj = await self._merged(request, options, configuration, None)
+        obj["metadata"].pop("resourceVersion", None)  # which only says what would have been overwritten
         return await self._writing.create_object(
             request, Body(obj, warnings_of(configuration, options)), options
         )
@@ -95,7 +97,12 @@ class Applying:
             )
         )
         refuse_repetition(configuration, options)
-        obj = read_merged(applied.obj, resource.gvk, schema, options, old)
+        try:
+            obj = read_merged(applied.obj, resource.gvk, schema, options, old)
+        except BadRequest as error:
+            if not isinstance(error.__cause__, TypeMismatch):
+                raise
+            raise not_converted(configuration.value, resource.gvk, error.__cause__.restored) from error
         self._check(request, obj, old)
         owning.put(obj, applied.managed_fields)
         return obj

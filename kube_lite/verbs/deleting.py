@@ -119,7 +119,7 @@ def read_delete_options(request: Request) -> DeleteOptions:
     return checked_delete_options(
         grace=body.get("gracePeriodSeconds"),
         orphan=body.get("orphanDependents"),
-        propagation=body.get("propagationPolicy") or "",
+        propagation=body.get("propagationPolicy"),
         dry_run=body.get("dryRun") or [],
         uid=wanted.get("uid") or "",
         resource_version=wanted.get("resourceVersion") or "",

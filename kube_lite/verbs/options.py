@@ -16,6 +16,15 @@ VALIDATIONS = ("", "Ignore", "Strict", "Warn")
 EXACT, NOT_OLDER = "Exact", "NotOlderThan"
 MATCH = "resourceVersionMatch"
 Query = Mapping[str, str]
+LONGEST_NUMBER = 40  # of digits that are worth reading
+
+
+class Repeated(dict[str, str]):
+    """Parameters of which some were given more than once: the first values, and those that come after."""
+
+    def __init__(self, first: Query, more: dict[str, list[str]]) -> None:
+        super().__init__(first)
+        self.more = more
 
 
 class WriteOptions(NamedTuple):
@@ -68,7 +77,7 @@ def parse_write_options(
     if not query and not is_apply:
         return _usual(user_agent)
     causes: list[Cause] = []
-    manager, dry_run = query.get("fieldManager", ""), query.get("dryRun", "")
+    manager, dry_run = query.get("fieldManager", ""), values_of(query, "dryRun")
     if "force" in query and not is_apply and kind == "PatchOptions":
         causes.append(_forbidden("force", "may not be specified for non-apply patch"))
     if is_apply and not manager:
@@ -76,14 +85,14 @@ def parse_write_options(
             Cause("FieldValueRequired", "Required value: is required for apply patch", "fieldManager")
         )
     causes += _manager_causes(manager)
-    causes += _dry_run_causes([dry_run] if dry_run else [])
+    causes += _dry_run_causes(dry_run)
     validation = query.get("fieldValidation", "")
     if validation not in VALIDATIONS:
         causes.append(_unsupported("fieldValidation", f'"{validation}"', VALIDATIONS))
     if causes:
         raise invalid(META, kind, "", causes)
     return WriteOptions(
-        dry_run=dry_run == "All",
+        dry_run=bool(dry_run),
         validation=validation or "Warn",
         manager=manager or user_agent.partition("/")[0],
         force=parse_bool(query.get("force", "false")),
@@ -101,8 +110,8 @@ def parse_list_options(query: Query, *, watch: bool = False) -> ListOptions:
         return ListOptions()
     initial = query.get("sendInitialEvents")
     causes = _watch_causes(query, initial) if watch else _list_causes(query, initial)
-    parse_int(query.get("timeoutSeconds", ""))
-    limit = parse_int(query.get("limit", ""))
+    parse_int(query.get("timeoutSeconds", "0"))
+    limit = parse_int(query.get("limit", "0"))
     if causes:
         raise invalid(META, "ListOptions", "", causes)
     return ListOptions(
@@ -125,9 +134,12 @@ def parse_revision(text: str, *, watch: bool) -> int | None:
     """
     if not text:
         return None
+    wrong = "invalid syntax"
     if text.isascii() and text.isdigit():
-        return int(text)
-    why = f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
+        if len(text) <= LONGEST_NUMBER and int(text) < 2**64:
+            return int(text)
+        wrong = "value out of range"
+    why = f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": {wrong}'
     raise ApiError(why) if watch else BadRequest(f"invalid resource version: {why}")
 
 
@@ -144,16 +156,25 @@ def delete_options_from_query(query: Query) -> DeleteOptions:
     return checked_delete_options(
         grace=None if grace is None else parse_int(grace),
         orphan=None if orphan is None else parse_bool(orphan),
-        propagation=query.get("propagationPolicy", ""),
-        dry_run=[query["dryRun"]] if query.get("dryRun") else [],
+        propagation=query.get("propagationPolicy"),
+        dry_run=values_of(query, "dryRun"),
+        uid=query.get("uid", ""),
+        resource_version=query.get("resourceVersion", ""),
     )
+
+
+def values_of(query: Query, name: str) -> list[str]:
+    """All values of a parameter. Empty ones count."""
+    if name not in query:
+        return []
+    return [query[name], *(query.more.get(name, ()) if isinstance(query, Repeated) else ())]
 
 
 def checked_delete_options(
     *,
     grace: int | None,
     orphan: bool | None,
-    propagation: str,
+    propagation: str | None,
     dry_run: list[str],
     uid: str = "",
     resource_version: str = "",
@@ -163,24 +184,25 @@ def checked_delete_options(
     if orphan is not None and propagation:
         why = f'Invalid value: "{propagation}": orphanDependents and deletionPropagation cannot be both set'
         causes.append(Cause("FieldValueInvalid", why, "propagationPolicy"))
-    if propagation and propagation not in (FOREGROUND, BACKGROUND, ORPHAN):
+    if propagation is not None and propagation not in (FOREGROUND, BACKGROUND, ORPHAN):
         causes.append(
             _unsupported("propagationPolicy", f'"{propagation}"', (FOREGROUND, BACKGROUND, ORPHAN, "nil"))
         )
     causes += _dry_run_causes(dry_run)
     if causes:
         raise invalid(META, "DeleteOptions", "", causes)
-    return DeleteOptions(grace, propagation, orphan, uid, resource_version, bool(dry_run))
+    return DeleteOptions(grace, propagation or "", orphan, uid, resource_version, bool(dry_run))
 
 
 def parse_int(text: str) -> int:
-    """A number; 0 for nothing. Raises ``BadRequest``."""
-    if not text:
-        return 0
-    try:
-        return int(text)
-    except ValueError:
-        raise BadRequest(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+    """A number of 64 bits. Raises ``BadRequest``."""
+    digits = text[1:] if text[:1] in ("-", "+") else text
+    if not (digits.isascii() and digits.isdigit()):
+        raise BadRequest(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+    number = int(text) if len(text) <= LONGEST_NUMBER else 2**63
+    if not -(2**63) <= number < 2**63:
+        raise BadRequest(f'strconv.ParseInt: parsing "{text}": value out of range')
+    return number
 
 
 def parse_bool(text: str) -> bool:
@@ -208,7 +230,7 @@ def _manager_causes(manager: str) -> list[Cause]:
 def _dry_run_causes(values: list[str]) -> list[Cause]:
     if all(value == "All" for value in values):
         return []
-    told = "[" + " ".join(f'"{value}"' for value in values) + "]"
+    told = "[" + ",".join(f'"{value}"' for value in values) + "]"
     return [_unsupported("dryRun", told, ("All",))]
 
 

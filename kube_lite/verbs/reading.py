@@ -33,7 +33,7 @@ class Reading:
         found = list_objects(
             self._parts.objects,
             scope,
-            limit=options.limit,
+            limit=0 if options.revision == 0 and not options.continue_token else options.limit,
             at=self._revision_to_show(options),
             continue_token=options.continue_token,
             as_text=request.as_text,

@@ -39,7 +39,10 @@ def check_fields(resource: Resource, selector: FieldSelector) -> None:
     """Refuse fields that cannot be selected by. Raises ``BadRequest``."""
     known = resource.strategy.field_labels()
     for field, _, _ in selector.requirements:
-        if field in (NAME, NAMESPACE) or field in known:
+        if field == NAME or field in known:
+            continue
+        # kinds without namespaces that have fields of their own know no others
+        if field == NAMESPACE and (resource.namespaced or resource.definition or not known):
             continue
         raise BadRequest(resource.strategy.field_label_error(field))
 

@@ -37,7 +37,10 @@ def decode(body: bytes) -> Decoded:
         DecodeError: with the message of Go's ``encoding/json``.
     """
     value = _read(body)
-    texts = repeated_texts(body, value) if type(value) is dict else ()
+    if type(value) is not dict:
+        refuse_depth(value)
+        return Decoded(value)
+    texts = repeated_texts(body, value)
     return Decoded(value, texts, texts) if texts else Decoded(value)
 
 

@@ -65,13 +65,25 @@ def check(configuration: Json, gvk: GroupVersionKind, type: Type) -> None:
     wrong = [f"{spell(path)}: {why}" if path else why for path, why in misfits(configuration, type)]
     if wrong:
         told = wrong[0] if len(wrong) == 1 else "errors:\n  " + "\n  ".join(wrong)
-        found = metadata if isinstance(metadata, dict) else {}
-        name, namespace = (
-            value if isinstance(value, str) else "" for value in (found.get("name"), found.get("namespace"))
-        )
-        raise ApiError(
-            f"failed to create typed patch object ({namespace}/{name}; {_spell_kind(gvk)}): {told}"
-        )
+        raise ApiError(f"failed to create typed patch object ({spell_object(configuration, gvk)}): {told}")
+
+
+def not_converted(configuration: Json, gvk: GroupVersionKind, why: str) -> ApiError:
+    """What is said of a configuration that fits the schema, and whose values are no good all the same."""
+    return ApiError(
+        f"failed to convert new object ({spell_object(configuration, gvk)}) to proper version: "
+        f"unable to convert unstructured object to {_spell_kind(gvk)}: {why}"
+    )
+
+
+def spell_object(obj: Json, gvk: GroupVersionKind) -> str:
+    """``default/web; apps/v1, Kind=Deployment``."""
+    metadata = obj.get("metadata")
+    found = metadata if isinstance(metadata, dict) else {}
+    name, namespace = (
+        value if isinstance(value, str) else "" for value in (found.get("name"), found.get("namespace"))
+    )
+    return f"{namespace}/{name}; {_spell_kind(gvk)}"
 
 
 def _kind_of(configuration: Json) -> GroupVersionKind:
