@@ -101,7 +101,6 @@ class IPAddressStrategy(Kind):
 class ServiceCIDRStrategy(Kind):
     """A range that service addresses come from."""
 
-    has_generation = True
     unconditional_update = False
     initial_status = "{}"
     table = (NAME, Described("CIDRs", "networking.v1.ServiceCIDRSpec", "cidrs"), AGE)

@@ -268,7 +268,8 @@ def check_selector_update(new: Json, old: Json) -> Iterator[Cause]:
     """The selector of a workload may not change."""
     selector = (new.get("spec") or {}).get("selector")
     if selector != (old.get("spec") or {}).get("selector"):
-        yield invalid("spec.selector", show_selector(selector or {}), "field is immutable")
+        shown = NULL if selector is None else show_selector(selector)
+        yield invalid("spec.selector", shown, "field is immutable")
 
 
 def check_statefulset_update(new: Json, old: Json) -> Iterator[Cause]:
