@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
 from typing import Any
 
+from .cel.costing import Path, Range
 from .cel.environment import Environment, PlanError, Program
 from .cel.errors import CompileError
 from .cel.functions import QUANTITY
@@ -141,3 +142,27 @@ class _Domains(MapView):
     def __len__(self) -> int:
         """How many."""
         return len(self._domains)
+
+
+@lru_cache(maxsize=KEPT)
+def is_too_complex(text: str) -> bool:
+    """Whether a selector that can be compiled may cost more than one is allowed to."""
+    return compile_selector(text).max_cost(_size_of) > MAX_COST
+
+
+MAX_ENTRIES, MAX_DOMAIN, MAX_NAME, MAX_TEXT = 32, 63, 32, 64
+"""How many attributes or capacities a device has at most, and how long its texts are."""
+
+
+def _size_of(path: Path) -> Range | None:
+    """The size of what a path leads to: ``("device", "attributes", "@values", "model")``."""
+    field, rest = (path[1], path[2:]) if len(path) > 1 else ("", ())
+    if field == "driver":
+        return Range(0, MAX_DOMAIN)
+    if field not in ("attributes", "capacity") or len(rest) > 2:
+        return None
+    if rest[-1:] == ("@keys",):
+        return Range(0, MAX_DOMAIN if len(rest) == 1 else MAX_NAME)
+    if len(rest) < 2:
+        return Range(0, MAX_ENTRIES)
+    return Range(0, MAX_TEXT) if field == "attributes" else Range(0, 0)

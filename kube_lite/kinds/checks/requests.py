@@ -1,16 +1,14 @@
-"""Rules for what is asked of others: certificates from signers, devices from drivers."""
+"""Rules for what is asked of signers: certificates."""
 
 import base64
 import re
 from collections.abc import Iterator
 
 from kube_lite.api.errors import Cause
-from kube_lite.api.fielderrors import IMMUTABLE, duplicate, each, forbidden, invalid, one_of, required
+from kube_lite.api.fielderrors import duplicate, invalid, one_of, required
 from kube_lite.api.identity import Json
-from kube_lite.api.names import check_label
 
 from ..certificates import LEGACY_SIGNER
-from .go_struct import go_struct
 
 USAGES = (
     "any", "cert sign", "client auth", "code signing", "content commitment", "crl sign", "data encipherment",
@@ -51,30 +49,3 @@ def check_signing(request: Json) -> Iterator[Cause]:
     if seconds is not None and seconds < EXPIRY_MIN:
         why = "may not specify a duration less than 600 seconds (10 minutes)"
         yield invalid("spec.expirationSeconds", seconds, why)
-
-
-def check_claim(claim: Json) -> Iterator[Cause]:
-    """A ResourceClaim."""
-    devices = (claim.get("spec") or {}).get("devices") or {}
-    is_old = claim.get("apiVersion") == "resource.k8s.io/v1beta1"
-    for position, request in enumerate(devices.get("requests") or ()):
-        here = f"spec.devices.requests[{position}]"
-        name = request.get("name") or ""
-        if not name:
-            yield required(f"{here}.name")
-        else:
-            yield from each(f"{here}.name", name, check_label(name))
-        ways = [field for field in ("exactly", "firstAvailable") if request.get(field)]
-        if is_old or len(ways) == 1:
-            continue
-        if ways:
-            yield forbidden(here, "exactly one of `exactly` or `firstAvailable` is required")
-        else:
-            yield required(here, "exactly one of `exactly` or `firstAvailable` is required")
-
-
-def check_claim_update(new: Json, old: Json) -> Iterator[Cause]:
-    """What was asked for stays asked for."""
-    if new.get("spec") != old.get("spec"):
-        shown = go_struct(new.get("spec") or {}, "resource.v1.ResourceClaimSpec")
-        yield invalid("spec", shown, IMMUTABLE)

@@ -56,9 +56,9 @@ def _rounded(asked: Quantity, least: Quantity, step: str | None) -> Quantity:
     """The least, or as many whole steps more as are needed."""
     if asked < least:
         return least
-    if step is None:
+    width = parse_quantity(step).value if step is not None else 0
+    if width <= 0:
         return asked
-    width = parse_quantity(step).value
     steps = -((least.value - asked.value) // width)
     return Quantity.of(least.value + steps * width, BINARY)
 
@@ -71,8 +71,7 @@ def _is_against(amount: Quantity, policy: Json | None) -> bool:
     if valid is not None:
         if valid.get("max") is not None and amount > parse_quantity(valid["max"]):
             return True
-        if valid.get("step") is None:
-            return False
-        return bool((amount.value - parse_quantity(valid["min"]).value) % parse_quantity(valid["step"]).value)
+        least, width = (parse_quantity(valid.get(field) or "0").value for field in ("min", "step"))
+        return width > 0 and bool((amount.value - least) % width)
     values = policy.get("validValues") or ()
     return bool(values) and not any(amount == parse_quantity(text) for text in values)
