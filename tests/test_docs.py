@@ -29,13 +29,13 @@ def test_every_option_of_up_is_documented() -> None:
     assert {option for option in options if option not in README} == set()
 
 
-@pytest.mark.parametrize(
-    "block", [body for language, body in CODE.findall(README) if language == "python"], ids=["embedding"]
-)
-async def test_the_python_blocks_run(block: str) -> None:
+async def test_the_python_blocks_run() -> None:
     names: dict[str, object] = {}
-    exec(compile(ast.parse(block), "README.md", "exec"), names)
+    for language, body in CODE.findall(README):
+        if language == "python":
+            exec(compile(ast.parse(body), "README.md", "exec"), names)
     assert "kube-system" in await names["names"]()  # type: ignore[operator]
+    assert await names["busy"]() == 1  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("folder", ["storage", "runtime", "kube_lite"])

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
     from kube_lite.client.informers import Informers
     from kube_lite.scheduler.devices.records import Features
+    from kube_lite.verbs.faults import Faults
 
 __all__ = ["STORE_FAILURES", "CannotListen", "Cluster", "StoreLocked", "describe"]
 
@@ -131,6 +132,11 @@ class Cluster:
     def client(self) -> Client:
         """The administrator's client, without a socket in between."""
         return self.client_for("kube-lite-admin")
+
+    @property
+    def faults(self) -> "Faults":
+        """What is to go wrong, for tests: ``with cluster.faults.inject(429, verb="create"): ...``."""
+        return self.pipeline.faults
 
     def client_for(self, name: str, user_agent: str = "") -> LocalClient:
         """A client with an administrator's rights under another name; as for ``LocalClient``."""

@@ -61,7 +61,7 @@ class QuickReads:
         if wish is None or wish.raw != message.raw_headers:
             wish = read_wish(message, message.raw_headers)
             connection.wish = wish if is_small(wish) else None
-        if path is None or not wish.is_usual or self._limits.is_full("readOnly"):
+        if path is None or not wish.is_usual or self._pipeline.faults or self._limits.is_full("readOnly"):
             return None
         asked, row, query, _ = path
         try:

@@ -31,6 +31,7 @@ from .components import COMPONENT_STATUSES, Components
 from .definitions import CustomResources
 from .deleting import DeletingVerbs
 from .elsewhere import Elsewhere
+from .faults import Faults
 from .founding import found
 from .parts import Parts
 from .permission import check_permission
@@ -94,6 +95,7 @@ class Pipeline:
             tokens.look_up_with(parts.lookup)
         self.figures = (*admission.figures, *objects.figures.shown())
         """What is counted of writes."""
+        self.faults = Faults(clock, source)
         self._reading = Reading(parts)
         self.components = Components()
         self.components.tell("etcd-0", objects.trouble)
@@ -128,6 +130,13 @@ class Pipeline:
         """
         self.authorize(request)
         self._check_verb(request)
+        lost = await self.faults.before(request) if self.faults else None
+        answer = await self._answer(request)
+        if lost is not None:
+            raise lost
+        return answer
+
+    async def _answer(self, request: Request) -> Answer | Listing:
         try:
             if not request.subresource:
                 if request.verb in ("get", "list") and request.resource.gvr == COMPONENT_STATUSES:
@@ -167,7 +176,8 @@ class Pipeline:
         """
         self.authorize(request)
         self._check_verb(request)
-        return watch(self._parts, request)
+        changes = watch(self._parts, request)
+        return self.faults.watch(request, changes) if self.faults else changes
 
     async def found(
         self,
