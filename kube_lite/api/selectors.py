@@ -266,7 +266,7 @@ class _Parser:
 def _check_key(key: str) -> None:
     wrong = check_qualified_name(key)
     if wrong:
-        raise _unreadable(f'<nil>: Invalid value: {go_quote(key)}: {"; ".join(wrong)}')
+        raise _unreadable(f"<nil>: Invalid value: {go_quote(key)}: {'; '.join(wrong)}")
 
 
 def _requirement(key: str, operator: str, values: tuple[str, ...]) -> Requirement:
@@ -280,12 +280,12 @@ def _requirement(key: str, operator: str, values: tuple[str, ...]) -> Requiremen
     for position, value in enumerate(values):
         if operator in (GREATER, LESS) and not _is_integer(value):
             wrong.append(
-                f'values[{position}]: Invalid value: {go_quote(value)}: '
+                f"values[{position}]: Invalid value: {go_quote(value)}: "
                 "for 'Gt', 'Lt' operators, the value must be an integer"
             )
         texts = check_label_value(value)
         if texts:
-            wrong.append(f'values[{position}][{key}]: Invalid value: {go_quote(value)}: {"; ".join(texts)}')
+            wrong.append(f"values[{position}][{key}]: Invalid value: {go_quote(value)}: {'; '.join(texts)}")
     if wrong:
         raise _unreadable(wrong[0] if len(wrong) == 1 else f"[{', '.join(wrong)}]")
     return Requirement(key, operator, values)
