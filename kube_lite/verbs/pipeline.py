@@ -155,7 +155,8 @@ class Pipeline:
             raise InternalError(f"Internal error occurred: {error}") from error
 
     async def _create(self, request: Request) -> Answer:
-        answer = self._subresources.review(request)
+        can_be_read = "get" in request.resource.verbs  # reviews and bindings cannot: they are never stored
+        answer = None if can_be_read else self._subresources.review(request)
         return await (self._writing.create(request) if answer is None else answer)
 
     def get(self, request: Request) -> Answer:
