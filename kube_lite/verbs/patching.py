@@ -127,11 +127,20 @@ class PatchingVerbs:
                 _, _, why = error.message.removesuffix(" ()").partition(f" (must be of type {gvk.kind}): ")
             if not why:
                 return error
-            shown = as_shown(value, patch)
+            shown = as_shown(patch.apply(in_structs(old, gvk), patch.content, schema), patch)
             return refused(orjson.dumps(shown).decode(), in_order(why, shown, patch, schema))
         cause = error.__cause__
         left = strategic.merge(old, patch.content, schema).left
         return refused(left, cause.restored if isinstance(cause, TypeMismatch) else by_path(why))
+
+
+def in_structs(old: Json, gvk: GroupVersionKind) -> Json:
+    """An object as the reference has it before it is patched: what is in it has the order of structs."""
+    from kube_lite.api.codecs.messages import message_of  # only refusals need it
+    from kube_lite.api.codecs.struct_order import in_struct_order
+
+    ordered = in_struct_order(old, message_of(gvk.api_version, gvk.kind))
+    return {name: held if name == "metadata" else ordered[name] for name, held in old.items()}
 
 
 def as_shown(value: Any, patch: Patch) -> Any:
