@@ -136,13 +136,30 @@ def reference_to(pod: Json) -> Json:
     }
 
 
-def trigger_time(service: Json, pods: Iterable[Json]) -> str:
-    """When the last of the changes happened that made the endpoints what they are."""
-    moments = [service["metadata"].get("creationTimestamp") or ""]
-    for pod in pods:
-        ready = meta.condition(pod, "Ready")
-        moments.append((ready or {}).get("lastTransitionTime") or "")
-    return max(moments)
+class TriggerTimes:
+    """What made a controller look at a Service again: the earliest change that it has not seen before.
+
+    Source: ``TriggerTimeTracker`` in k8s.io/endpointslice/trigger_time_tracker.go.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[ObjectKey, tuple[str, dict[str, str]]] = {}
+
+    def take(self, key: ObjectKey, service: Json, pods: Iterable[Json]) -> str:
+        """When the first of the changes since the last call happened; empty where Pods only went."""
+        created = service["metadata"].get("creationTimestamp") or ""
+        moments = {
+            pod["metadata"]["name"]: (meta.condition(pod, "Ready") or {}).get("lastTransitionTime") or ""
+            for pod in pods
+        }
+        before, known = self._seen.get(key, ("", {}))
+        self._seen[key] = created, moments
+        changed = [moment for name, moment in moments.items() if moment > known.get(name, "")]
+        return min([*changed, *([created] if created > before else [])], default="")
+
+    def forget(self, key: ObjectKey) -> None:
+        """The Service is gone."""
+        self._seen.pop(key, None)
 
 
 def copied_labels(service: Json, reserved: Iterable[str]) -> Json:

@@ -203,10 +203,10 @@ class DisruptionBudgets(Controller):
         if unmanaged:
             shown = go_selector(budget["spec"].get("selector"))
             words = (
-                f"Pods selected by this PodDisruptionBudget (selector: {shown}) were found to be unmanaged. As a "
-                "result, the status of the PDB cannot be calculated correctly, which may result in undefined "
-                'behavior. To account for these pods please set ".spec.minAvailable" field of the PDB to an '
-                "integer value."
+                f"Pods selected by this PodDisruptionBudget (selector: {shown}) were found to be unmanaged. "
+                "As a result, the status of the PDB cannot be calculated correctly, which may result in "
+                'undefined behavior. To account for these pods please set ".spec.minAvailable" field of the '
+                "PDB to an integer value."
             )
             self._recorder.event(budget, "Warning", "UnmanagedPods", words)
         namespace = budget["metadata"]["namespace"]

@@ -95,6 +95,7 @@ class EndpointsController(ServiceController):
     def __init__(self, client: Client, informers: Informers, clock: Clock) -> None:
         super().__init__("endpoints", informers, clock)
         self._client = client
+        self._triggers = backends.TriggerTimes()
         self._endpoints = informers.informer(ENDPOINTS)
         self.watch(self._endpoints, self._keys_of_endpoints)
 
@@ -102,6 +103,7 @@ class EndpointsController(ServiceController):
         """Write the Endpoints if they differ; delete them when the Service is gone."""
         service = self._services.get(key)
         if service is None:
+            self._triggers.forget(key)
             await self._delete(key)
             return None
         if meta.is_being_deleted(service) or not backends.has_selector(service):
@@ -116,17 +118,12 @@ class EndpointsController(ServiceController):
         labels = backends.copied_labels(service, (backends.HEADLESS_LABEL, MANAGED_BY)) | {
             MANAGED_BY: MANAGER
         }
-        await self._write(key, service, pods, subsets, labels, annotations)
+        trigger = self._triggers.take(key, service, pods)
+        await self._write(key, subsets, labels, annotations, trigger)
         return None
 
     async def _write(
-        self,
-        key: ObjectKey,
-        service: Json,
-        pods: list[Json],
-        subsets: list[Json],
-        labels: Json,
-        annotations: Json,
+        self, key: ObjectKey, subsets: list[Json], labels: Json, annotations: Json, trigger: str
     ) -> None:
         found = self._endpoints.get(key)
         kept = {
@@ -137,7 +134,6 @@ class EndpointsController(ServiceController):
         annotations = {**kept, **annotations}
         if found is not None and (found.get("subsets") or []) == subsets and meta.labels_of(found) == labels:
             return
-        trigger = backends.trigger_time(service, pods)
         if trigger:
             annotations[backends.TRIGGER_TIME] = trigger
         metadata: Json = {"name": key.name, "namespace": key.namespace, "labels": labels}
@@ -149,7 +145,7 @@ class EndpointsController(ServiceController):
         if found is None:
             await self._client.create(ENDPOINTS, endpoints, namespace=key.namespace)
             return
-        endpoints["metadata"] = {**found["metadata"], **metadata}
+        endpoints["metadata"] = {**found["metadata"], **metadata, "annotations": annotations}
         await self._client.update(ENDPOINTS, endpoints, namespace=key.namespace)
 
     async def _delete(self, key: ObjectKey) -> None:

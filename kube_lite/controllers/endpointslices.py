@@ -51,19 +51,23 @@ class EndpointSlices(ServiceController):
         super().__init__("endpointslices", informers, clock)
         slices = informers.informer(ENDPOINT_SLICES)
         self._writer = SliceWriter(client, slices, MANAGER)
+        self._triggers = backends.TriggerTimes()
         self.watch(slices, self._keys_of_slice)
 
     async def reconcile(self, key: ObjectKey) -> RequeueAfter | None:
         """Write what differs. Slices of a Service that is gone are garbage, and collected as such."""
         service = self._services.get(key)
-        if service is None or meta.is_being_deleted(service) or not backends.has_selector(service):
+        if service is None:
+            self._triggers.forget(key)
+            return None
+        if meta.is_being_deleted(service) or not backends.has_selector(service):
             return None
         pods = self.pods_of(service)
         families = backends.families_of(service)
         wanted = [group for family in families for group in self._wanted(service, pods, family)]
         plan = plan_slices(wanted, self._writer.existing(key), families)
         labels = backends.copied_labels(service, RESERVED_LABELS)
-        trigger = backends.trigger_time(service, pods)
+        trigger = self._triggers.take(key, service, pods)
         annotations = {backends.TRIGGER_TIME: trigger} if trigger else {}
         await self._writer.perform(key, service, plan, labels, annotations)
         return None

@@ -138,12 +138,12 @@ def ports_of(entry: Json) -> Ports:
     )
 
 
-def ports_as_json(ports: Ports) -> list[Json]:
-    """The ports of a slice as they are written."""
+def ports_as_json(ports: Ports) -> list[Json] | None:
+    """The ports of a slice as they are written: null where there are none."""
     written = []
     for name, protocol, number, app_protocol in ports:
         port: Json = {"name": name, "protocol": protocol, "port": number}
         if app_protocol:
             port["appProtocol"] = app_protocol
         written.append(port)
-    return written
+    return written or None

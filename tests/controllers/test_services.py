@@ -2,8 +2,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from kube_lite.api import meta
-from kube_lite.api.identity import Json
-from kube_lite.controllers.backends import Port, plan_backends, ports_of
+from kube_lite.api.identity import Json, ObjectKey
+from kube_lite.controllers.backends import Port, TriggerTimes, plan_backends, ports_of
 from kube_lite.controllers.endpoints import plan_subsets, truncate
 from kube_lite.controllers.resources import (
     CONFIG_MAPS,
@@ -272,3 +272,16 @@ async def test_every_namespace_has_its_account_and_certificate_and_gets_them_bac
         }
         await it.client.update(CONFIG_MAPS, changed, namespace="shop")
         await it.until(are_there)
+
+
+def test_the_trigger_of_a_change_is_the_earliest_that_was_not_seen() -> None:
+    def pod(name: str, moment: str) -> Json:
+        ready = {"type": "Ready", "status": "True", "lastTransitionTime": moment}
+        return {"metadata": {"name": name}, "status": {"conditions": [ready]}}
+
+    triggers, key = TriggerTimes(), ObjectKey("default", "web")
+    service = {"metadata": {"name": "web", "creationTimestamp": "2020-01-01T00:00:05Z"}}
+    pods = [pod("a", "2020-01-01T00:00:07Z"), pod("b", "2020-01-01T00:00:06Z")]
+    assert triggers.take(key, service, pods) == "2020-01-01T00:00:05Z"
+    assert triggers.take(key, service, pods[:1]) == ""
+    assert triggers.take(key, service, [pod("a", "2020-01-01T00:00:09Z")]) == "2020-01-01T00:00:09Z"
