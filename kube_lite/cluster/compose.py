@@ -289,7 +289,7 @@ class Cluster:
         self._begin()
         from kube_lite.controllers import controllers
 
-        from .metering import watch_queues
+        from .metering import watch_services
 
         services = controllers(
             self.client_for("system:kube-controller-manager"),
@@ -304,7 +304,7 @@ class Cluster:
         playing = self._fake_nodes(await self._shared_informers(stack))
         for service in (*services, *playing):
             await stack.enter_async_context(running(service))
-        watch_queues(self.server.metrics, (*services, *playing))
+        watch_services(self.server.metrics, (*services, *playing))
         self.pipeline.components.tell("controller-manager", str)
         self._ready("controllers", f"{len(services) - 1} of them")
 

@@ -5,10 +5,11 @@ have no counterpart are called by their service's name.
 Source: ``component-base/metrics/prometheus/workqueue``.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kube_lite.client.controller import Reconciler
+from kube_lite.controllers.node_monitor import NodeMonitor
 from kube_lite.kit.metrics import Gathered, Labels, Metrics
 from kube_lite.kit.workqueue import DURATIONS, WorkQueue
 
@@ -48,8 +49,11 @@ QUEUES = {
 Queue = WorkQueue[Any]
 
 
-def watch_queues(metrics: Metrics, services: Iterable[object]) -> None:
-    """Tell of the queues of those that have one."""
+def watch_services(metrics: Metrics, services: Sequence[object]) -> None:
+    """Tell of their queues, and of what else they count."""
+    for service in services:
+        if isinstance(service, NodeMonitor):
+            metrics.show(*service.shown())
     queues: dict[Labels, Queue] = {
         (QUEUES.get(service.name, service.name.replace("-", "_")),): service.queue
         for service in services

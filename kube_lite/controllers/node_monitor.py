@@ -20,6 +20,7 @@ from kube_lite.client.informers import Informers
 from kube_lite.client.protocol import Client, EventType
 from kube_lite.client.recorder import Recorder
 from kube_lite.kit.clock import Clock
+from kube_lite.kit.metrics import Counter, Gauge, Labels, Shown
 
 from .node_health import (
     EXCLUDED,
@@ -39,6 +40,7 @@ from .resources import NODES, PODS
 LEASES = GroupVersionResource("coordination.k8s.io", "v1", "leases")
 LEASE_NAMESPACE = "kube-node-lease"
 PERIOD = 5.0  # seconds between two looks; upstream's --node-monitor-period
+ZONE = ("zone",)
 LONGEST_GAP = 2 * PERIOD  # what counts of a longer time without a look
 
 
@@ -83,6 +85,12 @@ class NodeMonitor(Controller):
         self._states: dict[str, ZoneState] = {}
         self._allowances: dict[str, Allowance] = {}
         self._repelling: set[str] = set()
+        self._zones: dict[str, Count] = {}
+        self._evictions = Counter(
+            "node_collector_evictions_total",
+            "Number of Node evictions that happened since current instance of NodeController started.",
+            ZONE,
+        )
         self._listeners: list[Callable[[ObjectKey], None]] = []
         self._counted, self._looked_at = 0.0, clock.monotonic()
         self._nodes = informers.informer(NODES)
@@ -99,6 +107,24 @@ class NodeMonitor(Controller):
     def on_change(self, listener: Callable[[ObjectKey], None]) -> None:
         """Call ``listener`` with the key of a node when ``repels`` says something else of it."""
         self._listeners.append(listener)
+
+    def shown(self) -> tuple[Shown, ...]:
+        """What is counted of nodes, under upstream's names."""
+
+        def read(figure: Callable[[Count], float]) -> Callable[[], dict[Labels, float]]:
+            return lambda: {(zone,): figure(count) for zone, count in self._zones.items()}
+
+        unhealthy = "Gauge measuring number of not Ready Nodes per zones."
+        health = "Gauge measuring percentage of healthy nodes per zone."
+        size = "Gauge measuring number of registered Nodes per zones."
+        return (
+            self._evictions,
+            Gauge("node_collector_unhealthy_nodes_in_zone", unhealthy, ZONE, read(lambda count: count.other)),
+            Gauge(
+                "node_collector_zone_health", health, ZONE, read(lambda count: 100 * count.ready / sum(count))
+            ),
+            Gauge("node_collector_zone_size", size, ZONE, read(sum)),
+        )
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Listen and look until cancelled; ready when ``repels`` knows what was decided before."""
@@ -215,7 +241,7 @@ class NodeMonitor(Controller):
 
     def _judge_zones(self, zones: dict[str, Count]) -> None:
         found = plan_disruption(self._states, zones)
-        self._states = found.states
+        self._states, self._zones = found.states, zones
         now = self._counted
         for zone, rate in found.rates.items():
             self._allowances.setdefault(zone, Allowance(now)).set_rate(rate, now)
@@ -234,6 +260,7 @@ class NodeMonitor(Controller):
                 continue
             if self._allowances.setdefault(health.zone, Allowance(self._counted)).take(self._counted):
                 self._repelling.add(name)
+                self._evictions.add((health.zone,))
                 self._changed(name)
 
     def _changed(self, name: str) -> None:

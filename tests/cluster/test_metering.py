@@ -43,6 +43,11 @@ async def test_queues_and_tries_are_told_under_the_names_of_upstream() -> None:
         told = samples(cluster.server.metrics.text())
     assert told["workqueue_adds_total", 'name="deployment"'] >= 1
     assert told["workqueue_work_duration_seconds_count", 'name="replicaset"'] >= 1
+    assert (
+        told["node_collector_zone_size", 'zone=""']
+        == told["node_collector_zone_health", 'zone=""'] / 100
+        == 1
+    )
     assert told["workqueue_depth", 'name="endpoint_slice"'] == 0
     assert told["scheduler_schedule_attempts_total", 'profile="default-scheduler",result="scheduled"'] == 2
     assert (
