@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .token_secrets import Issue
 
 TOKENS_GO_SINCE = 29  # the minor release in which unused tokens without end first went by default
+DEVICE_TAINTS_SINCE = 36  # and that in which taints of devices drive Pods away
 
 
 def controllers(
@@ -56,7 +57,6 @@ def controllers(
     from .pod_cleanup import PodCleanup
     from .quota import Quotas
     from .replicaset import REPLICATION_CONTROLLER_KIND, ReplicaSets
-    from .resource_claims import CLAIMS, ClaimReservations, PodClaims
     from .resources import SERVICE_CIDRS
     from .role_aggregation import RoleAggregation
     from .rootca import RootCertificates
@@ -98,9 +98,30 @@ def controllers(
         services.append(ServiceCIDRs(client, informers, clock, recorder))
     if sign is not None:
         services.append(CertificateSigning(client, informers, clock, sign))
-    if CLAIMS in served:
-        services.append(PodClaims(client, informers, clock, recorder))
-        services.append(ClaimReservations(client, informers, clock))
+    services += _for_devices(client, informers, clock, recorder, served, version)
+    return services
+
+
+def _for_devices(
+    client: Client,
+    informers: Informers,
+    clock: Clock,
+    recorder: "Recorder",
+    served: "set[GroupVersionResource]",
+    version: str,
+) -> list[Service]:
+    from .resource_claims import CLAIMS, ClaimReservations, PodClaims
+
+    if CLAIMS not in served:
+        return []
+    services: list[Service] = [
+        PodClaims(client, informers, clock, recorder),
+        ClaimReservations(client, informers, clock),
+    ]
+    if int(version.split(".")[1]) >= DEVICE_TAINTS_SINCE:
+        from .device_taints import DeviceTaintEviction
+
+        services.append(DeviceTaintEviction(client, informers, clock, recorder))
     return services
 
 

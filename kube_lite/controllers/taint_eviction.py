@@ -24,6 +24,12 @@ from .pod_cleanup import BY_NODE, assigned_node
 from .resources import NODES, PODS
 
 MANY = 1e9  # seconds; longer than anybody waits, and what a toleration without a time is worth
+CONDITION = {
+    "type": "DisruptionTarget",
+    "status": "True",
+    "reason": "DeletionByTaintManager",
+    "message": "Taint manager: deleting due to NoExecute taint",
+}
 
 
 def taints_of(node: Json) -> list[Json]:
@@ -44,6 +50,18 @@ def plan_stay(pod: Json, taints: Sequence[Json]) -> float | None:
         stays.append(max(0.0, float(min(seconds))) if seconds else MANY)
     shortest = min(stays, default=MANY)
     return None if shortest >= MANY else shortest
+
+
+async def drive_away(client: Client, pod: Json, condition: Json, now: float) -> None:
+    """Tell a Pod why it has to go, then delete it; one that has gone is no error."""
+    conditions = meta.with_condition(meta.conditions_of(pod), condition, now)
+    changed = {**pod, "status": {**(pod.get("status") or {}), "conditions": conditions}}
+    name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
+    try:
+        await client.update(PODS, changed, namespace=namespace, subresource="status")
+        await client.delete(PODS, name, namespace=namespace, uid=meta.uid_of(pod))
+    except NotFound:
+        return
 
 
 class TaintEviction(Controller):
@@ -82,25 +100,10 @@ class TaintEviction(Controller):
         if leaves_at > now:
             return RequeueAfter(leaves_at - now)
         self._tell(pod, f"Marking for deletion Pod {key}")
-        await self._delete(key, pod)
+        condition = {**CONDITION, "observedGeneration": meta.generation(pod)}
+        await drive_away(self._client, pod, condition, self.clock.now())
         self._leaving.pop(key, None)
         return None
-
-    async def _delete(self, key: ObjectKey, pod: Json) -> None:
-        entry = {
-            "type": "DisruptionTarget",
-            "status": "True",
-            "reason": "DeletionByTaintManager",
-            "message": "Taint manager: deleting due to NoExecute taint",
-            "observedGeneration": meta.generation(pod),
-        }
-        conditions = meta.with_condition(meta.conditions_of(pod), entry, self.clock.now())
-        changed = {**pod, "status": {**(pod.get("status") or {}), "conditions": conditions}}
-        try:
-            await self._client.update(PODS, changed, namespace=key.namespace, subresource="status")
-            await self._client.delete(PODS, key.name, namespace=key.namespace, uid=pod["metadata"]["uid"])
-        except NotFound:
-            return
 
     def _tell(self, pod: Json, words: str) -> None:
         self._recorder.event(pod, "Normal", "TaintManagerEviction", words)
