@@ -30,7 +30,7 @@ IndexFunction = Callable[[Json], Iterable[str]]
 """Under which values an object is found."""
 
 DECODED_OBJECTS = 100  # so many stay decoded in any case
-DECODED_SECONDS = 60.0  # as long is an object kept decoded after a change, or after it had to be decoded
+DECODED_SECONDS = 60.0  # as long an object stays decoded, and as long again whenever somebody looks at it
 OBJECTS_A_TURN = 100  # encoded before others have their turn: about a millisecond
 
 
@@ -71,7 +71,9 @@ class Informer:
         self._clock = clock
         self._objects: dict[str, dict[ObjectKey, Json | bytes]] = {}
         self._decoded: dict[ObjectKey, float] = {}
-        """Since when objects have been decoded, the longest first."""
+        """Since when objects have been decoded, or were found to be in use, the longest first."""
+        self._used: set[ObjectKey] = set()
+        """Those that somebody has looked at since then."""
         self._crowded = asyncio.Event()
         self._listed: set[ObjectKey] = set()
         """What was on the pages of a list so far."""
@@ -102,7 +104,11 @@ class Informer:
         """The object of that name, or None."""
         objects = self._objects.get(key.namespace)
         found = objects.get(key) if objects is not None else None
-        return self._decode(key, found) if isinstance(found, bytes) else found
+        if isinstance(found, bytes):
+            return self._decode(key, found)
+        if found is not None:
+            self._used.add(key)
+        return found
 
     def list(self, namespace: str = "") -> Objects:
         """Every object, or every object of one namespace."""
@@ -133,7 +139,9 @@ class Informer:
     def by_index(self, name: str, value: str) -> Objects:
         """The objects whose index values include ``value``. Raises ``KeyError`` for an index never added."""
         objects, found = self._objects, []
-        for key in self._indexes[name].find(value):
+        keys = self._indexes[name].find(value)
+        self._used.update(keys)
+        for key in keys:
             obj = objects[key.namespace][key]
             found.append(self._decode(key, obj) if isinstance(obj, bytes) else obj)
         return found
@@ -210,6 +218,7 @@ class Informer:
             self._note(key)
         else:
             self._decoded.pop(key, None)
+            self._used.discard(key)
             remaining = self._objects[key.namespace]
             del remaining[key]
             if not remaining:
@@ -228,6 +237,7 @@ class Informer:
         if objects is None:
             return []
         found = list(objects.items())
+        self._used.update(objects)
         return [self._decode(key, obj) if isinstance(obj, bytes) else obj for key, obj in found]
 
     def _decode(self, key: ObjectKey, encoded: bytes) -> Json:
@@ -237,7 +247,7 @@ class Informer:
         return obj
 
     def _note(self, key: ObjectKey) -> None:
-        """The object is decoded, as of now."""
+        """The object is decoded, and has been of use."""
         self._decoded.pop(key, None)
         self._decoded[key] = self._clock.monotonic()
         if len(self._decoded) > DECODED_OBJECTS:
@@ -257,7 +267,11 @@ class Informer:
             key, decoded = next(iter(self._decoded.items()))
             if decoded > since:
                 return False
-            self._encode(key)
+            if key in self._used:
+                self._used.discard(key)
+                self._note(key)
+            else:
+                self._encode(key)
         return True
 
     def _encode(self, key: ObjectKey) -> None:

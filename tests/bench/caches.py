@@ -90,7 +90,7 @@ async def _follow(kubeconfig: str, resource: GroupVersionResource) -> dict[str, 
             found = {"stored": stored, "listed": _private_bytes() - before}
             informer.list()
             found["all looked at"] = _private_bytes() - before
-            await clock.advance(2 * DECODED_SECONDS)
+            await clock.advance(3 * DECODED_SECONDS)
             while informer.is_crowded:
                 await asyncio.sleep(0)
             found["left alone"] = _private_bytes() - before

@@ -159,13 +159,13 @@ async def test_objects_of_which_there_are_many_are_kept_encoded_until_somebody_l
         it.informer.add_index("value", value_of)
         await it.until(count + 1)
         assert it.informer.get(ObjectKey("default", "m5")) is objects[5], "what is new is not copied"
-        await it.clock.advance(2 * DECODED_SECONDS)
+        await it.clock.advance(3 * DECODED_SECONDS)
         seen = it.informer.get(ObjectKey("default", "m5"))
         assert seen == objects[5]
         assert seen is not objects[5]
         assert it.informer.get(ObjectKey("default", "m5")) is seen, "it stays decoded for a while"
         assert it.informer.list() == [changed, *objects[1:]]
-        await it.clock.advance(2 * DECODED_SECONDS)
+        await it.clock.advance(3 * DECODED_SECONDS)
         assert it.informer.by_index("value", "0") == objects[2::2]
         assert it.informer.list("default") == [changed, *objects[1:]]
 
@@ -195,6 +195,16 @@ async def test_a_list_that_breaks_off_begins_anew_and_nothing_is_told_twice() ->
         assert client.asked[-1] == "watch 9"
 
 
+async def test_objects_that_somebody_looks_at_again_and_again_stay_decoded() -> None:
+    objects = [config_map(f"m{number}", number + 1) for number in range(2 * DECODED_OBJECTS)]
+    async with following(ScriptedClient([ObjectList(objects, "900")], [])) as it:
+        await it.until(len(objects))
+        for _ in range(10):
+            assert it.informer.get(ObjectKey("default", "m5")) is objects[5]
+            await it.clock.advance(DECODED_SECONDS / 2)
+        assert it.informer.get(ObjectKey("default", "m6")) is not objects[6]
+
+
 async def test_what_changes_is_told_with_what_it_was_though_that_was_encoded() -> None:
     count = 2 * DECODED_OBJECTS
     objects = [config_map(f"m{number}", number + 1, value="old") for number in range(count)]
@@ -207,7 +217,7 @@ async def test_what_changes_is_told_with_what_it_was_though_that_was_encoded() -
     async with following(client) as it:
         it.informer.add_index("value", value_of)
         await it.until(count)
-        await it.clock.advance(2 * DECODED_SECONDS)
+        await it.clock.advance(3 * DECODED_SECONDS)
         goes_on.set()
         told = await it.until(count + 2)
         assert told[count:] == [f"MODIFIED m0 1→{count + 1}", "DELETED m1"]
