@@ -102,7 +102,7 @@ class Committer:
         self._leases = leases
         self._rounds: queue.SimpleQueue[Round] = queue.SimpleQueue()
         self.opened: Transaction | None = None
-        """For the loop to fill between two rounds; not there yet for a moment after it was told of one."""
+        """For the loop to fill between two rounds."""
         self._looks_again = 0.0
         self._thread = threading.Thread(target=self._run, name="kube-lite-store-writer", daemon=True)
 
@@ -137,9 +137,9 @@ class Committer:
         answers: Sequence[Answer] = ()
         commits: Sequence[Commit] = ()
         while True:
-            self._mailbox.post(self._loop.take_over, answers, commits)
             if self.opened is None:
                 self.opened = self._environment.begin()
+            self._mailbox.post(self._loop.take_over, answers, commits)
             wanted = self._next_round()
             answers, commits = self._commit(wanted) if wanted.group else ((), ())
             if wanted.others or wanted.is_last or self._is_house_due():

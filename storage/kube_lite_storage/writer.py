@@ -7,9 +7,9 @@ what is left, the noting and the commit. If it did both, each of its calls into 
 go, and the two would wrest it from each other ten times for every commit: a third of the processor time that
 a write took. Large groups are the thread's from beginning to end, so that the loop is not held up by them.
 
-What is asked in one turn of the loop is handed over together, and while turns add to it, it waits for the
-next one, 3 ms at most: a loop that has answers to read and requests to work on had better do that
-first. All answers of a group and its events come back in one call.
+What is asked in one turn of the loop is handed over together. While turns add to it, and fewer are back than
+were told together last, it waits for the next turn, 3 ms at most: a loop that has answers to read and
+requests to work on had better do that first. All answers of a group and its events come back in one call.
 """
 
 import asyncio
@@ -95,6 +95,8 @@ class Writer:
             self._room.clear()
             await self._room.wait()
         answer = self._new_answer()
+        if not self._asked:
+            self._since = time.monotonic()
         self._asked.append(Pending(txn, answer))
         self._turn_soon()
         return await answer
@@ -149,22 +151,24 @@ class Writer:
 
     def _turn_soon(self) -> None:
         if not self._is_turning and not self._is_busy:
-            self._is_turning, self._seen, self._since = True, 0, time.monotonic()
+            self._is_turning, self._seen = True, 0
             self._loop.call_soon(self._turn)
 
     def _turn(self) -> None:
         """At the end of a turn: hand over, or wait for the next if this one has added to what is asked.
 
-        A single writer, who was told alone, is not kept waiting.
+        But only until as many are back as were told together; one who was told alone is not kept waiting.
         """
-        is_adding = self._last_told > 1 and len(self._asked) > self._seen
-        if is_adding and time.monotonic() - self._since < GATHER_SECONDS:
+        if len(self._asked) > self._seen and self._may_gather():
             self._seen = len(self._asked)
             self._loop.call_soon(self._turn)
             return
         self._is_turning = False
         if not self._is_busy and self._closed is None:
             self._hand_over()
+
+    def _may_gather(self) -> bool:
+        return len(self._asked) < self._last_told and time.monotonic() - self._since < GATHER_SECONDS
 
     def _hand_over(self) -> None:
         asked, others, opened = self._asked, self._others, self._committer.opened
@@ -179,7 +183,10 @@ class Writer:
             if written is None or written.batch.commits or others or is_last:
                 self._committer.give(Round(group, written, others, is_last))
             else:  # all were refused, or changed nothing
-                self.take_over(answers_of(group, written), ())
+                self._is_busy = False
+                self.tell(answers_of(group, written), ())
+                if asked:
+                    self._turn_soon()
 
     def _fill(self, opened: Transaction, group: Sequence[Pending]) -> Written | None:
         txns = [pending.txn for pending in group]
@@ -191,9 +198,11 @@ class Writer:
     def take_over(self, answers: Sequence[Answer], commits: Sequence[Commit]) -> None:
         """Tell what has come of a round, and begin the next if anything is asked."""
         self._is_busy, self._last_told = False, len(answers)
-        self.tell(answers, commits)
-        if self._asked or self._others or self._is_closing:
+        if self._asked and not self._may_gather():
+            self._hand_over()  # first, for those who are told may take their time
+        elif self._asked or self._others or self._is_closing:
             self._turn_soon()
+        self.tell(answers, commits)
 
     def tell(self, answers: Sequence[Answer], commits: Sequence[Commit]) -> None:
         """Publish, then answer."""
