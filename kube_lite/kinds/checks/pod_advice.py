@@ -3,7 +3,7 @@
 Source: ``pkg/api/pod/warnings.go``, ``pkg/api/node/util.go`` and ``pkg/api/persistentvolumeclaim/util.go``.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from kube_lite.api.identity import Json
@@ -57,6 +57,7 @@ _TOLD_OTHERWISE = {"storageos": "storageOS"}
 SECCOMP_POD = "seccomp.security.alpha.kubernetes.io/pod"
 SECCOMP_CONTAINER = "container.seccomp.security.alpha.kubernetes.io/"
 APPARMOR_CONTAINER = "container.apparmor.security.beta.kubernetes.io/"
+_WITH_FILES = frozenset(("configMap", "secret", "downwardAPI", "projected"))
 _NO_SELECTOR = "a null labelSelector results in matching no pod"
 _RUNS = "DuringSchedulingIgnoredDuringExecution"
 
@@ -153,6 +154,8 @@ def _pod_affinity(affinity: Json, path: str) -> Iterator[str]:
 
 def _volumes(volumes: Iterable[Json], path: str) -> Iterator[str]:
     for position, volume in enumerate(volumes):
+        if OLD_VOLUMES.keys().isdisjoint(volume):  # as nearly every volume of nearly every Pod
+            continue
         for source, told in OLD_VOLUMES.items():
             if volume.get(source) is None:
                 continue
@@ -178,6 +181,8 @@ class _Path(NamedTuple):
 
 def _overlaps(volume: Json) -> Iterator[str]:
     """Files of a volume that would lie in one another's way."""
+    if _WITH_FILES.isdisjoint(volume):
+        return
     name = volume.get("name", "")
     for field, words, of in (
         ("configMap", 'ConfigMap "{}"', "name"), ("secret", 'Secret "{}"', "secretName"),
@@ -202,7 +207,9 @@ def _overlaps(volume: Json) -> Iterator[str]:
 
 def _projected(source: Json) -> Iterator[_Path]:
     for field, words in (("configMap", "ConfigMap"), ("secret", "Secret"), ("downwardAPI", "DownwardAPI")):
-        part = source.get(field) or {}
+        part = source.get(field)
+        if not part:
+            continue
         told = words if field == "downwardAPI" else f'{words} "{part.get("name", "")}"'
         yield from (_Path(item.get("path", ""), told) for item in part.get("items") or ())
     if source.get("serviceAccountToken"):
@@ -211,15 +218,17 @@ def _projected(source: Json) -> Iterator[_Path]:
     if bundle:
         told = bundle.get("name") or bundle.get("signerName", "")
         yield _Path(bundle.get("path", ""), f'ClusterTrustBundle "{told}"')
-    certificate = source.get("podCertificate") or {}
+    certificate = source.get("podCertificate")
     for field, words in (
         ("certificateChainPath", "chain"), ("keyPath", "key"), ("credentialBundlePath", "credential bundle"),
     ):  # fmt: skip
-        if certificate.get(field):
+        if certificate and certificate.get(field):
             yield _Path(certificate[field], f"PodCertificate {words}")
 
 
-def _collisions(paths: Iterable[_Path]) -> Iterator[str]:
+def _collisions(paths: Sequence[_Path]) -> Iterator[str]:
+    if len({given.path.partition("/")[0] for given in paths}) == len(paths):
+        return  # no two begin alike
     before: list[_Path] = []
     for given in paths:
         one = given._replace(path=given.path.rstrip("/"))
