@@ -30,7 +30,7 @@ def address(**parent: str) -> Json:
         ),
         pytest.param(
             ranges("10.0.0.0/24", "10.1.0.0/24"),
-            [f'spec.cidrs: Invalid value: {{"CIDRs":["10.0.0.0/24","10.1.0.0/24"]}}: {BOTH}'],
+            [f'spec.cidrs: Invalid value: ["10.0.0.0/24","10.1.0.0/24"]: {BOTH}'],
             id="two of one family",
         ),
         pytest.param(

@@ -522,6 +522,7 @@ _HANDLERS = (frozenset(["exec", "httpGet", "tcpSocket", "grpc"]), "ProbeHandler"
 _REFERENCE = (frozenset(["name"]), "LocalObjectReference")
 _EMBEDDED: dict[str, tuple[frozenset[str], str]] = {
     "volumes": (_VOLUMES, "VolumeSource"),
+    "rules": (frozenset(["http"]), "IngressRuleValue"),
     "spec": (_VOLUMES, "PersistentVolumeSource"),
     "inlineVolumeSpec": (_VOLUMES, "PersistentVolumeSource"),
     "ephemeralContainers": (_CONTAINER, "EphemeralContainerCommon"),

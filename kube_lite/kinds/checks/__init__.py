@@ -58,7 +58,7 @@ RULES: dict[tuple[str, str], Rules] = {
     ("batch", "Job"): Rules("jobs.check_job", "jobs.check_job_update"),
     ("batch", "CronJob"): Rules("cronjobs.check_cronjob", name="cronjob"),
     ("autoscaling", "HorizontalPodAutoscaler"): Rules("autoscalers.check_autoscaler"),
-    ("policy", "PodDisruptionBudget"): Rules("cluster.check_budget"),
+    ("policy", "PodDisruptionBudget"): Rules("cluster.check_budget", name="path_segment"),
     ("policy", "PodSecurityPolicy"): Rules("pod_security.check_pod_security"),
     ("discovery.k8s.io", "EndpointSlice"): Rules(
         "endpoints.check_endpoint_slice", "endpoints.check_slice_update"

@@ -19,6 +19,7 @@ from kube_lite.api.names import check_label, check_qualified_name, check_subdoma
 from kube_lite.api.quantity import Quantity, parse_quantity
 from kube_lite.api.storage import BETA_CLASS
 
+from .immutability import difference
 from .selectors import check_label_selector
 from .values import check_amount, check_basic_amount, check_positive_amount, is_native
 
@@ -130,10 +131,11 @@ def check_claim_update(new: Json, old: Json) -> Iterator[Cause]:
         for each_ in fixed:
             each_["resources"] = _without_size(each_.get("resources") or {})
     if fixed[0] != fixed[1]:
+        what = difference(fixed[1], fixed[0], "core.v1.PersistentVolumeClaimSpec")
         yield forbidden(
             "spec",
             "spec is immutable after creation except resources.requests and volumeAttributesClassName "
-            "for bound claims",
+            f"for bound claims\n{what}",
         )
     size, size_before = (_amount((each_.get("resources") or {}).get("requests")) for each_ in (spec, before))
     status = old.get("status") or {}

@@ -127,7 +127,9 @@ def check_priority_class(priority: Json) -> Iterator[Cause]:
         why = f"maximum allowed value of a user defined priority is {PRIORITY_MAX}"
         yield forbidden("value", why)
     policy = priority.get("preemptionPolicy")
-    if policy is not None:
+    if policy == "":
+        yield required("preemptionPolicy")
+    elif policy is not None:
         yield from one_of("preemptionPolicy", policy, ("PreemptLowerPriority", "Never"))
 
 

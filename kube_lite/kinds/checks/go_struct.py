@@ -15,10 +15,13 @@ from kube_lite.api.gotext import go_json
 from kube_lite.api.identity import Json
 from kube_lite.kinds.schemas import definitions
 
+from .go_orders import NAMES, ORDERS
+
 _WORDS = re.compile(
-    r"^(api|cephfs|cidr|csi|dns|fc|fs|grpc|http|id|ip|iscsi|nfs|os|rbd|se|tcp|tty|uid|url)(?=[A-Z]|s?$)"
+    r"^(api|aws|ca|cel|cephfs|cidr|csi|dns|fc|fs|gce|gid|gmsa|grpc|http|id|ip|iqn|iscsi|json|nfs|os|qos|rbd|se|ssl"
+    r"|storageos|tcp|tls|ttl|tty|uid|url)(?=[A-Z]|s?$)"
 )
-_SPELLED = {"cephfs": "CephFS"}
+_SPELLED = {"cephfs": "CephFS", "storageos": "StorageOS"}
 _HOST = ("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "hostUsers")
 _CONTAINER = (
     "name image command args workingDir ports envFrom env resources resizePolicy restartPolicy "
@@ -26,6 +29,7 @@ _CONTAINER = (
     "terminationMessagePath terminationMessagePolicy imagePullPolicy securityContext stdin stdinOnce tty"
 )
 _ORDER = {
+    **ORDERS,
     "core.v1.Container": _CONTAINER,
     "core.v1.EphemeralContainerCommon": _CONTAINER,
     "core.v1.PodSpec": (
@@ -62,7 +66,7 @@ def go_struct(value: Json, message: str) -> Shown:
 
 
 def _entries(value: Json, message: str) -> Iterator[str]:
-    types = _types(message) | _MOVED.get(message, {})
+    types, renamed = _types(message) | _MOVED.get(message, {}), NAMES.get(message, {})
     if message == "core.v1.PodSpec":
         value = _as_in_memory(value)
     for name in _ORDER[message].split() if message in _ORDER else types:
@@ -72,7 +76,8 @@ def _entries(value: Json, message: str) -> Iterator[str]:
         elif code.startswith("&"):
             yield from _entries(value, code[2:])
         else:
-            yield f'"{go_name(name)}":{_show(value.get(name), code)}'
+            told = renamed.get(name) or go_name(name)
+            yield f'"{told}":{_show(value.get(name), code)}'
 
 
 @cache

@@ -13,26 +13,29 @@ from kube_lite.api.fielderrors import (
     not_supported,
     one_of,
     required,
+    too_long,
 )
 from kube_lite.api.identity import Json
 from kube_lite.api.names import check_label, check_path_segment, check_subdomain, check_wildcard_subdomain
 
-from .containers import PROTOCOLS
 from .go_struct import go_struct
 from .selectors import check_label_selector
 from .values import (
-    BAD_CIDR,
     BAD_IP,
+    check_canonical_cidr,
     check_cidr,
+    check_domain_prefixed_path,
     check_port,
     check_port_name,
-    check_port_or_name,
     parse_ip,
     parse_network,
+    parse_sloppy_ip,
 )
 
 BAD_PATHS = ("//", "/./", "/../", "%2f", "%2F")
 BAD_ENDINGS = ("/..", "/.")
+CONTROLLER_MAX = 250
+FAMILIES = 2
 NULL = Shown("null")
 
 
@@ -49,6 +52,9 @@ def check_ingress(ingress: Json) -> Iterator[Cause]:
         for place, host in enumerate(tls.get("hosts") or ()):
             check = check_wildcard_subdomain if "*" in host else check_subdomain
             yield from each(f"spec.tls[{position}].hosts[{place}]", host, check(host))
+        secret = tls.get("secretName")
+        if secret:
+            yield from each(f"spec.tls[{position}].secretName", secret, check_subdomain(secret))
     name = spec.get("ingressClassName")
     if name is not None:
         yield from each("spec.ingressClassName", name, check_subdomain(name))
@@ -57,11 +63,10 @@ def check_ingress(ingress: Json) -> Iterator[Cause]:
 def _check_rule(rule: Json, path: str) -> Iterator[Cause]:
     host = rule.get("host")
     if host:
-        if parse_ip(host) is not None:
+        if parse_sloppy_ip(host) is not None:
             yield invalid(f"{path}.host", host, "must be a DNS name, not an IP address")
-        else:
-            check = check_wildcard_subdomain if "*" in host else check_subdomain
-            yield from each(f"{path}.host", host, check(host))
+        check = check_wildcard_subdomain if "*" in host else check_subdomain
+        yield from each(f"{path}.host", host, check(host))
     http = rule.get("http")
     if http is None:
         return
@@ -70,7 +75,8 @@ def _check_rule(rule: Json, path: str) -> Iterator[Cause]:
     for position, entry in enumerate(http.get("paths") or ()):
         here = f"{path}.http.paths[{position}]"
         yield from _check_path(entry, here)
-        yield from _check_backend(entry.get("backend") or {}, f"{here}.backend")
+        if entry.get("pathType") is not None:
+            yield from _check_backend(entry.get("backend") or {}, f"{here}.backend")
 
 
 def _check_path(entry: Json, path: str) -> Iterator[Cause]:
@@ -99,35 +105,61 @@ def _check_backend(backend: Json, path: str) -> Iterator[Cause]:
     if service is not None and resource is not None:
         yield invalid(path, "", "cannot set both resource and service backends")
     elif resource is not None:
-        for field in ("kind", "name"):
-            if not resource.get(field):
-                yield required(f"{path}.resource.{field}")
+        yield from _check_typed_reference(resource, f"{path}.resource")
     elif service is None:
-        yield required(path, "resource or service backend is required")
+        yield invalid(path, "", "resource or service backend is required")
     else:
-        name = service.get("name") or ""
-        if not name:
-            yield required(f"{path}.service.name")
+        yield from _check_service_backend(service, path)
+
+
+def _check_typed_reference(reference: Json, path: str) -> Iterator[Cause]:
+    group = reference.get("apiGroup")
+    if group is not None:
+        yield from each(f"{path}.apiGroup", group, check_subdomain(group))
+    for field in ("kind", "name"):
+        if not reference.get(field):
+            yield required(f"{path}.{field}")
         else:
-            yield from each(f"{path}.service.name", name, check_label(name))
-        port = service.get("port") or {}
-        if port.get("name") and port.get("number"):
-            yield invalid(path, "", "cannot set both port name & port number")
-        elif port.get("name"):
-            yield from check_port_name(f"{path}.service.port.name", port["name"])
-        elif port.get("number"):
-            yield from check_port(f"{path}.service.port.number", port["number"])
-        else:
-            yield required(path, "port name or number is required")
+            yield from each(f"{path}.{field}", reference[field], check_path_segment(reference[field]))
+
+
+def _check_service_backend(service: Json, path: str) -> Iterator[Cause]:
+    name = service.get("name") or ""
+    if not name:
+        yield required(f"{path}.service.name")
+    else:
+        yield from each(f"{path}.service.name", name, check_label(name))
+    port = service.get("port") or {}
+    if port.get("name") and port.get("number"):
+        yield invalid(path, "", "cannot set both port name & port number")
+    elif port.get("name"):
+        yield from check_port_name(f"{path}.service.port.name", port["name"])
+    elif port.get("number"):
+        yield from check_port(f"{path}.service.port.number", port["number"])
+    else:
+        yield required(path, "port name or number is required")
 
 
 def check_ingress_class(ingress_class: Json) -> Iterator[Cause]:
     """An IngressClass."""
-    controller = (ingress_class.get("spec") or {}).get("controller") or ""
-    if not controller:
-        yield required("spec.controller")
-    elif "/" not in controller:
-        yield invalid("spec.controller", controller, 'must be a domain-prefixed path (such as "acme.io/foo")')
+    spec = ingress_class.get("spec") or {}
+    yield from check_domain_prefixed_path("spec.controller", spec.get("controller") or "")
+    if len(spec.get("controller") or "") > CONTROLLER_MAX:
+        yield too_long("spec.controller", CONTROLLER_MAX)
+    parameters, here = spec.get("parameters"), "spec.parameters"
+    if parameters is None:
+        return
+    yield from _check_typed_reference(parameters, here)
+    scope, namespace = parameters.get("scope"), parameters.get("namespace")
+    if scope not in ("Cluster", "Namespace"):
+        yield not_supported(f"{here}.scope", scope or "", ("Cluster", "Namespace"))
+    elif scope == "Cluster":
+        if namespace is not None:
+            yield forbidden(f"{here}.namespace", "`parameters.scope` is set to 'Cluster'")
+    elif namespace is None:
+        yield required(f"{here}.namespace", "`parameters.scope` is set to 'Namespace'")
+    else:
+        yield from each(f"{here}.namespace", namespace, check_label(namespace))
 
 
 def check_ingress_class_update(new: Json, old: Json) -> Iterator[Cause]:
@@ -157,16 +189,21 @@ def check_network_policy(policy: Json) -> Iterator[Cause]:
 
 def _check_policy_port(port: Json, path: str) -> Iterator[Cause]:
     if port.get("protocol") is not None:
-        yield from one_of(f"{path}.protocol", port["protocol"], PROTOCOLS)
+        yield from one_of(f"{path}.protocol", port["protocol"], ("TCP", "UDP", "SCTP"))
     number, end = port.get("port"), port.get("endPort")
-    if number is not None:
-        yield from check_port_or_name(f"{path}.port", number)
-        if isinstance(number, int) and end is not None and end < number:
-            yield invalid(f"{path}.endPort", number, "must be greater than or equal to `port`")
-        if isinstance(number, str) and end is not None:
+    if number is None:
+        if end is not None:
+            yield invalid(f"{path}.endPort", end, "may not be specified when `port` is not specified")
+    elif isinstance(number, int):
+        yield from check_port(f"{path}.port", number)
+        if end is not None:
+            if end < number:
+                yield invalid(f"{path}.endPort", number, "must be greater than or equal to `port`")
+            yield from check_port(f"{path}.endPort", end)
+    else:
+        if end is not None:
             yield invalid(f"{path}.endPort", end, "may not be specified when `port` is non-numeric")
-    elif end is not None:
-        yield invalid(f"{path}.endPort", end, "may not be specified when `port` is not specified")
+        yield from check_port_name(f"{path}.port", number)
 
 
 def _check_peer(peer: Json, path: str) -> Iterator[Cause]:
@@ -189,16 +226,16 @@ def _check_block(block: Json, path: str) -> Iterator[Cause]:
     if not cidr:
         yield required(f"{path}.cidr")
         return
-    wrong = list(check_cidr(f"{path}.cidr", cidr))
-    if wrong:
-        yield from wrong
-        return
+    yield from check_cidr(f"{path}.cidr", cidr)
     whole = parse_network(cidr)
+    if whole is None or "/" not in cidr:
+        return
     for position, text in enumerate(block.get("except") or ()):
         here, part = f"{path}.except[{position}]", parse_network(text)
+        yield from check_cidr(here, text)
         if part is None or "/" not in text:
-            yield invalid(here, text, BAD_CIDR)
-        elif whole is not None and not (
+            continue
+        if not (
             part.version == whole.version and part.prefixlen > whole.prefixlen and part.subnet_of(whole)  # type: ignore[arg-type]
         ):
             yield invalid(here, text, "must be a strict subset of `cidr`")
@@ -239,24 +276,18 @@ def check_service_cidr(service_cidr: Json) -> Iterator[Cause]:
     """A ServiceCIDR: one range, or one of each family."""
     spec = service_cidr.get("spec") or {}
     cidrs = spec.get("cidrs") or []
-    shown = go_struct(spec, "networking.v1.ServiceCIDRSpec")
     if not cidrs:
         yield required("spec.cidrs", "at least one CIDR required")
-    if len(cidrs) > 2:
-        yield invalid("spec.cidrs", shown, "may only hold up to 2 values")
+    if len(cidrs) > FAMILIES:
+        shown = go_struct(spec, "networking.v1.ServiceCIDRSpec")
+        yield invalid("spec.cidrs", shown, f"may only hold up to {FAMILIES} values")
         return
-    if len(cidrs) == 2:
-        networks = [parse_network(text) for text in cidrs]
-        if {network.version for network in networks if network is not None} != {4, 6}:
-            why = "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64"
-            yield invalid("spec.cidrs", shown, why)
-            return
     for position, text in enumerate(cidrs):
-        here, network = f"spec.cidrs[{position}]", parse_network(text)
-        if network is None or "/" not in text:
-            yield invalid(here, text, BAD_CIDR)
-        elif str(network.network_address) != text.partition("/")[0]:
-            yield invalid(here, text, "must not have bits set beyond the prefix length")
+        yield from check_canonical_cidr(f"spec.cidrs[{position}]", text)
+    versions = [network.version for network in map(parse_network, cidrs) if network is not None]
+    if len(versions) == FAMILIES and len(set(versions)) == 1:
+        why = "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64"
+        yield invalid("spec.cidrs", cidrs, why)
 
 
 def check_service_cidr_update(new: Json, old: Json) -> Iterator[Cause]:

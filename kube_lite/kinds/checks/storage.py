@@ -21,6 +21,8 @@ from kube_lite.api.identity import Json
 from kube_lite.api.names import check_qualified_name
 
 from .claims import VOLUME_MODES, check_access_modes, check_class_name
+from .go_struct import go_struct
+from .immutability import difference
 from .selectors import check_node_selector
 from .values import check_basic_amount, check_positive_amount
 from .volume_sources import KINDS, PERSISTENT_CHECKS, PORTAL_MAX, check_source
@@ -131,18 +133,23 @@ def _check_classes(spec: Json, path: str, *, inline: bool) -> Iterator[Cause]:
 
 def check_volume_update(new: Json, old: Json) -> Iterator[Cause]:
     """Where the data is does not change."""
+    yield from check_volume(new)  # the reference holds it to all rules twice
     spec, before = new.get("spec") or {}, old.get("spec") or {}
-    was = {kind: before.get(kind) for kind in KINDS}
-    now = {kind: spec.get(kind) for kind in KINDS}
+    was, now = ({kind: one[kind] for kind in KINDS if one.get(kind) is not None} for one in (before, spec))
     secret = "controllerExpandSecretRef"
-    if was["csi"] and now["csi"] and was["csi"].get(secret) is None:  # may be added later
+    if "csi" in was and "csi" in now and was["csi"].get(secret) is None:  # may be added later
         now["csi"] = {field: value for field, value in now["csi"].items() if field != secret}
     if was != now:
-        why = "spec.persistentvolumesource is immutable after creation"
+        what = difference(was, now, "core.v1.PersistentVolumeSource")
+        why = f"spec.persistentvolumesource is immutable after creation\n{what}"
         yield forbidden("spec.persistentvolumesource", why)
-    yield from immutable("volumeMode", spec.get("volumeMode"), before.get("volumeMode"))
-    if before.get("nodeAffinity") is not None:
-        yield from immutable("spec.nodeAffinity", spec.get("nodeAffinity"), before.get("nodeAffinity"))
+    mode = spec.get("volumeMode")
+    if mode != before.get("volumeMode"):
+        yield invalid("volumeMode", NULL if mode is None else mode, IMMUTABLE)
+    affinity = spec.get("nodeAffinity")
+    if before.get("nodeAffinity") is not None and affinity != before["nodeAffinity"]:
+        shown = NULL if affinity is None else go_struct(affinity, "core.v1.VolumeNodeAffinity")
+        yield invalid("nodeAffinity", shown, f"{IMMUTABLE}, except for updating from beta label to GA")
     class_name = "volumeAttributesClassName"
     if before.get(class_name) is not None and spec.get(class_name) is None:
         yield forbidden(f"spec.{class_name}", "update from non-nil value to nil is forbidden")

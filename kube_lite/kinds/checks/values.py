@@ -98,6 +98,14 @@ def check_cidr(path: str, text: str) -> Iterator[Cause]:
         yield invalid(path, text, "must not have bits set beyond the prefix length")
 
 
+def check_canonical_cidr(path: str, text: str) -> Iterator[Cause]:
+    """An IP range, written as everybody writes it."""
+    wrong = list(check_cidr(path, text))
+    yield from wrong
+    if not wrong and str(parse_network(text)) != text:
+        yield invalid(path, text, f'must be in canonical form ("{parse_network(text)}")')
+
+
 def _is_whole_network(text: str) -> bool:
     try:
         ipaddress.ip_network(text)

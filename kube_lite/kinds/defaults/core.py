@@ -126,8 +126,11 @@ def default_quota(quota: Json) -> None:
 def default_node(node: Json) -> None:
     """What may be allocated is what there is; one address range is also a list of one."""
     spec, status = node.setdefault("spec", {}), node.setdefault("status", {})
-    if spec.get("podCIDR") and not spec.get("podCIDRs"):
-        spec["podCIDRs"] = [spec["podCIDR"]]
+    first, ranges = spec.get("podCIDR"), spec.get("podCIDRs")
+    if first and (not ranges or ranges[0] != first):
+        spec["podCIDRs"] = [first]
+    elif ranges:
+        spec["podCIDR"] = ranges[0]
     if status.get("capacity"):
         round_up(status["capacity"])
         status.setdefault("allocatable", dict(status["capacity"]))
