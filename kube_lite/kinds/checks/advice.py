@@ -12,7 +12,7 @@ from kube_lite.api.names import check_label
 from kube_lite.api.quantity import parse_quantity
 
 from .address_advice import advise_address, advise_block
-from .pod_advice import OLD_NODE_LABELS, advise_claim_spec, advise_node_term, advise_template
+from .pod_advice import OLD_NODE_LABELS, advise_claim_spec, advise_node_term, advise_pod, advise_template
 
 Advice = Callable[[Json], Iterator[str]]
 
@@ -47,7 +47,7 @@ def _definition(definition: Json) -> Iterator[str]:
 
 def _pod(pod: Json) -> Iterator[str]:
     yield from _name(pod, POD_NAME)
-    yield from advise_template(pod, "")
+    yield from advise_pod(pod)
 
 
 def _template(obj: Json) -> Iterator[str]:

@@ -4,7 +4,10 @@ Source: ``pkg/api/pod/warnings.go``, ``pkg/api/node/util.go`` and ``pkg/api/pers
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
+
+import orjson
 
 from kube_lite.api.identity import Json
 from kube_lite.api.names import check_label_value
@@ -12,6 +15,8 @@ from kube_lite.api.quantity import parse_quantity
 
 from .address_advice import advise_address
 
+REMEMBERED_SPECS = 128  # as many, and as large, as their checks are remembered of
+REMEMBERED_BYTES = 16 * 1024
 OLD_NODE_LABELS = {
     "beta.kubernetes.io/arch": 'deprecated since v1.14; use "kubernetes.io/arch" instead',
     "beta.kubernetes.io/os": 'deprecated since v1.14; use "kubernetes.io/os" instead',
@@ -60,6 +65,18 @@ APPARMOR_CONTAINER = "container.apparmor.security.beta.kubernetes.io/"
 _WITH_FILES = frozenset(("configMap", "secret", "downwardAPI", "projected"))
 _NO_SELECTOR = "a null labelSelector results in matching no pod"
 _RUNS = "DuringSchedulingIgnoredDuringExecution"
+
+
+def advise_pod(pod: Json) -> Iterable[str]:
+    """Everything about a Pod; remembered by content, as its checks are, for there are many alike."""
+    spec = pod.get("spec") or {}
+    content = b"" if (pod.get("metadata") or {}).get("annotations") else orjson.dumps(spec)
+    return _remembered(content) if 0 < len(content) <= REMEMBERED_BYTES else advise_template(pod, "")
+
+
+@lru_cache(maxsize=REMEMBERED_SPECS)
+def _remembered(content: bytes) -> tuple[str, ...]:
+    return tuple(advise_template({"spec": orjson.loads(content)}, ""))
 
 
 def advise_template(template: Json, path: str) -> Iterator[str]:
