@@ -1,5 +1,6 @@
 """Pods that claim devices: what the scheduler gives them, and what a node without a driver says."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ from conformance.kubectl import Kubectl, eventually
 from .manifests import Json, apply, events, get, template
 
 GROUP = "resource.k8s.io/v1"
+TAINTS_SINCE = 36  # of the minor releases, the first in which taints of devices are on by default
 
 
 @pytest.fixture
@@ -83,3 +85,17 @@ def test_a_node_without_the_driver_says_so(kubectl: Kubectl, driver: str) -> Non
     apply(kubectl, claim("one", driver), pod("first", "one"))
     told = f"DRA driver {driver} is not registered"
     eventually(lambda: any(told in each for each in events(kubectl, "FailedPrepareDynamicResources")))
+
+
+def test_a_pod_leaves_a_device_that_breaks(kubectl: Kubectl, driver: str) -> None:
+    version = json.loads(kubectl("version", "-o", "json"))["serverVersion"]
+    if int(version["minor"]) < TAINTS_SINCE:
+        pytest.skip("needs taints of devices")
+    apply(kubectl, claim("one", driver), pod("first", "one"))
+    eventually(lambda: is_placed(kubectl, "first"))
+    broken = {"key": "broken", "effect": "NoExecute"}
+    devices = [{"name": name, "taints": [broken]} for name in ("device-0", "device-1")]
+    patch = json.dumps({"spec": {"devices": devices}})
+    kubectl("patch", "resourceslice", kubectl.namespace, "--type=merge", "-p", patch)
+    eventually(lambda: kubectl.run("get", "pod", "first").returncode != 0)
+    assert any("Marking for deletion" in each for each in events(kubectl, "DeviceTaintManagerEviction"))
