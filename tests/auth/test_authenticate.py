@@ -5,6 +5,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.name import _ASN1Type  # no public name
 from cryptography.x509.oid import NameOID
 
 from kube_lite.api.errors import Unauthorized
@@ -14,10 +15,10 @@ from kube_lite.auth.tokens import StaticTokens
 from kube_lite.auth.user import AUTHENTICATED, User
 
 
-def certificate(name: str | None, *groups: str) -> bytes:
-    parts = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups]
+def certificate(name: str | None, *groups: str, encoding: _ASN1Type = _ASN1Type.UTF8String) -> bytes:
+    parts = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group, encoding) for group in groups]
     if name is not None:
-        parts.append(x509.NameAttribute(NameOID.COMMON_NAME, name))
+        parts.append(x509.NameAttribute(NameOID.COMMON_NAME, name, encoding))
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.UTC)
     builder = x509.CertificateBuilder(
         issuer_name=x509.Name(parts),
@@ -41,6 +42,13 @@ def test_a_certificate_names_user_and_groups(union: Union) -> None:
     assert user is not None
     assert (user.name, user.groups) == ("jane", ("team", "system:masters", AUTHENTICATED))
     assert union.authenticate(Credentials(certificate_der=der)) == user, "also when it is remembered"
+
+
+@pytest.mark.parametrize("encoding", [_ASN1Type.PrintableString, _ASN1Type.BMPString])
+def test_names_are_read_in_whatever_encoding_they_are(union: Union, encoding: _ASN1Type) -> None:
+    user = union.authenticate(Credentials(certificate_der=certificate("jane", "team", encoding=encoding)))
+    assert user is not None
+    assert (user.name, user.groups) == ("jane", ("team", AUTHENTICATED))
 
 
 @pytest.mark.parametrize(
