@@ -35,6 +35,15 @@ class CustomResourceDefinitionStrategy(Kind):
                 stored.append(version["name"])
         obj["status"] = {**status, "storedVersions": stored}
 
+    def prepare_for_status_update(self, obj: Json, old: Json, now: float) -> None:
+        """A definition has stored something: the storage version, if nobody says otherwise."""
+        super().prepare_for_status_update(obj, old, now)
+        status = obj.get("status") or {}
+        if not status.get("storedVersions"):
+            versions = obj["spec"].get("versions") or ()
+            stored = [version["name"] for version in versions if version.get("storage")]
+            obj["status"] = {**status, "storedVersions": stored[:1]}
+
     def validate_next(self, obj: Json, old: Json) -> Sequence[Cause]:
         """The rules for a change, of which some are not asked of what broke them before."""
         from . import checks
