@@ -286,11 +286,7 @@ class VolumePhases(Controller):
         if policy == "Delete" and PROVISIONED_BY in meta.annotations_of(volume):
             return  # whoever made it removes it
         if policy == "Delete":
-            name = volume["metadata"]["name"]
-            words = (
-                f'error getting deleter volume plugin for volume "{name}": no deletable volume plugin matched'
-            )
-            await self._fail(volume, "VolumeFailedDelete", words)
+            await self._fail(volume, "VolumeFailedDelete", why_not_deleted(volume))
         else:
             await self._fail(volume, "VolumeFailedRecycle", "No recycler plugin found for the volume!")
 
@@ -335,3 +331,12 @@ async def set_volume_phase(client: Client, volume: Json, phase: str, message: st
         status["message"] = message
     resource: GroupVersionResource = PERSISTENT_VOLUMES
     return await client.update(resource, {**volume, "status": status}, subresource="status")
+
+
+def why_not_deleted(volume: Json) -> str:
+    """Why nobody removes what is in a volume: of those made by hand only directories for tests ever are."""
+    path = (volume["spec"].get("hostPath") or {}).get("path")
+    if path is not None and not path.startswith("/tmp/"):
+        return f"host_path deleter only supports /tmp/.+ but received provided {path}"
+    name = volume["metadata"]["name"]
+    return f'error getting deleter volume plugin for volume "{name}": no deletable volume plugin matched'

@@ -9,6 +9,7 @@ from kube_lite.controllers.resources import (
     PODS,
     STORAGE_CLASSES,
 )
+from kube_lite.controllers.volume_binding import why_not_deleted
 from kube_lite.controllers.volume_plan import BIND_COMPLETED, STORAGE_PROVISIONER, find_volume, mismatch
 
 from .harness import World, world
@@ -182,3 +183,10 @@ async def test_an_ephemeral_volume_is_a_claim_that_belongs_to_its_pod(tmp_path: 
         found = await it.get(PERSISTENT_VOLUME_CLAIMS, "web-scratch")
         assert found["metadata"]["ownerReferences"][0]["uid"] == pod["metadata"]["uid"]
         assert found["metadata"]["labels"] == {"of": "pod"}
+
+
+def test_a_directory_outside_of_tmp_is_never_deleted() -> None:
+    made = {"metadata": {"name": "v"}, "spec": {"hostPath": {"path": "/data/x"}}}
+    assert why_not_deleted(made) == "host_path deleter only supports /tmp/.+ but received provided /data/x"
+    other = {"metadata": {"name": "v"}, "spec": {"nfs": {"server": "a", "path": "/b"}}}
+    assert why_not_deleted(other).endswith('volume "v": no deletable volume plugin matched')
