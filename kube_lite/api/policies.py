@@ -7,7 +7,7 @@ whose types count only when they are compiled; ``params``, if the policy has suc
 Source: ``k8s.io/apiserver/pkg/admission/plugin/cel/compile.go``, ``composition.go``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -22,6 +22,7 @@ from .cel.views import of_json
 
 NAMESPACE, REQUEST, VARIABLES = "kubernetes.Namespace", "kubernetes.AdmissionRequest", "kubernetes.variables"
 
+NO_TYPES: Mapping[str, Type] = {}
 OPERATION: Mapping[str, Type] = {"op": STRING, "path": STRING, "from": STRING, "value": DYN}
 
 _KIND, _RESOURCE = "kubernetes.GroupVersionKind", "kubernetes.GroupVersionResource"
@@ -63,6 +64,25 @@ STRUCTS: Mapping[str, Mapping[str, Type]] = {
 JSON_PATCH, OBJECT = struct("JSONPatch"), struct("Object")
 
 
+class AllStructs(Mapping[str, Fields]):
+    """What several tables of structs have, which may grow."""
+
+    def __init__(self, *tables: Mapping[str, Fields]) -> None:
+        self._tables = tables
+
+    def __getitem__(self, name: str) -> Fields:
+        for table in self._tables:
+            if name in table:
+                return table[name]
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for table in self._tables for name in table)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._tables))
+
+
 class _AnyField(dict[str, Type]):
     """The fields of an object that a patch is made of: what they may be shows when it is applied."""
 
@@ -93,11 +113,23 @@ class PolicyError(Exception):
 
 
 class PolicyCompiler:
-    """Compiles the expressions of one policy, its variables first."""
+    """Compiles the expressions of one policy, its variables first.
+
+    Args:
+        types: of ``object``, ``oldObject`` and ``params``, where they are known; ``structs`` have the fields.
+    """
 
     def __init__(
-        self, *, has_params: bool = False, has_variables: bool = False, has_patches: bool = False
+        self,
+        *,
+        has_params: bool = False,
+        has_variables: bool = False,
+        has_patches: bool = False,
+        types: Mapping[str, Type] = NO_TYPES,
+        structs: Sequence[Mapping[str, Fields]] = (),
     ) -> None:
+        self._types = types
+        self._structs = structs
         self._has_params = has_params
         self._has_patches = has_patches
         self._variables: dict[str, Type] | None = {} if has_variables else None
@@ -124,6 +156,19 @@ class PolicyCompiler:
             raise PolicyError(f"must evaluate to {expected} but got {spell(program.type)}")
         return program
 
+    def check(self, text: str) -> None:
+        """Find out whether there is anything wrong with the types of an expression.
+
+        Raises:
+            PolicyError: with all that is, in the words of the language.
+        """
+        try:
+            self._environment(has_authorizer=True).compile(text)
+        except CompileError as error:
+            raise PolicyError(str(error)) from error
+        except PlanError:
+            return  # which is not about types
+
     def add_variable(self, name: str, text: str) -> Program:
         """Compile a variable, which those that follow see; also when it is wrong, as anything.
 
@@ -146,13 +191,14 @@ class PolicyCompiler:
                 has_authorizer=has_authorizer,
                 has_variables=self._variables is not None,
             )
+            seen |= {name: type for name, type in self._types.items() if name in seen}
             structs: dict[str, Fields] = {**STRUCTS}
             if self._variables is not None:
                 structs[VARIABLES] = self._variables  # which come one by one
             found = self._environments[has_authorizer] = (
                 Environment(seen, _Patches(structs | {"JSONPatch": OPERATION}), with_patches())
                 if self._has_patches
-                else Environment(seen, structs)
+                else Environment(seen, AllStructs(structs, *self._structs))
             )
         return found
 

@@ -300,6 +300,7 @@ class Cluster:
             sign=self.authority.sign,
             issue=self.issuer.issue_for_secret,
             version=self.config.kubernetes_version,
+            schema_of=self.pipeline.schema_of,
         )
         playing = self._fake_nodes(await self._shared_informers(stack))
         for service in (*services, *playing):

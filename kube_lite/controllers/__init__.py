@@ -10,6 +10,7 @@ from kube_lite.kit.service import Service
 
 if TYPE_CHECKING:
     from kube_lite.api.identity import GroupVersionResource
+    from kube_lite.api.policy_types import SchemaOf
     from kube_lite.client.recorder import Recorder
 
     from .certificates import Sign
@@ -29,6 +30,7 @@ def controllers(
     sign: "Sign | None" = None,
     issue: "Issue | None" = None,
     version: str = "1.36",
+    schema_of: "SchemaOf | None" = None,
 ) -> list[Service]:
     """The controllers of a cluster, in the order in which to start them.
 
@@ -38,6 +40,7 @@ def controllers(
         sign: the cluster's authority, which signs requests for certificates; without it nobody does here.
         issue: the cluster's issuer of tokens for Secrets; without it nobody issues any here.
         version: the release.
+        schema_of: what objects of a kind look like; without it nobody checks the types in policies.
     """
     from kube_lite.client.recorder import Recorder
 
@@ -55,6 +58,7 @@ def controllers(
     from .mirroring import EndpointMirroring
     from .namespace import Namespaces
     from .pod_cleanup import PodCleanup
+    from .policy_types import POLICIES, PolicyTypes
     from .quota import Quotas
     from .replicaset import REPLICATION_CONTROLLER_KIND, ReplicaSets
     from .resources import SERVICE_CIDRS
@@ -98,6 +102,8 @@ def controllers(
         services.append(ServiceCIDRs(client, informers, clock, recorder))
     if sign is not None:
         services.append(CertificateSigning(client, informers, clock, sign))
+    if schema_of is not None and POLICIES in served:
+        services.append(PolicyTypes(client, informers, clock, resources, schema_of))
     services += _for_devices(client, informers, clock, recorder, served, version)
     return services
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from kube_lite.admission.chain import Chain
 from kube_lite.api.errors import ApiError, InternalError, MethodNotAllowed, NotFound
-from kube_lite.api.identity import GroupVersionResource, Json
+from kube_lite.api.identity import GroupVersionKind, GroupVersionResource, Json
 from kube_lite.api.resource import ALL_VERBS, Registry
-from kube_lite.api.schema.load import Definitions
+from kube_lite.api.schema.load import Definitions, Schema
 from kube_lite.auth.authorize import Authorizer
 from kube_lite.auth.defaults import default_authorizer
 from kube_lite.auth.service_accounts import TokenIssuer
@@ -189,6 +189,11 @@ class Pipeline:
     ) -> list[tuple[Json, Json]]:
         """Make what is there from the start, in one transaction; see ``founding``."""
         return await found(self._parts, manager, objects, judged=judged)
+
+    def schema_of(self, kind: GroupVersionKind) -> Schema | None:
+        """What objects of a kind look like; None where nobody has said."""
+        row = self.registry.by_gvk(kind)
+        return None if row is None else self._parts.schema(row)
 
     def inventory(self) -> Inventory:
         """How much of what is stored."""

@@ -235,3 +235,11 @@ def test_what_cannot_be_applied_here_is_refused(sent: Json, why: str) -> None:
 def test_bodies_that_say_nothing_are_refused(body: bytes, why: str) -> None:
     with pytest.raises(BadRequest, match=why):
         parse(body)
+
+
+def test_what_is_applied_empty_stays_when_nothing_is_left_in_it() -> None:
+    live = applied(None, pod({"name": "c"}, securityContext={"runAsUser": 1}), type=POD)
+    emptied = applied(live, pod({"name": "c"}, securityContext={}), type=POD)
+    assert emptied["spec"]["securityContext"] == {}
+    assert ".spec.securityContext" in owners(emptied)["x"]
+    assert "securityContext" not in applied(emptied, pod({"name": "c"}), type=POD)["spec"]

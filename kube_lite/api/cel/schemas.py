@@ -49,6 +49,13 @@ def declare(schema: Schema, name: str = "selfType", *, is_root: bool = False) ->
     return _SCALARS.get(schema.type)
 
 
+def declare_whole(schema: Schema, name: str) -> Declared:
+    """The type of a resource with all of its metadata, as policies see it."""
+    metadata = schema.properties.get("metadata")
+    described = None if metadata is None else _object(metadata, f"{name}.metadata", is_root=False)
+    return _object(schema, name, is_root=True, metadata=described)
+
+
 def _list(schema: Schema, name: str) -> Declared | None:
     if schema.items is None:
         return None
@@ -92,10 +99,17 @@ def _map(schema: Schema, element: Declared, convert: Convert) -> Declared:
 
 
 def _object(
-    schema: Schema, name: str, *, is_root: bool, properties: Mapping[str, Schema] | None = None
+    schema: Schema,
+    name: str,
+    *,
+    is_root: bool,
+    properties: Mapping[str, Schema] | None = None,
+    metadata: Declared | None = None,
 ) -> DeclaredObject:
     def make() -> tuple[Fields, Callable[[], int]]:
         fields, required = _fields(schema, name, properties or schema.properties, is_root=is_root)
+        if metadata is not None:
+            fields["metadata"] = ("metadata", metadata)
         return fields, lambda: sum(len(key.encode()) + field.min_bytes + 4 for key, field in required)
 
     def convert(value: Any) -> Any:

@@ -116,7 +116,10 @@ def _with_fields(fields: FieldSet, type: Type) -> FieldSet:
 
 
 def remove(value: Any, fields: FieldSet, type: Type) -> Any:
-    """A value without the fields; None where nothing is left of it."""
+    """A value without the fields; None where nothing is left of it.
+
+    What stays although nothing is left below it stays as an empty map or list.
+    """
     if not value or type.atomic:
         return None
     if isinstance(value, dict):
@@ -126,11 +129,16 @@ def remove(value: Any, fields: FieldSet, type: Type) -> Any:
             if node is None:
                 kept[name] = item
             elif not is_member(node):
-                kept[name] = remove(item, node, type.of_field(name))
+                kept[name] = _remove_below(item, node, type.of_field(name))
         return kept or None
     if isinstance(value, list) and type.kind == LIST:
         return _remove_items(value, fields, type) or None
     return value
+
+
+def _remove_below(value: Any, fields: FieldSet, type: Type) -> Any:
+    left = remove(value, fields, type)
+    return value.__class__() if left is None and value.__class__ in (dict, list) else left
 
 
 def _remove_items(value: list[Any], fields: FieldSet, type: Type) -> list[Any]:
@@ -143,5 +151,5 @@ def _remove_items(value: list[Any], fields: FieldSet, type: Type) -> list[Any]:
         if node is None:
             kept.append(item)
         elif not is_member(node):
-            kept.append(remove(item, node, type.element))
+            kept.append(_remove_below(item, node, type.element))
     return kept
