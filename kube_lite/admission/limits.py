@@ -43,7 +43,8 @@ class LimitRanges(Rule):
         kind = attempt.resource.group_resource
         for limit_range in _in_namespace(attempt):
             find = find_in_pod if kind == PODS else find_in_claim
-            found = list(find(attempt.obj, limit_range["spec"].get("limits") or ()))
+            wrong = find(attempt.obj, limit_range["spec"].get("limits") or ())
+            found = list(dict.fromkeys(wrong))  # however many containers it is true of
             if found:
                 raise attempt.refuse(found[0] if len(found) == 1 else f"[{', '.join(found)}]")
 

@@ -11,17 +11,27 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from kube_lite.api import fielderrors as field_errors
 from kube_lite.api.codecs import json as json_codec
 from kube_lite.api.codecs import media_type
-from kube_lite.api.errors import MODIFIED, ApiError, BadRequest, UnsupportedMediaType, conflict, telling
-from kube_lite.api.identity import GroupVersionKind, Json, ObjectKey
+from kube_lite.api.errors import (
+    MODIFIED,
+    ApiError,
+    BadRequest,
+    InternalError,
+    UnsupportedMediaType,
+    conflict,
+    invalid,
+    telling,
+)
+from kube_lite.api.identity import GroupVersionKind, Json, ObjectKey, parse_api_version
 from kube_lite.api.patch import jsonpatch, merge, refused, strategic
 from kube_lite.api.schema.load import Schema
 from kube_lite.api.schema.prune import TypeMismatch, read_object, strict_error
 
 from . import metadata as meta
 from .applying import Applying
-from .decoding import check_kind, check_type, interpret
+from .decoding import check_kind, check_type, interpret, is_custom, says_it_is
 from .options import WriteOptions, parse_write_options
 from .owning import APPLY_PATCH, is_apply
 from .parts import Parts
@@ -100,7 +110,7 @@ class PatchingVerbs:
         try:
             if patch.apply is not strategic.apply:  # which is never told what it is
                 check_type(value, gvk.kind, b"")
-                check_kind(self._parts, value, gvk)
+                self._check_kind(value, old, gvk)
             obj, warnings = interpret(value, gvk, schema, options, patch.strict, patch.strict, old=old)
             if len(warnings) > len(patch.strict):  # the order of many matters to the reference
                 value = as_shown(value, patch)
@@ -110,6 +120,24 @@ class PatchingVerbs:
             return obj, warnings
         except BadRequest as error:
             raise self._refused(patch, old, value, gvk, schema, error) from error
+
+    def _check_kind(self, value: Json, old: Json, gvk: GroupVersionKind) -> None:
+        """Refuse what a patch has made another kind. Raises ``ApiError``."""
+        if not is_custom(self._parts, gvk) or says_it_is(value, gvk):
+            check_kind(self._parts, value, gvk)
+            return
+        if not value.get("kind"):
+            quoted = orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+            raise refused(quoted, f"Object 'Kind' is missing in '{quoted}'")
+        api_version = value.get("apiVersion")
+        if not api_version:
+            why = "Object 'apiVersion' is missing in 'object has no apiVersion field'"
+            raise InternalError(f"Internal error occurred: {why}")
+        if api_version != gvk.api_version:
+            cause = field_errors.invalid("apiVersion", api_version, f"must be {gvk.api_version}")
+            group = parse_api_version(api_version).group
+            raise invalid(group, value["kind"], old["metadata"]["name"], [cause])
+        check_kind(self._parts, value, gvk)
 
     def _refused(
         self,
@@ -127,6 +155,8 @@ class PatchingVerbs:
                 _, _, why = error.message.removesuffix(" ()").partition(f" (must be of type {gvk.kind}): ")
             if not why:
                 return error
+            if is_custom(self._parts, gvk):  # which the reference has as maps
+                return refused(orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode(), why)
             shown = as_shown(patch.apply(in_structs(old, gvk), patch.content, schema), patch)
             return refused(orjson.dumps(shown).decode(), in_order(why, shown, patch, schema))
         cause = error.__cause__

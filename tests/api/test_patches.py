@@ -103,9 +103,23 @@ def test_directives_on_maps() -> None:
     assert patched(obj, {"metadata": {"labels": {"$patch": "delete"}}})["metadata"] == {"labels": {}}
 
 
-def test_directives_do_not_end_up_in_what_was_not_there() -> None:
-    patch = {"spec": {"strategy": {"$retainKeys": ["type"], "type": "Recreate", "rollingUpdate": None}}}
-    assert patched({"spec": {}}, patch) == {"spec": {"strategy": {"type": "Recreate"}}}
+def test_of_what_was_not_there_a_directive_takes_its_whole_map_along() -> None:
+    strategy = {"type": "Recreate", "rollingUpdate": None}
+    assert patched({"spec": {}}, {"spec": {"strategy": strategy}}) == {
+        "spec": {"strategy": {"type": "Recreate"}}
+    }
+    assert patched({"spec": {}}, {"spec": {"strategy": {"$patch": "replace", **strategy}}}) == {"spec": {}}
+
+
+def test_other_directives_end_up_as_fields_that_nobody_knows() -> None:
+    patch = {"spec": {"strategy": {"$retainKeys": ["type"], "type": "Recreate"}}}
+    assert patched({"spec": {}}, patch)["spec"]["strategy"]["$retainKeys"] == ["type"]
+
+
+def test_items_of_one_list_are_of_one_type() -> None:
+    obj = {"spec": {"template": {"spec": {"containers": [{"name": "a"}]}}}}
+    with pytest.raises(ApiError, match=r"list element types are not identical: \[\[map\[name:a\]\] \[x\]\]"):
+        patched(obj, {"spec": {"template": {"spec": {"containers": ["x"]}}}})
 
 
 @pytest.mark.parametrize(
@@ -245,3 +259,16 @@ def test_what_is_left_of_a_patch_is_what_a_refusal_quotes() -> None:
     patch = pods({"name": "app", "odd": 1}, other=1, **{"$setElementOrder/containers": [{"name": "app"}]})
     left = strategic.merge(pods(APP), patch, definitions().schema(DEPLOYMENT)).left
     assert left == {"spec": {"template": {"spec": {"other": 1}}}}
+
+
+def test_an_operation_with_a_field_too_many_is_told_where_somebody_wants_to_know() -> None:
+    body = b'[{"op": "remove", "path": "/a", "extra": 1, "extra": 2}]'
+    operations = jsonpatch.parse(body)
+    told = jsonpatch.strict_texts(operations, ['duplicate field "[0].extra"'])
+    assert told == ('json patch duplicate field "[0].extra"', 'json patch unknown field "[0].extra"')
+
+
+def test_types_of_operations_matter_where_somebody_wants_to_know() -> None:
+    with pytest.raises(BadRequest, match=r"jsonPatchOp\.op of type string"):
+        jsonpatch.parse(b'[{"op": 1}]')
+    assert jsonpatch.parse(b'[{"op": 1}, null]', is_checked=False) == [{"op": 1}, None]

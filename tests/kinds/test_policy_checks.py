@@ -124,7 +124,7 @@ def test_variables_have_names_that_can_be_spelled() -> None:
     assert refused(variables=[{"name": " ", "expression": " "}, {"name": "a-b", "expression": "1"}]) == [
         "spec.variables[0].name: Required value: name is not specified",
         "spec.variables[0].expression: Required value: expression is not specified",
-        'spec.variables[1].name: Invalid value: "a-b": name is not a valid CEL identifier',
+        'spec.variables[1].name: Invalid value: "a-b": must be a valid CEL identifier',
     ]
 
 
@@ -138,11 +138,11 @@ def test_messages_are_texts_of_one_line() -> None:
     assert [text.split("\n")[0] for text in refused(validations=validations)] == [
         f"{path}[0].expression: Required value: expression is not specified",
         f'{path}[0].messageExpression: Invalid value: " ": must be non-empty if specified',
-        f'{path}[0].message: Invalid value: " ": message must be non-empty if specified',
+        f'{path}[0].message: Invalid value: " ": must be non-empty if specified',
         f'{path}[0].reason: Unsupported value: "Unknown": supported values: '
         '"Forbidden", "Invalid", "RequestEntityTooLarge"',
         f'{path}[1].messageExpression: Invalid value: "1": must evaluate to string but got int',
-        f'{path}[1].message: Invalid value: "a\\nb": message must not contain line breaks',
+        f'{path}[1].message: Invalid value: "a\\nb": must not contain line breaks',
         f"{path}[2].messageExpression: Invalid value: \"authorizer.path('/').check('get').reason()\": "
         "compilation failed: ERROR: <input>:1:1: undeclared reference to 'authorizer' (in container '')",
     ]

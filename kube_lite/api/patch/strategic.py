@@ -27,7 +27,6 @@ from . import MAP_TYPE, read, wrong_type
 
 PATCH, RETAIN = "$patch", "$retainKeys"
 DELETE_SCALARS, SET_ORDER = "$deleteFromPrimitiveList", "$setElementOrder"
-DIRECTIVES = (PATCH, RETAIN, DELETE_SCALARS, SET_ORDER)
 
 
 def parse(body: bytes) -> Json:
@@ -89,7 +88,7 @@ def _merge_map(original: Json, patch: Json, schema: Schema | None) -> Json:
         if value is None:
             original.pop(name, None)
         elif name not in original:
-            if not deletes:
+            if not deletes and not _is_directed(value):
                 original[name] = _without_directives(value)
         elif not deletes or type(original[name]) is list:
             original[name] = _merge_value(original[name], value, _field(schema, name), deletes)
@@ -264,16 +263,20 @@ def _places(items: list[Any], key: str) -> dict[Any, int]:
 
 
 def _without_directives(value: Any) -> Any:
-    """A value that the object did not have: directives in it have nothing to act on, nulls mean nothing."""
+    """A value that the object did not have: ``$patch`` has nothing to act on there, nulls mean nothing."""
     if isinstance(value, dict):
         return {
             key: _without_directives(below)
             for key, below in value.items()
-            if below is not None and not (key[:1] == "$" and key.startswith(DIRECTIVES))
+            if below is not None and not _is_directed(below)
         }
     if isinstance(value, list):
-        return [_without_directives(item) for item in value if not (isinstance(item, dict) and PATCH in item)]
+        return [_without_directives(item) for item in value if not _is_directed(item)]
     return value
+
+
+def _is_directed(value: Any) -> bool:
+    return isinstance(value, dict) and PATCH in value
 
 
 def _field(schema: Schema | None, name: str) -> Schema | None:

@@ -12,6 +12,8 @@ from .selectors import check_label_selector
 from .webhook_clients import check_client
 
 VERSIONS = ("v1", "v1beta1")
+CHANGEABLE = ("*", "CONNECT", "CREATE", "UPDATE")
+"""Operations whose objects a policy may change."""
 EFFECTS = ("None", "NoneOnDryRun")
 SEGMENTS_MIN = 3
 
@@ -103,7 +105,7 @@ def check_mutating_policy(policy: Json) -> Iterator[Cause]:
     from .policy_expressions import PolicyExpressions
 
     spec = policy.get("spec") or {}
-    yield from _check_subject(spec)
+    yield from _check_subject(spec, has_patches=True)
     expressions = PolicyExpressions(policy, has_patches=True)
     yield from expressions.check_variables()
     if not spec.get("mutations"):
@@ -116,7 +118,14 @@ def check_mutating_policy(policy: Json) -> Iterator[Cause]:
         yield required("spec.reinvocationPolicy")
 
 
-def _check_subject(spec: Json) -> Iterator[Cause]:
+def _check_operations(match: Json, path: str) -> Iterator[Cause]:
+    """What is deleted cannot be changed any more."""
+    for rule in match.get("resourceRules") or ():
+        for operation in rule.get("operations") or ():
+            yield from one_of(f"{path}.resourceRules.operations", operation, CHANGEABLE)
+
+
+def _check_subject(spec: Json, *, has_patches: bool = False) -> Iterator[Cause]:
     """What a policy is about, and what becomes of failures."""
     if spec.get("failurePolicy") is not None:
         yield from one_of("spec.failurePolicy", spec["failurePolicy"], ("Fail", "Ignore"))
@@ -130,19 +139,29 @@ def _check_subject(spec: Json) -> Iterator[Cause]:
         yield from check_match_resources(match, "spec.matchConstraints")
         if not match.get("resourceRules"):
             yield required("spec.matchConstraints.resourceRules")
+        if has_patches:
+            yield from _check_operations(match, "spec.matchConstraints")
     conditions = spec.get("matchConditions") or ()
     yield from _check_conditions(conditions, "spec.matchConditions", has_params=has_params)
 
 
 def check_policy_binding(binding: Json) -> Iterator[Cause]:
     """A ValidatingAdmissionPolicyBinding."""
-    yield from check_mutating_binding(binding)
+    yield from _check_reference(binding)
     actions = (binding.get("spec") or {}).get("validationActions") or ()
     yield from _check_actions(actions, "spec.validationActions")
 
 
 def check_mutating_binding(binding: Json) -> Iterator[Cause]:
     """A MutatingAdmissionPolicyBinding."""
+    yield from _check_reference(binding)
+    yield from _check_operations(
+        (binding.get("spec") or {}).get("matchResources") or {}, "spec.matchResources"
+    )
+
+
+def _check_reference(binding: Json) -> Iterator[Cause]:
+    """Which policy is meant, with what parameters, and where."""
     spec = binding.get("spec") or {}
     name = spec.get("policyName") or ""
     if name:
@@ -151,7 +170,7 @@ def check_mutating_binding(binding: Json) -> Iterator[Cause]:
         yield required("spec.policyName")
     if spec.get("paramRef") is not None:
         yield from check_param_reference(spec["paramRef"], "spec.paramRef")
-    yield from check_match_resources(spec.get("matchResources") or {}, "spec.matchResouces")
+    yield from check_match_resources(spec.get("matchResources") or {}, "spec.matchResources")
 
 
 def _check_actions(actions: Sequence[str], path: str) -> Iterator[Cause]:

@@ -78,7 +78,7 @@ class PolicyExpressions:
             if not name.strip():
                 yield required(f"{path}.name", "name is not specified")
             elif not _IDENTIFIER.fullmatch(name) or name in _RESERVED:
-                yield invalid(f"{path}.name", name, "name is not a valid CEL identifier")
+                yield invalid(f"{path}.name", name, "must be a valid CEL identifier")
             if not text.strip():
                 yield required(f"{path}.expression", "expression is not specified")
                 continue
@@ -109,9 +109,9 @@ class PolicyExpressions:
             yield invalid(f"{path}.messageExpression", text, "must be non-empty if specified")
         message = validation.get("message") or ""
         if message and not message.strip():
-            yield invalid(f"{path}.message", message, "message must be non-empty if specified")
+            yield invalid(f"{path}.message", message, "must be non-empty if specified")
         elif "\n" in message.strip() or "\r" in message.strip():
-            yield invalid(f"{path}.message", message, "message must not contain line breaks")
+            yield invalid(f"{path}.message", message, "must not contain line breaks")
 
     def check_mutations(self) -> Iterator[Cause]:
         """How a request is changed."""
@@ -127,11 +127,14 @@ class PolicyExpressions:
                 told = mutation.get(field)
                 text = (told or {}).get("expression") or ""
                 if told is None:
-                    yield required(f"{path}.{field}")
+                    yield required(f"{path}.{field}", f"must be specified when patchType is {sort}")
                 elif text.strip():
                     yield from _check(self._compiler, text, f"{path}.{field}.expression", returns)
                 else:
-                    yield required(f"{path}.{field}.expression", "expression is not specified")
+                    yield required(f"{path}.{field}.expression")
+                for other in (name for name, _ in PATCHES.values() if name != field and name in mutation):
+                    why = f"must not be specified when patchType is {sort}"
+                    yield invalid(f"{path}.{other}", f"{{{other}}}", why)
 
     def check_annotations(self) -> Iterator[Cause]:
         """What is noted in the audit log."""
