@@ -127,8 +127,9 @@ def plan_taints(node: Json, now: float, *, repels: bool) -> list[Json] | None:
     kept = [taint for taint in there if _name(taint) in wanted or not _is_ours(taint)]
     if not missing and len(kept) == len(there):
         return None
+    in_order = sorted(missing, key=lambda name: (name[0] == NO_EXECUTE, name[1]))  # as upstream's passes are
     return [*kept, *({"key": key, "effect": effect, "timeAdded": format_time(now)}
-                     for effect, key in sorted(missing))]  # fmt: skip
+                     for effect, key in in_order)]  # fmt: skip
 
 
 def wanted_taints(node: Json, *, repels: bool) -> set[tuple[str, str]]:
