@@ -63,6 +63,8 @@ def plan_tracking(facts: Facts, numbers: Numbers, ending: Json | None, suspended
         conditions = meta.with_condition(conditions, suspended, facts.now)
         if suspended["status"] == "False":  # time for the deadline begins anew
             status["startTime"] = format_time(facts.now)
+        else:
+            status.pop("startTime", None)
     if ending is not None:
         conditions = meta.with_condition(conditions, ending, facts.now)
     if conditions:

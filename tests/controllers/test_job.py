@@ -240,6 +240,7 @@ async def test_a_suspended_job_has_no_pods_and_begins_anew_when_resumed(tmp_path
         await it.until(is_true(it, "sum", "Suspended"))
         await it.until(tells(it, "sum", active=None, failed=None, terminating=0))
         assert await it.list(PODS) == []
+        assert "startTime" not in (await it.get(JOBS, "sum"))["status"]
         await clock.advance(60)
         await it.merge(JOBS, "sum", {"spec": {"suspend": False}})
         await it.until(tells(it, "sum", active=1))
