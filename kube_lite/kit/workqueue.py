@@ -10,6 +10,8 @@ Source of the model: client-go's ``util/workqueue``.
 """
 
 import asyncio
+import heapq
+import itertools
 from bisect import bisect_left
 from types import TracebackType
 from typing import Generic, TypeVar
@@ -48,14 +50,17 @@ class WorkQueue(Generic[K]):
         """By key, since when, by the monotonic clock."""
         self._queue: asyncio.Queue[K] = asyncio.Queue()
         self._due: dict[K, float] = {}
-        self._timers: dict[K, asyncio.Task[None]] = {}
+        self._delayed: list[tuple[float, int, K]] = []
+        """A heap of them; what ``_due`` says otherwise of has been overtaken by a shorter delay."""
+        self._order = itertools.count()
+        self._alarm: asyncio.Task[None] | None = None
+        self._alarm_at = 0.0
         self._group: asyncio.TaskGroup | None = None
 
     async def __aenter__(self) -> "WorkQueue[K]":
         """Begin to count down delays, those asked for before included."""
         self._group = await asyncio.TaskGroup().__aenter__()
-        for key in list(self._due):
-            self._start_timer(key)
+        self._set_alarm()
         return self
 
     async def __aexit__(
@@ -63,9 +68,9 @@ class WorkQueue(Generic[K]):
     ) -> None:
         """Drop every delay that still runs."""
         group, self._group = self._group, None
-        for timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
         if group is not None:
             await group.__aexit__(kind, error, traceback)
 
@@ -96,8 +101,8 @@ class WorkQueue(Generic[K]):
         if key in self._due and self._due[key] <= due:
             return
         self._due[key] = due
-        if self._group is not None:
-            self._start_timer(key)
+        heapq.heappush(self._delayed, (due, next(self._order), key))
+        self._set_alarm()
 
     def add_rate_limited(self, key: K) -> None:
         """Add ``key`` after a delay that grows from failure to failure."""
@@ -133,17 +138,29 @@ class WorkQueue(Generic[K]):
         now = self._clock.monotonic()
         return [now - began for began in self._processing.values()]
 
-    def _start_timer(self, key: K) -> None:
-        assert self._group is not None  # both callers have looked
-        earlier = self._timers.pop(key, None)
-        if earlier is not None:
-            earlier.cancel()
-        self._timers[key] = self._group.create_task(self._add_when_due(key))
+    def _set_alarm(self) -> None:
+        """Wake when the first delay is over: one task, for there may be thousands of delays."""
+        if self._group is None or not self._delayed:
+            return
+        due = self._delayed[0][0]
+        if self._alarm is not None:
+            if self._alarm_at <= due:
+                return
+            self._alarm.cancel()
+        self._alarm_at = due
+        self._alarm = self._group.create_task(self._add_due(due))
 
-    async def _add_when_due(self, key: K) -> None:
-        await self._clock.sleep(self._due[key] - self._clock.monotonic())
-        del self._timers[key], self._due[key]
-        self.add(key)
+    async def _add_due(self, due: float) -> None:
+        """Add what falls due then, or has by then."""
+        await self._clock.sleep(due - self._clock.monotonic())
+        self._alarm = None
+        now = max(due, self._clock.monotonic())  # sleep may end a little early
+        while self._delayed and self._delayed[0][0] <= now:
+            due, _, key = heapq.heappop(self._delayed)
+            if self._due.get(key) == due:
+                del self._due[key]
+                self.add(key)
+        self._set_alarm()
 
 
 def _note(cell: list[float], seconds: float) -> None:

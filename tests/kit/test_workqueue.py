@@ -89,3 +89,20 @@ async def test_how_long_keys_wait_and_are_worked_on_is_noted() -> None:
         assert (sum(queue.waited[:-1]), queue.waited[-1]) == (1, 2)
         assert (sum(queue.worked[:-1]), queue.worked[-1]) == (1, 30)
         assert queue.under_way() == []
+
+
+async def test_thousands_of_delays_take_no_more_tasks_than_one() -> None:
+    clock = ManualClock()
+    async with WorkQueue[int](clock) as queue:
+        before = len(asyncio.all_tasks())
+        for number in range(3000):
+            queue.add_after(number, 3000 - number)
+        queue.add_after(2999, 0.5)
+        await clock.advance(0)
+        assert len(asyncio.all_tasks()) == before + 1
+        await clock.advance(1)
+        assert (len(queue), await queue.get()) == (1, 2999)
+        await clock.advance(9)
+        assert len(queue) == 9
+        await clock.advance(3000)
+        assert len(queue) == 2999
