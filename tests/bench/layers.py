@@ -1,9 +1,10 @@
 """Processor time of a request, layer by layer, in a server that serves real connections over TLS.
 
 The server runs in this process with the functions of every layer wrapped, rounds of it and of the bare
-handler in turns. What no layer claims is HTTP, TLS and the event loop; other threads are the writer's. Reading
-the clock of a thread is a system call, and between other work it costs more than where that was found out, so
-rows are too large; what a request takes when nobody looks is measured by itself.
+handler in turns. What no layer claims is HTTP, TLS and the event loop; other threads are the writer's.
+
+Rows are too large: to read a thread's clock is a system call, and it costs more between other work than where
+its cost was found out. What a request takes when nobody looks is measured by itself.
 """
 
 import asyncio
