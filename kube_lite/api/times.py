@@ -43,6 +43,9 @@ def parse_time(text: str) -> float:
     return parse_moment(text).timestamp()
 
 
+MICRO_LAYOUT, MICRO_DIGITS = "2006-01-02T15:04:05.000000Z07:00", 6
+
+
 def parse_moment(text: str) -> datetime:
     """RFC 3339 → an aware ``datetime`` in the zone that was written; digits past microseconds are cut off."""
     found = MOMENT.fullmatch(text)
@@ -71,18 +74,27 @@ def canonical_time(text: str) -> str:
 
 
 def canonical_micro_time(text: str) -> str:
-    """A moment as ``metav1.MicroTime`` prints it again: UTC, six digits."""
+    """A moment as ``metav1.MicroTime`` prints it again: UTC, six digits, neither more nor fewer are read.
+
+    Raises:
+        ValueError: with the text that Go's ``time.Parse`` would give.
+    """
+    found = MOMENT.fullmatch(text)
+    if found is None or len(found[7] or "") != MICRO_DIGITS:
+        raise ValueError(time_error(text, MICRO_LAYOUT))
     return parse_moment(text).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def time_error(text: str, layout: str) -> str:
     """What Go says when ``text`` does not follow ``layout``: the first part that does not fit is named."""
-    rest, parts = text, re.findall(r"\d+\.\d+|\d+|Z07:00|[^\d]", layout)
+    rest, parts = text, re.findall(r"\.0+|\d+|Z07:00|[^\d]", layout)
     for part in parts:
         if part == "Z07:00":
             fits = re.match(r"Z|[+-]\d\d:\d\d", rest)
-        elif part[0].isdigit():
-            pattern = r"\d{2}(?:\.\d+)?" if part.startswith("05") else rf"\d{{{len(part)}}}"
+        elif part == "05" and "." not in layout:
+            fits = re.match(r"\d{2}(?:\.\d+)?", rest, re.ASCII)
+        elif part.strip(".").isdigit():
+            pattern = r"[.,]\d{6}" if part[0] == "." else rf"\d{{{len(part)}}}"
             fits = re.match(pattern, rest, re.ASCII)
         else:
             fits = re.match(re.escape(part), rest)

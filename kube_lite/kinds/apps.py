@@ -6,7 +6,7 @@ from kube_lite.api.identity import Json, parse_api_version
 from kube_lite.api.meta import controller_of
 from kube_lite.api.strategy import AGE, NAME, Column
 
-from .base import Described, Kind, Row, age_of, scale
+from .base import ChangeFirst, Described, Kind, Row, age_of, scale
 from .cells import CONTAINERS, IMAGES, NONE, labels_text, selector_text, template_cells
 
 WIDE_CONTAINERS = CONTAINERS._replace(priority=1)
@@ -137,7 +137,7 @@ class StatefulSetStrategy(Kind):
         ]
 
 
-class DaemonSetStrategy(Kind):
+class DaemonSetStrategy(ChangeFirst):
     """One pod per node."""
 
     has_generation = True

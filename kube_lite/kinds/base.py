@@ -130,6 +130,15 @@ class Kind(Strategy):
             yield Column(column.name, column.type, column.format, text, column.priority)
 
 
+class ChangeFirst(Kind):
+    """A kind whose changes are judged before the rest of the object."""
+
+    def validate_next(self, obj: Json, old: Json) -> Sequence[Cause]:
+        """The change, then the rules of new objects."""
+        causes: Sequence[Cause] = on_write("checks").validate_change_first(self.gvk, obj, old)
+        return causes
+
+
 class Row(NamedTuple):
     """One row of the API as this package writes it; ``resource`` makes the real one."""
 

@@ -45,6 +45,19 @@ class ServiceAccountStrategy(NameAndAge):
 
     returns_deleted = True
 
+    def prepare_for_create(self, obj: Json) -> None:
+        """Secrets are named, and nothing else is said of them."""
+        if obj.get("secrets"):
+            obj["secrets"] = [_only_name(secret) for secret in obj["secrets"]]
+
+    def prepare_for_update(self, obj: Json, old: Json) -> None:
+        """Secrets are named, and nothing else is said of them."""
+        self.prepare_for_create(obj)
+
+
+def _only_name(reference: Json) -> Json:
+    return {"name": reference["name"]} if reference.get("name") else {}
+
 
 CONFIG_MAP = Row("ConfigMap", "configmaps", ConfigMapStrategy, short_names=("cm",))
 SECRET = Row("Secret", "secrets", SecretStrategy)

@@ -11,7 +11,6 @@ CLASS = "scheduling.v1.PriorityClass"
 class PriorityClassStrategy(Kind):
     """How important pods are."""
 
-    has_generation = True
     table = (
         NAME,
         Described("Value", CLASS, "value", type="integer"),
@@ -19,6 +18,10 @@ class PriorityClassStrategy(Kind):
         AGE,
         Described("PreemptionPolicy", CLASS, "preemptionPolicy"),
     )
+
+    def prepare_for_create(self, obj: Json) -> None:
+        """The first generation is the last."""
+        obj["metadata"]["generation"] = 1
 
     def cells(self, obj: Json, now: float) -> list[object]:
         """As kubectl shows a class."""

@@ -1,18 +1,17 @@
 """Service: a name and an address for pods."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from kube_lite.api.errors import Cause
 from kube_lite.api.identity import Json
 from kube_lite.api.resource import Subresource
 from kube_lite.api.strategy import AGE, NAME
 
-from .base import Described, Kind, Row, age_of, on_write
+from .base import ChangeFirst, Described, Row, age_of
 from .cells import NONE, labels_text, load_balancer_text
 from .pods import PROXY
 
 
-class ServiceStrategy(Kind):
+class ServiceStrategy(ChangeFirst):
     """Addresses and ports of services are given out by the registry; here is how they are shown."""
 
     returns_deleted = True
@@ -28,11 +27,6 @@ class ServiceStrategy(Kind):
         AGE,
         Described("Selector", "core.v1.ServiceSpec", "selector", priority=1),
     )
-
-    def validate_next(self, obj: Json, old: Json) -> Sequence[Cause]:
-        """The change is judged before the rest."""
-        causes: Sequence[Cause] = on_write("checks").validate_next_service(self.gvk, obj, old)
-        return causes
 
     def selectable_fields(self, obj: Json) -> Mapping[str, str]:
         """Address and type."""

@@ -5,7 +5,7 @@ from kube_lite.api.storage import IS_DEFAULT, class_of
 from kube_lite.api.strategy import AGE, NAME, Column
 from kube_lite.api.times import format_time
 
-from .base import OWN_METADATA, Described, Kind, Row, age_of
+from .base import OWN_METADATA, ChangeFirst, Described, Kind, Row, age_of, on_write
 from .cells import NONE, UNSET, access_modes
 
 DEFAULT_ATTRIBUTES_CLASS = ("volumeattributesclass.kubernetes.io/is-default-class",)
@@ -88,6 +88,15 @@ class PersistentVolumeClaimStrategy(Kind):
         Described("VolumeMode", "core.v1.PersistentVolumeClaimSpec", "volumeMode", priority=1),
     )
 
+    def prepare_for_create(self, obj: Json) -> None:
+        """Both fields for the source say the same."""
+        super().prepare_for_create(obj)
+        on_write("defaults.core").complete_data_sources(obj["spec"], {})
+
+    def prepare_for_update(self, obj: Json, old: Json) -> None:
+        """Both fields for the source say the same."""
+        on_write("defaults.core").complete_data_sources(obj["spec"], old["spec"])
+
     def cells(self, obj: Json, now: float) -> list[object]:
         """As kubectl shows a claim; capacity and modes once there is a volume."""
         spec, status = obj["spec"], obj.get("status", {})
@@ -139,7 +148,7 @@ class StorageClassStrategy(Kind):
         ]
 
 
-class VolumeAttributesClassStrategy(Kind):
+class VolumeAttributesClassStrategy(ChangeFirst):
     """Attributes of volumes that may change while they are used."""
 
     returns_deleted = True
@@ -198,6 +207,11 @@ class CSIDriverStrategy(Kind):
         Described("Modes", "storage.v1.CSIDriverSpec", "volumeLifecycleModes"),
         AGE,
     )
+
+    def prepare_for_update(self, obj: Json, old: Json) -> None:
+        """Changes are counted, but the first version is not one."""
+        if obj.get("spec") != old.get("spec"):
+            obj["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
 
     def cells(self, obj: Json, now: float) -> list[object]:
         """As kubectl shows a driver."""

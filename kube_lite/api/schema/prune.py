@@ -24,7 +24,7 @@ from kube_lite.api.identity import GroupVersionKind, Json
 from kube_lite.api.meta import copy
 from kube_lite.api.numbers import copy_as_written
 from kube_lite.api.quantity import WRONG_FORM, canonical_quantity
-from kube_lite.api.times import canonical_micro_time, canonical_time, time_error
+from kube_lite.api.times import canonical_micro_time, canonical_time
 
 from .load import INT_OR_STRING, MICRO_TIME, QUANTITY, TIME, CustomSchema, Schema
 from .shapes import shape_of
@@ -33,7 +33,6 @@ Path = tuple[Any, str | int | tuple[str]] | None
 """Where a value is: the path of what holds it, and its field, its index, or, in a tuple, its key there."""
 
 RESOURCE_LIST = "v1.ResourceList"
-MICRO_LAYOUT = "2006-01-02T15:04:05.000000Z07:00"
 
 _INT_RANGE = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
 _LINE_END = re.compile(r"[\r\n]")
@@ -405,7 +404,7 @@ def _time_reader(schema: Schema, owner: str) -> _Reader:
         try:
             return canonical(value)
         except ValueError as error:
-            raise TypeMismatch(time_error(value, MICRO_LAYOUT) if is_micro else str(error)) from error
+            raise TypeMismatch(str(error)) from error
 
     return read
 

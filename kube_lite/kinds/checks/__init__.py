@@ -179,10 +179,14 @@ def validate_definition_update(obj: Json, old: Json) -> Sequence[Cause]:
     return [*check_next_metadata(obj["metadata"], old["metadata"]), *check_definition_update(obj, old)]
 
 
-def validate_next_service(gvk: GroupVersionKind, obj: Json, old: Json) -> Sequence[Cause]:
-    """What is wrong with the next version of a Service: the change first, and metadata not once more."""
-    _, check, _ = _rules_of(gvk)
-    return [*validate_update(gvk, obj, old), *(check(obj) if check is not None else ())]
+def validate_change_first(gvk: GroupVersionKind, obj: Json, old: Json) -> Sequence[Cause]:
+    """What is wrong with the next version of an object whose change is judged before the rest of it."""
+    check_name, check, _ = _rules_of(gvk)
+    return [
+        *check_metadata(obj["metadata"], check_name, is_built_in=True),
+        *validate_update(gvk, obj, old),
+        *(check(obj) if check is not None else ()),
+    ]
 
 
 def validate_update(gvk: GroupVersionKind, obj: Json, old: Json) -> Sequence[Cause]:

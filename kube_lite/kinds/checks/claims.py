@@ -95,7 +95,7 @@ def _check_data_sources(spec: Json, path: str) -> Iterator[Cause]:
     if reference is None:
         return
     yield from _check_data_source(reference, f"{path}.dataSourceRef")
-    namespace, shown = reference.get("namespace"), Shown(f"{path}.dataSource")
+    namespace, shown = reference.get("namespace"), Shown("{}")
     if namespace:
         yield from each(f"{path}.dataSourceRef.namespace", namespace, check_label(namespace))
         if source is not None:

@@ -75,6 +75,11 @@ def _check_time_zone(zone: str, path: str) -> Iterator[Cause]:
 
 def schedule_error(schedule: str) -> str | None:
     """What the reference's parser says of a schedule, or None when it is good."""
+    named = re.match(r"(?:CRON_)?TZ=([^ ]*) ", schedule)
+    if named:
+        if named[1] not in ("", "UTC", "Local") and any(_check_time_zone(named[1], "")):
+            return f"provided bad location {named[1]}: unknown time zone {named[1]}"
+        schedule = schedule[named.end() :].strip()
     if schedule.startswith("@"):
         if schedule in DESCRIPTORS or re.fullmatch(r"@every [\d.hmsuµn]+", schedule):
             return None

@@ -55,6 +55,17 @@ def check_job(job: Json) -> Iterator[Cause]:
     spec, name = job.get("spec") or {}, job["metadata"].get("name") or ""
     if not spec.get("manualSelector") and spec.get("selector") is not None:
         yield from _check_generated(spec, job["metadata"].get("uid") or "", name)
+    yield from _check_selected(spec)
+    completions = spec.get("completions") or 0
+    if spec.get("completionMode") == INDEXED and completions > 0:
+        hostname = f"{name}-{completions - 1}"
+        if check_label(hostname):
+            why = f"will not able to create pod with invalid DNS label: {hostname}"
+            yield invalid("metadata.name", name, why)
+
+
+def _check_selected(spec: Json) -> Iterator[Cause]:
+    """All that a Job is, and that it selects its own Pods."""
     yield from check_job_spec(spec, "spec")
     selector = spec.get("selector")
     if selector is None:
@@ -66,12 +77,6 @@ def check_job(job: Json) -> Iterator[Cause]:
     if parsed is not None and (selector is None or not parsed.matches(labels or {})):
         why = "`selector` does not match template `labels`"
         yield invalid("spec.template.metadata.labels", NULL if labels is None else labels, why)
-    completions = spec.get("completions") or 0
-    if spec.get("completionMode") == INDEXED and completions > 0:
-        hostname = f"{name}-{completions - 1}"
-        if check_label(hostname):
-            why = f"will not able to create pod with invalid DNS label: {hostname}"
-            yield invalid("metadata.name", name, why)
 
 
 def _check_generated(spec: Json, uid: str, name: str) -> Iterator[Cause]:
@@ -224,7 +229,7 @@ def _check_codes(codes: Json, names: set[str | None], path: str) -> Iterator[Cau
         why = "must be one of the container or initContainer names in the pod template"
         yield invalid(f"{path}.containerName", container, why)
     if not values:
-        yield invalid(f"{path}.values", values or [], "at least one value is required")
+        yield invalid(f"{path}.values", NULL if values is None else values, "at least one value is required")
         return
     if len(values) > CODES_MAX:
         yield too_many(f"{path}.values", len(values), CODES_MAX)
@@ -311,10 +316,11 @@ def _parse_interval(text: str, completions: int) -> tuple[int, int, str]:
 def check_job_update(new: Json, old: Json) -> Iterator[Cause]:
     """A Job is what it was made as, but for how much of it runs at once."""
     spec, before = new.get("spec") or {}, old.get("spec") or {}
+    yield from _check_selected(spec)  # once more
     yield from _check_completions(spec, before)
     selector = spec.get("selector")
     if selector != before.get("selector"):
-        yield invalid("spec.selector", show_selector(selector or {}), IMMUTABLE)
+        yield invalid("spec.selector", NULL if selector is None else show_selector(selector), IMMUTABLE)
     yield from _check_changed_template(spec, before, old.get("status") or {})
     for field in ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"):
         value = spec.get(field)

@@ -19,15 +19,13 @@ FAMILIES = 2
 def check_node(node: Json) -> Iterator[Cause]:
     """A Node; most of its status is looked at when it is written."""
     spec, status = node.get("spec") or {}, node.get("status") or {}
-    is_new = not node["metadata"].get("resourceVersion")
-    if is_new:  # what a changed Node is held to stands in another order
-        yield from _check_taints(spec.get("taints") or ())
-        yield from _check_amounts(status)
-        yield from _check_features(status.get("declaredFeatures") or ())
+    yield from _check_taints(spec.get("taints") or ())
+    yield from _check_amounts(status)
+    yield from _check_features(status.get("declaredFeatures") or ())
     ranges = spec.get("podCIDRs") or []
-    for position, cidr in enumerate(ranges if is_new else ()):
+    for position, cidr in enumerate(ranges):
         yield from check_cidr(f"spec.podCIDRs[{position}]", cidr)
-    if is_new and len(ranges) > 1:
+    if len(ranges) > 1:
         versions = {network.version for network in map(parse_network, ranges) if network is not None}
         if len(versions) < FAMILIES or len(ranges) > FAMILIES:
             why = "may specify no more than one CIDR for each IP family"
@@ -90,3 +88,5 @@ def check_node_update(new: Json, old: Json) -> Iterator[Cause]:
         why = 'node updates may not change providerID except from "" to valid'
         yield forbidden("spec.providerID", why)
     yield from _check_taints(spec.get("taints") or ())
+    if (spec.get("externalID") or "") != (before.get("externalID") or ""):
+        yield forbidden("spec.externalID", "may not be updated")

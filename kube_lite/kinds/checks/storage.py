@@ -167,8 +167,9 @@ def check_storage_class(storage_class: Json) -> Iterator[Cause]:
         yield required("volumeBindingMode")
     else:
         yield from one_of("volumeBindingMode", mode, ("Immediate", "WaitForFirstConsumer"))
-    seen: list[dict[str, set[str]]] = []
-    for position, term in enumerate(storage_class.get("allowedTopologies") or ()):
+    terms = storage_class.get("allowedTopologies") or ()
+    seen: list[dict[str, set[str]]] = [{} for _ in terms]  # so no term may be empty
+    for position, term in enumerate(terms):
         here = f"allowedTopologies[{position}].matchLabelExpressions"
         found: dict[str, set[str]] = {}
         yield from _check_topology(term.get("matchLabelExpressions") or (), here, found)

@@ -68,12 +68,6 @@ def default_volume(volume: Json) -> None:
 
 def default_claim(claim: Json) -> None:
     """A PersistentVolumeClaim asks for a file system."""
-    default_claim_in_template(claim)
-    _default_data_sources(claim["spec"])
-
-
-def default_claim_in_template(claim: Json) -> None:
-    """A claim as StatefulSets hold it, whose sources are left as they are until it is made."""
     spec = claim.setdefault("spec", {})
     spec.setdefault("volumeMode", "Filesystem")
     resources = spec.get("resources") or {}
@@ -82,15 +76,17 @@ def default_claim_in_template(claim: Json) -> None:
     claim.setdefault("status", {}).setdefault("phase", "Pending")
 
 
-def _default_data_sources(spec: Json) -> None:
+def complete_data_sources(spec: Json, old: Json) -> None:
     """The old field and the new one say the same; what the old one cannot say is dropped.
 
     Source: ``pkg/api/persistentvolumeclaim/util.go``; sources in other namespaces are off by default.
     """
-    if (spec.get("dataSourceRef") or {}).get("namespace"):
+    had_reference = old.get("dataSourceRef") is not None
+    if (spec.get("dataSourceRef") or {}).get("namespace") and not had_reference:
         del spec["dataSourceRef"]
     source, reference = spec.get("dataSource"), spec.get("dataSourceRef")
-    if source is not None and (source.get("apiGroup") or "", source.get("kind")) not in CLONEABLE:
+    is_free = old.get("dataSource") is None and not had_reference and reference is None
+    if source is not None and is_free and (source.get("apiGroup") or "", source.get("kind")) not in CLONEABLE:
         del spec["dataSource"]
         source = None
     if source is not None and reference is None:

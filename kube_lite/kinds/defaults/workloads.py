@@ -4,7 +4,7 @@ from kube_lite.api.identity import Json
 from kube_lite.kinds.apps import TEMPLATE_GENERATION
 
 from . import Default
-from .core import default_claim_in_template
+from .core import default_claim
 from .pods import default_template
 
 HISTORY_LIMIT = 10
@@ -55,7 +55,7 @@ def default_statefulset(statefulset: Json) -> None:
     spec.setdefault("replicas", 1)
     spec.setdefault("revisionHistoryLimit", HISTORY_LIMIT)
     for claim in spec.get("volumeClaimTemplates") or ():
-        default_claim_in_template(claim)
+        default_claim(claim)
         claim["apiVersion"], claim["kind"] = "v1", "PersistentVolumeClaim"
 
 
