@@ -3,7 +3,7 @@
 Source: ``apimachinery/pkg/api/validation/objectmeta.go``, ``pkg/apis/core/validation`` (ValidateObjectMeta).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from .errors import Cause
 from .fielderrors import Shown, each, forbidden, immutable, invalid, required, too_long
@@ -12,6 +12,7 @@ from .identity import Json, parse_api_version
 from .names import Check, check_label_value, check_qualified_name, for_prefix
 
 ANNOTATIONS_MAX = 256 * 1024  # bytes of all keys and values together
+MANAGER_BYTES, SUBRESOURCE_BYTES = 128, 256
 STANDARD_FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
 OWNER_FIELDS = ("apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion")
 FIXED_FIELDS = (
@@ -36,11 +37,25 @@ def check_metadata(metadata: Json, check_name: Check, *, is_built_in: bool = Tru
     if metadata.get("generation", 0) < 0:
         yield invalid("metadata.generation", metadata["generation"], "must be greater than or equal to 0")
     yield from check_texts(metadata)
+    yield from check_managers(metadata.get("managedFields") or ())
     if not metadata.get("finalizers"):
         return
     yield from check_finalizers(metadata)
     if is_built_in:
         yield from check_finalizer_names(metadata)
+
+
+def check_managers(entries: Iterable[Json]) -> Iterator[Cause]:
+    """Names of those who own fields; what else a client may say of them was read before."""
+    for position, entry in enumerate(entries):
+        path = f"metadata.managedFields[{position}]"
+        if (
+            len(manager := entry.get("manager", "")) > MANAGER_BYTES // 4
+            and len(manager.encode()) > MANAGER_BYTES
+        ):
+            yield too_long(f"{path}.manager", MANAGER_BYTES)
+        if len(entry.get("subresource", "")) > SUBRESOURCE_BYTES:
+            yield too_long(f"{path}.subresource", SUBRESOURCE_BYTES)
 
 
 def check_finalizer_names(metadata: Json) -> Iterator[Cause]:

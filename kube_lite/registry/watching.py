@@ -112,10 +112,16 @@ class WatchOptions(NamedTuple):
 
 
 class Watching:
-    """All watches on one store."""
+    """All watches on one store.
+
+    Attributes:
+        oldest: the first revision that anybody can have been told; a watch that wants to begin before has
+            made its own up, and is refused as by a server whose memory begins with its start.
+    """
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
+        self.oldest = 0
         self._recent: dict[tuple[bytes, int, View | None], Happening] = {}
         self._ending: dict[str, set[Watch]] = {}
 
@@ -136,6 +142,8 @@ class Watching:
             after = first.revision
         elif after == 0:
             after = store.revision
+        elif after < self.oldest:
+            raise too_old_version(after, self.oldest)
         known = min(after, store.revision)  # of a revision still to come nothing is told until it has been
         try:
             with store.watch(scope.range, after=known) as source, self._endable(scope.resource, source):

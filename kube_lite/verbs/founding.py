@@ -32,6 +32,7 @@ from .request import Request
 OURSELVES = User("system:apiserver", groups=(MASTERS,))
 ATTEMPTS = 5
 REMEMBERED = 1024  # objects; a release has 170
+EMPTY_REVISION = 1  # of a store in which nothing has ever been
 SERVICES = GroupResource("", "services")
 NO_TIME = b"0000-00-00T00:00:00Z"
 
@@ -76,6 +77,7 @@ async def found(
         Invalid: somebody else has the address of a Service.
     """
     options, planned = WriteOptions(manager=manager), list(objects)
+    before = parts.objects.store.revision
     for attempt in range(ATTEMPTS):
         plan = _plan(parts, planned, options, judged)
         try:
@@ -84,6 +86,8 @@ async def found(
         except AlreadyExists:  # somebody was faster
             if attempt == ATTEMPTS - 1:
                 raise
+    if before <= EMPTY_REVISION and plan.missing:
+        parts.watching.oldest = before + 1
     return plan.there
 
 

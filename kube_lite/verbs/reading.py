@@ -5,7 +5,7 @@ from kube_lite.api.identity import ObjectKey
 from kube_lite.registry.faults import too_large_version
 from kube_lite.registry.listing import check_not_future, list_objects
 
-from .options import EXACT, ListOptions, parse_list_options, parse_revision
+from .options import EXACT, ListOptions, parse_bool, parse_list_options, parse_revision
 from .parts import Parts
 from .request import Answer, Listing, Request
 from .selecting import scope_of
@@ -21,6 +21,8 @@ class Reading:
         """One object as it is now; a resourceVersion only says how new it must be."""
         objects = self._parts.objects
         if request.query:
+            if parse_bool(request.query.get("export", "false")):
+                raise BadRequest("the export parameter, deprecated since v1.14, is no longer supported")
             revision = parse_revision(request.query.get("resourceVersion", ""), watch=True)
             if revision is not None and revision > objects.store.revision:
                 raise too_large_version(revision, objects.store.revision)

@@ -96,3 +96,7 @@ def test_a_parameter_that_is_repeated_keeps_its_first_value() -> None:
     assert dict(address.query) == {"a": "1", "watch": "", "b": " y"}
     assert is_true(address.query, "watch")
     assert not is_true(address.query, "missing")
+
+
+def test_parameters_with_semicolons_or_half_escapes_are_left_out() -> None:
+    assert dict(parse_target("/api/v1/pods?a=1;b=2&c=%zz&d=%41&e=%4").query) == {"d": "A"}

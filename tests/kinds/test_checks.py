@@ -11,6 +11,7 @@ from kube_lite.api.identity import GroupVersionKind, Json, parse_api_version
 from kube_lite.api.schema.prune import read_object
 from kube_lite.kinds import checks
 from kube_lite.kinds.checks.cronjobs import schedule_error
+from kube_lite.kinds.checks.looks import look_again
 from kube_lite.kinds.defaults import default
 from kube_lite.kinds.schemas import definitions
 
@@ -398,3 +399,25 @@ def test_what_is_wrong_with_a_spec_is_told_again_and_where_it_is_each_time() -> 
     ]
     assert paths[0] == paths[2]
     assert paths[1] == [f"template.{path}" for path in paths[0]]
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind", "labels", "uid"),
+    [
+        ("v1", "ConfigMap", 4, 2),
+        ("v1", "LimitRange", 3, 1),
+        ("v1", "PersistentVolume", 4, 1),
+        ("apps/v1", "Deployment", 3, 2),
+        ("apps/v1", "ControllerRevision", 5, 3),
+        ("policy/v1", "PodDisruptionBudget", 2, 1),
+    ],
+)
+def test_metadata_is_told_as_often_as_a_kind_looks_at_it(
+    api_version: str, kind: str, labels: int, uid: int
+) -> None:
+    gvk = GroupVersionKind(*parse_api_version(api_version), kind)
+    old: Json = {"name": "a", "uid": "1"}
+    assert (
+        len(list(look_again(gvk, {**old, "labels": {"a b": "c"}}, old))) + 1 == labels
+    )  # one is ``validate``
+    assert len(list(look_again(gvk, {**old, "uid": "2"}, old))) + 1 == uid  # one is the pipeline's

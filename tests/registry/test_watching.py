@@ -108,3 +108,11 @@ async def test_a_version_that_is_forgotten_has_expired(store: Store, objects: Ob
     with pytest.raises(Expired, match=r"too old resource version: 2 \(4\)"):
         async with Watching(objects).watch(scope, WatchOptions(revision=2)) as changes:
             await anext(changes)
+
+
+async def test_a_watch_begins_at_no_version_that_nobody_was_told(objects: Objects, scope: Scope) -> None:
+    watching = Watching(objects)
+    watching.oldest = 2
+    with pytest.raises(Expired, match=r"too old resource version: 1 \(2\)"):
+        async with watching.watch(scope, WatchOptions(revision=1)):
+            pass

@@ -2,6 +2,7 @@ import pytest
 
 from kube_lite.api.errors import ApiError, BadRequest, Invalid
 from kube_lite.verbs.options import (
+    Repeated,
     delete_options_from_query,
     parse_bool,
     parse_list_options,
@@ -105,3 +106,35 @@ def test_a_delete_may_say_its_options_in_the_query() -> None:
 )
 def test_everything_but_false_and_zero_is_true(text: str, meaning: bool) -> None:
     assert parse_bool(text) is meaning
+
+
+@pytest.mark.parametrize(
+    ("query", "why"),
+    [
+        pytest.param(
+            {"dryRun": ""}, r'dryRun: Unsupported value: \[""\]: supported values: "All"', id="empty"
+        ),
+        pytest.param(
+            Repeated({"dryRun": "All"}, {"dryRun": ["x"]}),
+            r'dryRun: Unsupported value: \["All","x"\]: supported values: "All"',
+            id="one of two",
+        ),
+    ],
+)
+def test_every_value_of_dry_run_counts(query: dict[str, str], why: str) -> None:
+    with pytest.raises(Invalid, match=why):
+        parse_write_options("CreateOptions", query)
+
+
+def test_numbers_have_64_bits() -> None:
+    with pytest.raises(BadRequest, match='parsing "99999999999999999999": value out of range'):
+        parse_list_options({"limit": "99999999999999999999"})
+    with pytest.raises(
+        BadRequest, match='strconv.ParseUint: parsing "99999999999999999999": value out of range'
+    ):
+        parse_list_options({"resourceVersion": "99999999999999999999"})
+
+
+def test_a_query_may_say_which_object_is_to_be_deleted() -> None:
+    options = delete_options_from_query({"uid": "x", "resourceVersion": "7"})
+    assert (options.uid, options.resource_version) == ("x", "7")

@@ -154,7 +154,9 @@ def _parse(fields: Any) -> FieldSet:
     for label, below in fields.items():
         if label == SELF:
             read[SELF] = LEAF
-        elif label[1:2] == ":" and label[0] in "fkvi":
+        elif label[1:2] != ":":
+            raise ValueError(f"no kind of place: {label}")
+        elif label[0] in "fkvi":
             read[_canonical(label)] = _node(_parse(below)) or LEAF
     return in_order(read)
 
