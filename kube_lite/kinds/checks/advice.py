@@ -134,12 +134,7 @@ def _service(service: Json) -> Iterator[str]:
         for position, address in enumerate(spec.get("clusterIPs") or ()):
             yield from advise_address(f"spec.clusterIPs[{position}]", address)
     if is_headless:
-        if balancer:
-            yield "spec.loadBalancerIP is ignored for headless services"
-        if outside:
-            yield "spec.externalIPs is ignored for headless services"
-        if spec.get("sessionAffinity", "None") != "None":
-            yield "spec.SessionAffinity is ignored for headless services"
+        yield from _headless(spec)
     for position, address in enumerate(outside):
         yield from advise_address(f"spec.externalIPs[{position}]", address)
     is_name = spec.get("type") == "ExternalName"
@@ -150,6 +145,15 @@ def _service(service: Json) -> Iterator[str]:
     for position, block in enumerate(spec.get("loadBalancerSourceRanges") or ()):
         yield from advise_block(f"spec.loadBalancerSourceRanges[{position}]", block)
     yield from _service_kind(spec, is_name=is_name, has_outside=bool(outside))
+
+
+def _headless(spec: Json) -> Iterator[str]:
+    if spec.get("loadBalancerIP"):
+        yield "spec.loadBalancerIP is ignored for headless services"
+    if spec.get("externalIPs"):
+        yield "spec.externalIPs is ignored for headless services"
+    if spec.get("sessionAffinity", "None") != "None":
+        yield "spec.SessionAffinity is ignored for headless services"
 
 
 def _service_kind(spec: Json, *, is_name: bool, has_outside: bool) -> Iterator[str]:
