@@ -1,7 +1,8 @@
 """An answer of unknown length, sent in chunks as they come.
 
-The framing stands beside the pieces in the same call, because aiohttp's would copy every piece into one
-string with it, and the pieces of a big list are most of what there is to do. Of a page of 500 Pods, 3.6 MB,
+The framing stands between the pieces as writes of their own, because aiohttp's would copy every piece into
+one string with it, and the pieces of a big list are most of what there is to do; ``writelines`` with both
+was measured to take longer. Of a page of 500 Pods, 3.6 MB,
 TLS and the kernel take 2.3 of 3.8 ms of processor time, however long the pieces are (32 to 512 KiB), whether
 they are copied once more, and however much may wait; reading takes 0.5 to 0.9, and the request itself 0.2.
 """
@@ -38,19 +39,13 @@ class Chunks(StreamResponse):
         if request.method == "HEAD":
             transport.write(before)
             return
-        protocol, drain = request.protocol, request.writer.drain
+        drain = request.writer.drain
         async for block in blocks:
-            before += b"%x\r\n" % sum(map(len, block))
+            transport.write(before + b"%x\r\n" % sum(map(len, block)))
             for piece in block:
                 for start in range(0, len(piece), PIECE_BYTES):
-                    part = memoryview(piece)[start : start + PIECE_BYTES]
-                    if before:
-                        transport.writelines((before, part))  # with one call of the kernel
-                        before = b""
-                    else:
-                        transport.write(part)
-                    if protocol.writing_paused:
-                        await drain()
+                    transport.write(memoryview(piece)[start : start + PIECE_BYTES])
+                    await drain()
                 if transport.is_closing():
                     raise ConnectionResetError("the client has gone")
             before = b"\r\n"

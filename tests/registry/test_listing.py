@@ -112,6 +112,7 @@ async def test_a_page_of_text_is_read_in_blocks_of_its_moment(
     objects: Objects, registry: Registry, monkeypatch: pytest.MonkeyPatch, limit: int
 ) -> None:
     monkeypatch.setattr(texts, "BLOCK_BYTES", 1)
+    monkeypatch.setattr(texts, "PAGE_BYTES", 1)
     scope = await fill(objects, registry, "abcde")
     page = list_objects(objects, scope, limit=limit)
     text = list_objects(objects, scope, limit=limit, as_text=True)
