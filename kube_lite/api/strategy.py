@@ -127,6 +127,10 @@ class Strategy:
         """The field selector labels that this kind knows besides the two of every kind."""
         return ()
 
+    def field_aliases(self) -> Mapping[str, str]:
+        """Labels of this version → those of ``selectable_fields``, where they are others."""
+        return {}
+
     def field_label_error(self, label: str) -> str:
         """What a client is told that selects by a field label which this kind does not know."""
         if self.field_labels():

@@ -1,6 +1,6 @@
 """Event, in the form of the core group and in that of events.k8s.io; both are one thing in the store."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from kube_lite.api.identity import GroupResource, Json
 from kube_lite.api.strategy import NAME, Column
@@ -107,5 +107,27 @@ def _told_by(event: Json) -> str:
     return f"{component}, {instance}" if instance else component
 
 
+ALIASES: Mapping[str, str] = {
+    **{label.replace("involvedObject", "regarding"): label for label in EventStrategy.labels[:7]},
+    "reportingController": "reportingComponent",
+}
+"""Fields by their names in ``events.k8s.io`` → by those in the core group, under which they are stored.
+
+Source: ``pkg/apis/events/v1/conversion.go`` (AddFieldLabelConversionsForEvent).
+"""
+
+
+class NewerEventStrategy(EventStrategy):
+    """The same in the words of ``events.k8s.io``."""
+
+    def field_labels(self) -> Sequence[str]:
+        """By their names here."""
+        return (*ALIASES, "reason", "type")
+
+    def field_aliases(self) -> Mapping[str, str]:
+        """By their names in the core group."""
+        return ALIASES
+
+
 EVENT = Row("Event", "events", EventStrategy, short_names=("ev",))
-NEWER_EVENT = EVENT._replace(alias_of=GroupResource("", "events"))
+NEWER_EVENT = EVENT._replace(strategy=NewerEventStrategy, alias_of=GroupResource("", "events"))

@@ -29,6 +29,7 @@ def scope_of(resource: Resource, namespace: str, label_selector: str, field_sele
         labels = None
     if fields is not None:
         check_fields(resource, fields)
+        fields = _as_stored(resource, fields)
         if fields.is_everything:
             fields = None
     name = (fields.exact(NAME) or "") if fields is not None else ""
@@ -45,6 +46,17 @@ def check_fields(resource: Resource, selector: FieldSelector) -> None:
         if field == NAMESPACE and (resource.namespaced or resource.definition or not known):
             continue
         raise BadRequest(resource.strategy.field_label_error(field))
+
+
+def _as_stored(resource: Resource, selector: FieldSelector) -> FieldSelector:
+    """The selector by the labels under which fields are stored."""
+    aliases = resource.strategy.field_aliases()
+    if not aliases:
+        return selector
+    return FieldSelector(
+        requirement._replace(field=aliases.get(requirement.field, requirement.field))
+        for requirement in selector.requirements
+    )
 
 
 def hint_of(labels: LabelSelector | None, fields: FieldSelector | None) -> bytes:

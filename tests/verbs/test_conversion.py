@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import pytest
+
+from kube_lite.api.errors import BadRequest
 from kube_lite.api.identity import GroupVersionResource, Json
 from tests.serving import Api
 
@@ -86,3 +89,29 @@ async def test_an_event_is_one_thing_in_both_groups(api: Api) -> None:
     assert (read["apiVersion"], read["regarding"], read["note"]) == ("events.k8s.io/v1", about, "it is")
     await api.client.delete(NEW_EVENTS, "e", **HERE)
     assert (await api.client.list(CORE_EVENTS)).items == []
+
+
+async def test_events_are_selected_by_the_names_that_each_group_has_for_their_fields(api: Api) -> None:
+    event = {
+        "metadata": {"name": "e"},
+        "involvedObject": {"kind": "Pod", "name": "web", "namespace": "default"},
+        "reason": "Started",
+        "reportingComponent": "kubelet",
+        "reportingInstance": "n",
+        "action": "Start",
+        "eventTime": "2024-01-01T00:00:00.000000Z",
+        "type": "Normal",
+    }
+    await api.client.create(CORE_EVENTS, event, **HERE)
+    for resource, about, who in (
+        (CORE_EVENTS, "involvedObject.name", "reportingComponent"),
+        (NEW_EVENTS, "regarding.name", "reportingController"),
+    ):
+        for selector, count in (
+            (f"{about}=web,{who}=kubelet", 1),
+            (f"{who}!=kubelet", 0),
+            ("type=Normal", 1),
+        ):
+            assert len((await api.client.list(resource, field_selector=selector, **HERE)).items) == count
+    with pytest.raises(BadRequest, match="^field label not supported: involvedObject.name$"):
+        await api.client.list(NEW_EVENTS, field_selector="involvedObject.name=web", **HERE)

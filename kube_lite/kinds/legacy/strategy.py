@@ -158,6 +158,10 @@ class Legacy(Strategy):
         """As the successor."""
         return self._successor.field_labels()
 
+    def field_aliases(self) -> Mapping[str, str]:
+        """As the successor."""
+        return self._successor.field_aliases()
+
     def field_label_error(self, label: str) -> str:
         """As the successor."""
         return self._successor.field_label_error(label)
