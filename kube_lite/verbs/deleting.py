@@ -66,7 +66,8 @@ class DeletingVerbs:
         warnings = (*warnings_of(resource.group_resource, options), *told)
         if deleted.gone and not resource.strategy.returns_deleted:
             return Answer(200, object=success(resource, deleted.stored.object), warnings=warnings)
-        return Answer(200, stored=deleted.stored, warnings=warnings)
+        is_accepted = not deleted.gone and options.orphan is False  # dependents go first, which takes a while
+        return Answer(202 if is_accepted else 200, stored=deleted.stored, warnings=warnings)
 
     async def delete_collection(self, request: Request) -> Listing:
         """DELETE of a collection: the objects as they were before."""
@@ -137,7 +138,7 @@ def _check_types(body: Mapping[str, Any]) -> None:
     for field, (types, go_type) in FIELDS.items():
         value = body.get(field)
         if value is not None and type(value) not in types:
+            what = f"number {value}" if type(value) is float else json_type(value)
             raise BadRequest(
-                f"json: cannot unmarshal {json_type(value)} into Go struct field "
-                f"DeleteOptions.{field} of type {go_type}"
+                f"json: cannot unmarshal {what} into Go struct field DeleteOptions.{field} of type {go_type}"
             )

@@ -196,7 +196,7 @@ class Subresources:
             if configuration is not None:
                 wanted = scaling.applied(shown, configuration, SCALE)
             elif read is not None:
-                patched, texts = self._patching.result(read(), scale, SCALE, schema, options)
+                patched, texts = self._patching.result(read(), shown, SCALE, schema, options)
                 warnings[:] = texts
                 wanted = scaling.updated(shown, patched)
             else:
@@ -233,12 +233,13 @@ class Subresources:
         options = parse_write_options("CreateOptions", request.query, user_agent=request.user_agent)
         gvk = GroupVersionKind("policy", "v1", "Eviction")
         eviction = self._read(in_newest_version(request, gvk), gvk, "io.k8s.api.policy.v1.Eviction", options)
-        if eviction["metadata"].get("name", request.name) != request.name:
+        meta.place(request.resource, eviction, request.namespace)
+        if eviction["metadata"].get("name", "") != request.name:
             raise BadRequest("name in URL does not match name in Eviction object")
         parts, key = self._parts, ObjectKey(request.namespace, request.name)
+        pod = (await self._get(request)).object
         wanted = read_delete_options(request._replace(body=eviction.get("deleteOptions") or {}))
         is_trial = options.dry_run or wanted.dry_run
-        pod = (await self._get(request)).object
         await self._admit(request, request.resource, key, eviction, options)
         budget = plan_eviction(pod, list(parts.objects.all(BUDGETS, request.namespace)), parts.clock.now())
         if budget is not None and not is_trial:

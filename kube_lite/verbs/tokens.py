@@ -4,12 +4,14 @@ Source: ``pkg/registry/core/serviceaccount/storage/token.go``, ``pkg/apis/authen
 """
 
 from kube_lite.admission.chain import CREATE
+from kube_lite.api import fielderrors as field_errors
 from kube_lite.api.errors import BadRequest, Cause, conflict, invalid, not_found
 from kube_lite.api.identity import GroupResource, GroupVersionKind, Json, ObjectKey
 from kube_lite.api.meta import gvk_of
 from kube_lite.api.times import format_time
 from kube_lite.auth.service_accounts import Bound
 
+from . import metadata as meta
 from .decoding import read_body
 from .options import parse_write_options
 from .parts import Parts
@@ -34,9 +36,11 @@ class Tokens:
             raise BadRequest("this server issues no tokens")
         options = parse_write_options("CreateOptions", request.query, user_agent=request.user_agent)
         schema = parts.definitions.schema(SCHEMA)
-        body = read_body(parts, TOKEN_REQUEST, schema, request.body, request.content_type, options).obj
+        body, warnings = read_body(parts, TOKEN_REQUEST, schema, request.body, request.content_type, options)
+        meta.place(request.resource, body, request.namespace)
         key = ObjectKey(request.namespace, request.name)
         account = parts.objects.get(request.resource, key).object
+        check_name(body["metadata"].get("name") or request.name, request.name)
         attempt = parts.attempt(
             CREATE, request.resource, key, body, None, request.user,
             subresource=request.subresource, dry_run=options.dry_run, options=options.told,
@@ -44,7 +48,8 @@ class Tokens:
         await parts.admission.mutate(attempt)
         await parts.admission.validate(attempt)
         spec = body.get("spec") or {}
-        seconds = spec.get("expirationSeconds") or DEFAULT_SECONDS
+        told = spec.get("expirationSeconds")
+        seconds = DEFAULT_SECONDS if told is None else told
         check_seconds(seconds)
         bound = self._bound(request.namespace, spec.get("boundObjectRef"))
         audiences = spec.get("audiences") or list(parts.tokens.audiences)
@@ -52,28 +57,26 @@ class Tokens:
         issued = parts.tokens.issue(account, audiences, seconds, [bound] if bound else [])
         metadata = account["metadata"]
         reference = spec.get("boundObjectRef")
-        if bound and reference:
-            reference = {"kind": reference.get("kind"), "apiVersion": reference.get("apiVersion"),
-                         "name": bound.name, "uid": bound.uid}  # fmt: skip
         answer: Json = {
             "kind": TOKEN_REQUEST.kind,
             "apiVersion": TOKEN_REQUEST.api_version,
-            "metadata": {
-                field: metadata[field] for field in ("name", "namespace", "uid", "creationTimestamp")
-            },
+            "metadata": body["metadata"]
+            | {field: metadata[field] for field in ("name", "namespace", "uid", "creationTimestamp")},
             "spec": {"audiences": audiences, "expirationSeconds": seconds, "boundObjectRef": reference},
             "status": {"token": issued.token, "expirationTimestamp": format_time(issued.expires)},
         }
-        return Answer(201, object=answer)
+        return Answer(201, object=answer, warnings=warnings)
 
     def _bound(self, namespace: str, reference: Json | None) -> Bound | None:
-        if not reference:
+        if reference is None:
             return None
         kind = gvk_of(reference)
         plural = MAY_BIND.get((kind.group, kind.kind))
         if plural is None:
             raise BadRequest(f"cannot bind token to object of type {_go_kind(kind)}")
         name, uid = reference.get("name", ""), reference.get("uid")
+        if not name:
+            raise BadRequest("Name parameter required.")
         obj = self._parts.lookup(plural, ObjectKey("" if plural == "nodes" else namespace, name))
         if obj is None:
             raise not_found(GroupResource("", plural), name)
@@ -82,6 +85,15 @@ class Tokens:
             why += "The object might have been deleted and then recreated"
             raise conflict(GroupResource("", kind.kind), name, why)
         return Bound(kind.kind.lower(), name, obj["metadata"]["uid"])
+
+
+def check_name(name: str, account: str) -> None:
+    """Refuse a request in the name of another account. Raises ``Invalid``."""
+    if name != account:
+        cause = field_errors.invalid(
+            "metadata.name", name, "must match the service account name if specified"
+        )
+        raise invalid(TOKEN_REQUEST.group, TOKEN_REQUEST.kind, account, [cause])
 
 
 def check_seconds(seconds: int) -> None:

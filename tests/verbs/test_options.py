@@ -129,9 +129,7 @@ def test_every_value_of_dry_run_counts(query: dict[str, str], why: str) -> None:
 def test_numbers_have_64_bits() -> None:
     with pytest.raises(BadRequest, match='parsing "99999999999999999999": value out of range'):
         parse_list_options({"limit": "99999999999999999999"})
-    with pytest.raises(
-        BadRequest, match='strconv.ParseUint: parsing "99999999999999999999": value out of range'
-    ):
+    with pytest.raises(BadRequest, match=r'strconv\.ParseUint: parsing "9{20}": value out of range'):
         parse_list_options({"resourceVersion": "99999999999999999999"})
 
 
