@@ -120,7 +120,7 @@ def _represent_text(dumper: _Dumper, text: str) -> yaml.Node:
 _Dumper.add_representer(str, _represent_text)
 _TEXTS = (_STANDARD + "str", _STANDARD + "merge")
 _OLD = re.compile(r"[yYnN]|\d{4}-\d\d?-\d\d?([Tt ].*)?|[-+]?\d[\d_]*(:[0-5]?\d)+(\.\d*)?")
-"""Booleans, moments and numbers to base 60 of YAML 1.1, which ``decode`` takes for texts as its model does."""
+"""Booleans, moments and numbers to base 60 of YAML 1.1, which ``decode`` takes for texts, as its model."""
 _TAGS = {str: "str", bool: "bool", int: "int", float: "float", type(None): "null"}
 
 
