@@ -45,6 +45,11 @@ def plan_raise(status: Json, before: Json) -> Json:
     return {**status, "used": used}
 
 
+def _shown_limits(quota: Json) -> Json | None:
+    """The limits of the status, which others may write, too."""
+    return (quota.get("status") or {}).get("hard")
+
+
 class Quotas(Controller):
     """Keeps the status of every quota.
 
@@ -83,9 +88,12 @@ class Quotas(Controller):
             self.queue.add(key_of(quota))
 
     def _quota_changed(self, event: EventType, old: Json | None, new: Json | None) -> Iterable[ObjectKey]:
-        if new is None or (old is not None and new["spec"] == old["spec"]):
+        if new is None:
             return ()
-        self._freed.add(key_of(new))
+        if old is None or new["spec"] != old["spec"]:
+            self._freed.add(key_of(new))
+        elif _shown_limits(new) == _shown_limits(old):
+            return ()
         return (key_of(new),)
 
     async def reconcile(self, key: ObjectKey) -> RequeueAfter | None:

@@ -63,6 +63,19 @@ async def test_a_changed_limit_is_taken_over(tmp_path: Path) -> None:
         assert (await it.get(RESOURCE_QUOTAS, "all"))["status"]["hard"] == {"pods": "1"}
 
 
+async def test_limits_that_somebody_else_wrote_into_the_status_are_put_right(tmp_path: Path) -> None:
+    async with world(tmp_path, only=ONLY) as it:
+        await it.create(RESOURCE_QUOTAS, quota(pods="1"))
+        await it.until(uses(it, pods="0"))
+        wrong = {"status": {"hard": {"pods": "7"}}}
+        await it.client.patch(RESOURCE_QUOTAS, "all", wrong, namespace="default", subresource="status")
+
+        async def is_right() -> bool:
+            return bool((await it.get(RESOURCE_QUOTAS, "all"))["status"]["hard"] == {"pods": "1"})
+
+        await it.until(is_right)
+
+
 def test_what_was_let_in_and_is_not_seen_yet_is_not_taken_off() -> None:
     before = {"hard": {"pods": "3", "cpu": "1"}, "used": {"pods": "3", "cpu": "500m"}}
     counted = {"hard": {"pods": "3", "cpu": "2"}, "used": {"pods": "2", "cpu": "250m"}}
