@@ -38,6 +38,7 @@ PROTOBUF_V2 = (
     "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
 )
 KEY_SET = "application/jwk-set+json"
+GROUP_PARTS = 2  # of /apis/apps
 KEYS_KEPT = "public, max-age=3600"
 FOR_EVER = "public, max-age=31536000"
 INDENTED = Form(pretty=True)
@@ -125,9 +126,10 @@ class Documents:
         maker = makers.get(parts[0] if parts else "")
         if maker is None:
             raise UnknownPath
-        if call.request.method not in ("GET", "HEAD"):
+        found = maker(call, parts)  # what is not there is told first
+        if call.request.method not in ("GET", "HEAD") and not _takes_any_method(parts):
             raise not_allowed()
-        return maker(call, parts)
+        return found
 
     def _root(self, call: Call, parts: Parts) -> Document:
         known = (*self._registry.group_versions(), *self._registry.elsewhere)
@@ -249,6 +251,11 @@ class Documents:
         if body is None:
             body = self._made[key] = make()
         return body
+
+
+def _takes_any_method(parts: Parts) -> bool:
+    """Whether a document is told by what looks at paths alone, and not by a route."""
+    return not parts or parts[0] == "openapi" or (parts[0] == "apis" and len(parts) <= GROUP_PARTS)
 
 
 def paths_of(group_version: GroupVersion) -> list[str]:

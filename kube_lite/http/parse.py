@@ -162,10 +162,14 @@ def find_target(asked: Asked, method: str, registry: Registry) -> Target:
         if asked.group and not any(known.group == asked.group and not known.definition for known in registry):
             raise UnknownPath
         raise not_served()
+    if asked.verb == "watch" and method != "GET":
+        raise not_allowed()
     if row.definition:
         return _find_custom(asked, method, row)
     if asked.namespace and not row.namespaced:
         raise not_served()
+    if row.namespaced and not asked.namespace and not asked.name and "list" not in row.verbs:
+        raise not_served()  # nothing is there that is to be had of all namespaces
     subresource = _subresource(asked, row)
     if row.namespaced and not asked.namespace and asked.name and asked.verb != "watch":
         raise not_served()

@@ -136,7 +136,21 @@ async def test_components_say_how_they_are(site: Site) -> None:
         assert (await response.json())["message"] == 'componentstatus "etcd-1" not found'
 
 
-@pytest.mark.parametrize("path", ["/api/v1", "/apis/apps", "/version", "/openapi/v2"])
+@pytest.mark.parametrize("path", ["/apis", "/apis/apps", "/openapi/v3"])
+async def test_some_documents_do_not_look_at_the_method(site: Site, path: str) -> None:
+    http = await site.session()
+    async with http.post(path) as response:
+        assert response.status == 200
+
+
+@pytest.mark.parametrize("path", ["/apis/unknown", "/apis/apps/v9", "/openapi"])
+async def test_what_is_not_there_is_told_before_what_may_not_be_done(site: Site, path: str) -> None:
+    http = await site.session()
+    async with http.post(path) as response:
+        assert response.status == 404
+
+
+@pytest.mark.parametrize("path", ["/api", "/api/v1", "/apis/apps/v1", "/version"])
 async def test_documents_can_only_be_read(site: Site, path: str) -> None:
     http = await site.session()
     async with http.delete(path) as response:

@@ -100,3 +100,14 @@ def test_a_parameter_that_is_repeated_keeps_its_first_value() -> None:
 
 def test_parameters_with_semicolons_or_half_escapes_are_left_out() -> None:
     assert dict(parse_target("/api/v1/pods?a=1;b=2&c=%zz&d=%41&e=%4").query) == {"d": "A"}
+
+
+@pytest.mark.parametrize("path", ["/api/v1/watch/namespaces/a/pods/b", "/api/v1/watch/pods"])
+def test_old_watches_can_only_be_read(path: str) -> None:
+    with pytest.raises(MethodNotAllowed):
+        target_of("PUT", path)
+
+
+def test_what_cannot_be_listed_is_nowhere_outside_of_a_namespace() -> None:
+    with pytest.raises(NotFound):
+        target_of("GET", "/api/v1/bindings")
