@@ -174,6 +174,14 @@ class DaemonSetStrategy(ChangeFirst):
         if generation != "0":
             obj["metadata"]["annotations"] = {**annotations, TEMPLATE_GENERATION: generation}
 
+    def prepare_for_status_update(self, obj: Json, old: Json, now: float) -> None:
+        """The template's generation stays; it is a part of the spec, whatever it looks like."""
+        super().prepare_for_status_update(obj, old, now)
+        generation = (old["metadata"].get("annotations") or {}).get(TEMPLATE_GENERATION)
+        if generation is not None:
+            annotations = obj["metadata"].get("annotations") or {}
+            obj["metadata"]["annotations"] = {**annotations, TEMPLATE_GENERATION: generation}
+
     def bare(self, obj: Json) -> Json:
         """Without the annotation, which stands for a field that this version does not have any more."""
         annotations = obj["metadata"].get("annotations") or {}

@@ -262,7 +262,7 @@ def _watch_causes(query: Query, initial: str | None) -> list[Cause]:
     if initial is None and match:
         why = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
         causes.append(_forbidden(MATCH, why))
-    if match and match != NOT_OLDER and initial is not None:
+    if match and match != NOT_OLDER:
         causes.append(_unsupported(MATCH, f'"{match}"', (NOT_OLDER,)))
     if query.get("continue"):
         causes.append(_forbidden(MATCH, "resourceVersionMatch is forbidden when continue is provided"))

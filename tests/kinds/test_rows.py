@@ -132,6 +132,15 @@ def test_the_template_generation_of_a_daemonset_counts_changes_of_its_template()
     assert [entry["metadata"]["annotations"][mark] for entry in (first, same, other)] == ["1", "1", "2"]
 
 
+def test_a_status_does_not_touch_the_template_generation_of_a_daemonset() -> None:
+    mark = "deprecated.daemonset.template.generation"
+    old: Json = {"metadata": {"annotations": {mark: "3"}}}
+    for annotations in ({"a": "b"}, {mark: "9"}):
+        obj: Json = {"metadata": {"annotations": annotations}, "status": {}}
+        strategy_of("apps", "v1", "DaemonSet").strategy.prepare_for_status_update(obj, old, NOW)
+        assert obj["metadata"]["annotations"] == {**annotations, mark: "3"}
+
+
 def test_every_change_of_a_slice_is_a_generation_but_nothing_is_not() -> None:
     strategy = strategy_of("discovery.k8s.io", "v1", "EndpointSlice").strategy
     old: Json = {"metadata": {"name": "s", "generation": 3, "resourceVersion": "5"}, "endpoints": []}
