@@ -160,6 +160,17 @@ def _converted(
     return _partial(obj, form, row)
 
 
+def included(query: Mapping[str, str]) -> str:
+    """What of the objects goes into the rows of a table. Raises ``BadRequest``."""
+    include = query.get("includeObject") or "Metadata"
+    if include not in INCLUDES:
+        raise BadRequest(
+            f'Unable to convert to Table as requested: includeObject: Invalid value: "{include}": '
+            "must be 'Metadata', 'Object', 'None', or empty"
+        )
+    return include
+
+
 def _table(
     objects: Iterable[Json],
     form: Form,
@@ -170,12 +181,7 @@ def _table(
     *,
     with_columns: bool = True,
 ) -> Json:
-    include = query.get("includeObject") or "Metadata"
-    if include not in INCLUDES:
-        raise BadRequest(
-            f'Unable to convert to Table as requested: includeObject: Invalid value: "{include}": '
-            "must be 'Metadata', 'Object', 'None', or empty"
-        )
+    include = included(query)
     if include == "Metadata":
         objects = map(row.strategy.bare, objects)
     table = render(row, objects, now, include=include, list_meta=metadata, with_columns=with_columns)

@@ -18,14 +18,14 @@ from typing import cast
 
 from aiohttp.web_response import StreamResponse
 
-from kube_lite.api.errors import ApiError, BadRequest, Expired, Gone, NotAcceptable
+from kube_lite.api.errors import ApiError, BadRequest, Expired, Gone, NotAcceptable, Timeout
 from kube_lite.api.resource import Resource
 from kube_lite.verbs.request import Change
 
 from .call import Call
 from .listener import Connection
 from .negotiate import CBOR, CBOR_STREAM, JSON, PLAIN, PROTOBUF, Form
-from .represent import encode, event_object
+from .represent import encode, event_object, included
 
 STREAMED = ("application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch")
 _CALLED = {JSON: JSON, PROTOBUF: STREAMED[1], CBOR: CBOR_STREAM}
@@ -43,6 +43,8 @@ class Framer:
     def __init__(self, row: Resource, form: Form, query: Mapping[str, str], now: Callable[[], float]) -> None:
         if form.media_type not in _CALLED:
             raise NotAcceptable(f"only the following media types are accepted: {', '.join(STREAMED)}")
+        if form.kind == "Table":
+            included(query)  # what cannot be made is refused before anything is told
         self._row = row
         self._form = form._replace(pretty=False)  # a frame is a line
         self._query = query
@@ -221,7 +223,7 @@ async def _tell(
                     frame = framer.frame(change)
                     await out.send(frame)
                     count(len(frame))
-    except (Expired, Gone) as error:  # told in the stream even when the watch could not begin
+    except (Expired, Gone, Timeout) as error:  # told in the stream even when the watch could not begin
         if not out.response.prepared:
             await out.begin()
         await out.send(framer.error(error))

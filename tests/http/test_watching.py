@@ -149,3 +149,18 @@ def test_an_event_is_encoded_once_for_all_who_want_the_same() -> None:
     first, second = (framer.frame(change) for framer in framers)
     assert first is second
     assert first == b'{"type":"ADDED","object":{"kind":"ConfigMap","metadata":{"name":"a"}}}\n'
+
+
+async def test_initial_events_of_a_version_to_come_are_refused_in_the_stream(site: Site) -> None:
+    http = await site.session()
+    wish = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
+    async with await watch(http, resourceVersion="999999999", **wish) as response:
+        event = await anext(events(response))
+        assert (response.status, event["type"], event["object"]["reason"]) == (200, "ERROR", "Timeout")
+
+
+async def test_a_watch_as_tables_with_something_else_in_them_does_not_begin(site: Site) -> None:
+    http = await site.session()
+    url = f"{PATH}?watch=true&timeoutSeconds=1&includeObject=Foo"
+    async with http.get(url, headers={"Accept": TABLE}) as response:
+        assert (response.status, (await response.json())["reason"]) == (400, "BadRequest")
