@@ -43,7 +43,8 @@ def required(path: str, why: str = "") -> Cause:
 
 def invalid(path: str, value: Any, why: str) -> Cause:
     """The value breaks a rule."""
-    return Cause("FieldValueInvalid", f"Invalid value: {show(value)}: {why}", path)
+    message = f"Invalid value: {show(value)}"
+    return Cause("FieldValueInvalid", f"{message}: {why}" if why else message, path)
 
 
 def invalid_state(path: str, why: str) -> Cause:

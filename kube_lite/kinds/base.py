@@ -91,6 +91,13 @@ class Kind(Strategy):
         causes: Sequence[Cause] = on_write("checks").validate_update(self.gvk, obj, old)
         return causes
 
+    def validate_next(self, obj: Json, old: Json) -> Sequence[Cause]:
+        """The rules for new objects and those for changes."""
+        causes = super().validate_next(obj, old)
+        if causes and obj["metadata"].get("generateName"):
+            causes = on_write("checks.looks").without_generated_name(self.gvk, causes)
+        return causes
+
     def validate_status_update(self, obj: Json, old: Json) -> Sequence[Cause]:
         """The rules for statuses of this kind."""
         causes: Sequence[Cause] = on_write("checks").validate_status_update(self.gvk, obj, old)
@@ -136,6 +143,8 @@ class ChangeFirst(Kind):
     def validate_next(self, obj: Json, old: Json) -> Sequence[Cause]:
         """The change, then the rules of new objects."""
         causes: Sequence[Cause] = on_write("checks").validate_change_first(self.gvk, obj, old)
+        if causes and obj["metadata"].get("generateName"):
+            causes = on_write("checks.looks").without_generated_name(self.gvk, causes)
         return causes
 
 

@@ -6,8 +6,6 @@ from kube_lite.api.strategy import AGE, NAME
 from .base import Described, Kind, Row, age_of
 from .cells import NONE, listed
 
-VOLATILE = ("resourceVersion", "generation", "managedFields")  # metadata whose change means nothing
-
 
 class EndpointsStrategy(Kind):
     """The old form: one object with all addresses."""
@@ -55,7 +53,7 @@ class EndpointSliceStrategy(Kind):
     )
 
     def prepare_for_update(self, obj: Json, old: Json) -> None:
-        """Every change counts as a generation, one of labels too.
+        """Changes of labels count as generations, too.
 
         Source: ``PrepareForUpdate`` in kubernetes/pkg/registry/discovery/endpointslice/strategy.go.
         """
@@ -79,8 +77,7 @@ class EndpointSliceStrategy(Kind):
 
 
 def _meaning(obj: Json) -> Json:
-    metadata = {field: value for field, value in obj["metadata"].items() if field not in VOLATILE}
-    return {**obj, "metadata": metadata}
+    return {**obj, "metadata": obj["metadata"].get("labels") or None}
 
 
 def _port(port: Json) -> str:

@@ -3,7 +3,7 @@
 from kube_lite.api.identity import GroupResource, Json
 from kube_lite.api.strategy import AGE, NAME, Column
 
-from .base import Described, Kind, Row, age_of
+from .base import ChangeFirst, Described, Kind, Row, age_of
 from .cells import LISTED, NONE, load_balancer_text, selector_text
 
 
@@ -46,7 +46,7 @@ def _hosts(rules: list[Json] | tuple[Json, ...]) -> str:
     return f"{shown} + {len(rules) - LISTED} more..." if len(hosts) > LISTED else shown
 
 
-class IngressClassStrategy(Kind):
+class IngressClassStrategy(ChangeFirst):
     """Who serves an Ingress."""
 
     has_generation = True
@@ -98,8 +98,8 @@ class IPAddressStrategy(Kind):
         return [obj["metadata"]["name"], reference, age_of(obj, now)]
 
 
-class ServiceCIDRStrategy(Kind):
-    """A range that service addresses come from."""
+class ServiceCIDRStrategy(ChangeFirst):
+    """A range that service addresses come from; of its changes nothing else is judged."""
 
     unconditional_update = False
     initial_status = "{}"

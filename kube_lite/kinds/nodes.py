@@ -37,9 +37,20 @@ class NodeStrategy(Kind):
         Described("Container-Runtime", "core.v1.NodeSystemInfo", "containerRuntimeVersion", priority=1),
     )
 
+    def prepare_for_update(self, obj: Json, old: Json) -> None:
+        """Agents are no longer configured through the API."""
+        (obj.get("spec") or {}).pop("configSource", None)
+
+    def prepare_for_status_update(self, obj: Json, old: Json, now: float) -> None:
+        """Agents are no longer configured through the API."""
+        super().prepare_for_status_update(obj, old, now)
+        (obj.get("status") or {}).pop("config", None)
+
     def prepare_for_create(self, obj: Json) -> None:
         """Keep the status that the agent sends along."""
+        self.prepare_for_update(obj, {})
         status = obj.setdefault("status", {})
+        status.pop("config", None)
         status.setdefault("daemonEndpoints", {"kubeletEndpoint": {"Port": 0}})
         status.setdefault("nodeInfo", dict.fromkeys(_NODE_INFO, ""))
 

@@ -1,12 +1,13 @@
 """Service: a name and an address for pods."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from kube_lite.api.errors import Cause
 from kube_lite.api.identity import Json
 from kube_lite.api.resource import Subresource
 from kube_lite.api.strategy import AGE, NAME
 
-from .base import ChangeFirst, Described, Row, age_of
+from .base import ChangeFirst, Described, Row, age_of, on_write
 from .cells import NONE, labels_text, load_balancer_text
 from .pods import PROXY
 
@@ -27,6 +28,16 @@ class ServiceStrategy(ChangeFirst):
         AGE,
         Described("Selector", "core.v1.ServiceSpec", "selector", priority=1),
     )
+
+    def validate(self, obj: Json) -> Sequence[Cause]:
+        """Nothing else is looked at where addresses and families are wrong: they are given out before."""
+        causes: Sequence[Cause] = on_write("checks.services").check_own_addresses(obj)
+        return causes or super().validate(obj)
+
+    def validate_next(self, obj: Json, old: Json) -> Sequence[Cause]:
+        """Nothing else is looked at where addresses and families are wrong: they are given out before."""
+        causes: Sequence[Cause] = on_write("checks.services").check_own_addresses(obj)
+        return causes or super().validate_next(obj, old)
 
     def selectable_fields(self, obj: Json) -> Mapping[str, str]:
         """Address and type."""

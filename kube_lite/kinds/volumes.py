@@ -209,7 +209,10 @@ class CSIDriverStrategy(Kind):
     )
 
     def prepare_for_update(self, obj: Json, old: Json) -> None:
-        """Changes are counted, but the first version is not one."""
+        """Changes are counted, but the first version is not one; limits of volumes do not scale."""
+        field, before = "preventPodSchedulingIfMissing", old.get("spec") or {}
+        if field in obj.get("spec", {}) and before.get(field) is None:
+            del obj["spec"][field]
         if obj.get("spec") != old.get("spec"):
             obj["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
 

@@ -23,7 +23,6 @@ from .allocators import ClusterIPs, NodePorts, RangeFull, together
 from .objects import NOTHING_ELSE, Also, Taken
 
 HEADLESS = "None"
-OF_ADDRESS = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
 SERVICE_CIDR = "10.96.0.0/16"
 FIRST_NODE_PORT, LAST_NODE_PORT = 30000, 32767
 WITH_NODE_PORTS = ("NodePort", "LoadBalancer")
@@ -53,9 +52,9 @@ class ServiceAddresses:
         spec, before = service["spec"], (old or {}).get("spec") or {}
         kind = spec.get("type", "ClusterIP")
         drop_what_type_had(spec, before)
-        if kind == "ExternalName":
-            for field in OF_ADDRESS:
-                spec.pop(field, None)
+        if kind == "ExternalName":  # what it may not have is for validation to refuse
+            if spec.get("clusterIP") and not spec.get("clusterIPs"):
+                spec["clusterIPs"] = [spec["clusterIP"]]
         else:
             with _told("failed to allocate a serviceIP"):
                 self._complete_address(service, spec, before)
@@ -90,18 +89,30 @@ class ServiceAddresses:
         )
 
     def _complete_address(self, service: Json, spec: Json, before: Json) -> None:
+        if before.get("clusterIP") and before.get("type") != "ExternalName":
+            _keep_address(spec, before)
+        else:
+            self._give_address(service, spec)
+        asked = spec.get("clusterIP")
+        if spec.get("ipFamilyPolicy") == "RequireDualStack" and (spec.get("selector") or asked != HEADLESS):
+            raise _no_dual_stack(service, spec)
+        has_selector = bool(spec.get("selector"))
+        policy = "RequireDualStack" if asked == HEADLESS and not has_selector else "SingleStack"
+        families = ["IPv4", "IPv6"] if policy == "RequireDualStack" else ["IPv4"]
+        spec.setdefault("ipFamilies", before.get("ipFamilies") or families)
+        spec.setdefault("ipFamilyPolicy", before.get("ipFamilyPolicy") or policy)
+
+    def _give_address(self, service: Json, spec: Json) -> None:
         several = spec.get("clusterIPs") or []
-        asked = spec.get("clusterIP") or (several[0] if several else "")
-        if several and several[0] != asked and several != before.get("clusterIPs"):
+        asked = spec.get("clusterIP") or ""
+        if several and not asked:
+            return  # which is for validation to refuse
+        if several and several[0] != asked:
             shown = orjson.dumps(several).decode()
             raise _refusal(service, "spec.clusterIPs", shown, "first value must match `clusterIP`")
-        if not asked and before.get("type") != "ExternalName":
-            asked = before.get("clusterIP", "")
         if not asked:
             asked = self.cluster_ips.pick()
-        elif asked != before.get("clusterIP") and _is_address(
-            asked
-        ):  # what is none is for validation to refuse
+        elif _is_address(asked):  # what is none is for validation to refuse
             why = f"failed to allocate IP {asked}: "
             if not self.cluster_ips.contains(asked):
                 why += "the provided network does not match the current range"
@@ -109,14 +120,7 @@ class ServiceAddresses:
             if not self.cluster_ips.is_free(asked):
                 why += "provided IP is already allocated"
                 raise _refusal(service, "spec.clusterIPs", f'["{asked}"]', why)
-        if spec.get("ipFamilyPolicy") == "RequireDualStack" and (spec.get("selector") or asked != HEADLESS):
-            raise _no_dual_stack(service, spec)
         spec["clusterIP"], spec["clusterIPs"] = asked, [asked]
-        has_selector = bool(spec.get("selector"))
-        policy = "RequireDualStack" if asked == HEADLESS and not has_selector else "SingleStack"
-        families = ["IPv4", "IPv6"] if policy == "RequireDualStack" else ["IPv4"]
-        spec.setdefault("ipFamilies", before.get("ipFamilies") or families)
-        spec.setdefault("ipFamilyPolicy", before.get("ipFamilyPolicy") or policy)
 
     def _complete_ports(self, service: Json, spec: Json, before: Json, kind: str) -> None:
         ports = spec.get("ports") or []
@@ -147,7 +151,7 @@ class ServiceAddresses:
         if not asked:
             used = {str(port["nodePort"]) for port in spec.get("ports") or () if port.get("nodePort")}
             asked = int(self.node_ports.pick(avoid=used))
-        elif str(asked) not in set(_ports_of(before)):
+        elif not _needs_health_port(before) and str(asked) not in set(_ports_of(before)):
             self._check_port(service, "spec.healthCheckNodePort", asked)
         spec["healthCheckNodePort"] = asked
 
@@ -164,13 +168,33 @@ class ServiceAddresses:
             raise _refusal(service, path, str(port), "provided port is already allocated")
 
 
+def _keep_address(spec: Json, before: Json) -> None:
+    """Both fields of the address follow the one that changed, or are as before. Changes ``spec``.
+
+    Source: ``normalizeClusterIPs`` and ``patchAllocatedValues`` in ``pkg/registry/core/service/storage``.
+    """
+    one, former = spec.get("clusterIP") or "", before.get("clusterIP") or ""
+    several, had = spec.get("clusterIPs") or [], before.get("clusterIPs") or []
+    if not several and one == former:
+        several = had
+    elif one != former and several == had:
+        several = [one] if one else []
+    spec["clusterIP"], spec["clusterIPs"] = one or former, list(several or had)
+
+
 def drop_what_type_had(spec: Json, before: Json) -> None:
     """Take out of an update what only the former type needed and nobody changed. Changes ``spec``.
 
     Source: ``dropTypeDependentFields`` in ``pkg/registry/core/service/strategy.go``.
     """
     kind, former = spec.get("type", "ClusterIP"), before.get("type")
-    if former is None or former == kind:
+    if former is None:
+        return
+    if _is_open(before) and not _is_open(spec):
+        _drop_unchanged(spec, before, ("externalTrafficPolicy",))
+    if _needs_health_port(before) and not _needs_health_port(spec):
+        _drop_unchanged(spec, before, ("healthCheckNodePort",))
+    if former == kind:
         return
     had_ports, has_ports = former in WITH_NODE_PORTS, kind in WITH_NODE_PORTS
     if had_ports and not has_ports:
@@ -178,13 +202,21 @@ def drop_what_type_had(spec: Json, before: Json) -> None:
         if [port.get("nodePort") for port in spec.get("ports") or ()] == earlier:
             for port in spec.get("ports") or ():
                 port.pop("nodePort", None)
-        _drop_unchanged(spec, before, ("externalTrafficPolicy",))
     if former == "LoadBalancer":
-        _drop_unchanged(
-            spec, before, ("allocateLoadBalancerNodePorts", "healthCheckNodePort", "loadBalancerClass")
-        )
+        _drop_unchanged(spec, before, ("allocateLoadBalancerNodePorts", "loadBalancerClass"))
     if kind == "ExternalName":
-        _drop_unchanged(spec, before, ("internalTrafficPolicy",))
+        _drop_unchanged(spec, before, ("internalTrafficPolicy", "ipFamilies", "ipFamilyPolicy"))
+        _drop_unchanged(spec, before, ("clusterIP", "clusterIPs"))
+
+
+def _is_open(spec: Json) -> bool:
+    """Whether a Service can be reached from outside."""
+    kind = spec.get("type", "ClusterIP")
+    return kind in WITH_NODE_PORTS or bool(kind == "ClusterIP" and spec.get("externalIPs"))
+
+
+def _needs_health_port(spec: Json) -> bool:
+    return spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
 
 
 def _drop_unchanged(spec: Json, before: Json, fields: Iterable[str]) -> None:

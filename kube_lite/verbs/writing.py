@@ -122,9 +122,9 @@ class Writing:
         if strategy.defaults_when_read:
             strategy.default(obj)
         warnings = (*body.warnings, *strategy.warnings(obj), *attempt.warnings)
-        if options.dry_run:
-            return Answer(201, object=await self._pretend(resource, obj), warnings=warnings)
         with telling(warnings[len(body.warnings) :]):
+            if options.dry_run:
+                return Answer(201, object=await self._pretend(resource, obj), warnings=warnings)
             stored = await self._insert(resource, obj, spec, is_named=bool(key.name))
         return Answer(201, stored=stored, warnings=warnings)
 
@@ -291,11 +291,14 @@ class Writing:
                 return await objects.create(resource, obj, self._accompany(resource)(obj, None))
             except AlreadyExists as error:
                 if is_named or attempt >= NAME_ATTEMPTS:
+                    error = _not_generated(metadata, error)
                     there = await objects.resolved(lambda: objects.find(resource, key_of(obj)))
                     if there is not None and there.object["metadata"].get("deletionTimestamp"):
                         why = f"object is being deleted: {error.message}"
-                        raise AlreadyExists(why, details=error.details) from error
-                    raise
+                        raise AlreadyExists(
+                            why, details=error.details, retry_after=error.retry_after
+                        ) from error
+                    raise error
                 metadata["name"] = generate_name(metadata["generateName"], parts.source)
             except Taken as taken:
                 if attempt == TAKEN_ATTEMPTS - 1:
@@ -309,7 +312,8 @@ class Writing:
     async def _pretend(self, resource: Resource, obj: Json) -> Json:
         objects = self._parts.objects
         if await objects.resolved(lambda: objects.find(resource, key_of(obj))) is not None:
-            raise already_exists(resource.group_resource, obj["metadata"]["name"])
+            taken = already_exists(resource.group_resource, obj["metadata"]["name"])
+            raise _not_generated(obj["metadata"], taken)
         return obj
 
     def _complete(self, resource: Resource, obj: Json, old: Json | None) -> Json | None:
@@ -342,6 +346,14 @@ class Writing:
             why = "Invalid value: 0: must be specified for an update"
             cause = Cause("FieldValueInvalid", why, "metadata.resourceVersion")
             raise invalid(resource.group, resource.plural, metadata["name"], [cause])
+
+
+def _not_generated(metadata: Json, error: AlreadyExists) -> AlreadyExists:
+    """What is said of a taken name where one was to be generated, even if another was given."""
+    if not metadata.get("generateName"):
+        return error
+    why = f"{error.message}, the server was not able to generate a unique name for the object"
+    return AlreadyExists(why, details=error.details, retry_after=1)
 
 
 def _keep_status(obj: Json, old: Json) -> None:

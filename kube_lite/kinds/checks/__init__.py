@@ -155,6 +155,9 @@ STATUSES = {
 }
 """Kinds with rules for what is written to their status."""
 
+ONLY_CHANGE = {("networking.k8s.io", "ServiceCIDR")}
+"""Kinds of whose next versions nothing but the change is judged."""
+
 CRONJOB_NAME_MAX = 52  # of 63 characters, the names of its Jobs take eleven more
 
 
@@ -182,11 +185,13 @@ def validate_definition_update(obj: Json, old: Json) -> Sequence[Cause]:
 def validate_change_first(gvk: GroupVersionKind, obj: Json, old: Json) -> Sequence[Cause]:
     """What is wrong with the next version of an object whose change is judged before the rest of it."""
     check_name, check, _ = _rules_of(gvk)
-    return [
+    causes = [
         *check_metadata(obj["metadata"], check_name, is_built_in=True),
         *validate_update(gvk, obj, old),
-        *(check(obj) if check is not None else ()),
     ]
+    if check is not None and (gvk.group, gvk.kind) not in ONLY_CHANGE:
+        causes += check(obj)
+    return causes
 
 
 def validate_update(gvk: GroupVersionKind, obj: Json, old: Json) -> Sequence[Cause]:

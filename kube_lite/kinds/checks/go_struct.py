@@ -93,7 +93,8 @@ def _types(message: str) -> dict[str, str]:
 def _as_in_memory(spec: Json) -> Json:
     """Where a Pod's namespaces are shared with the host stands in its security context."""
     context = {**(spec.get("securityContext") or {}), **{name: spec[name] for name in _HOST if name in spec}}
-    return {**spec, "securityContext": context}
+    containers = spec.get("containers") or None  # who leaves them out has none; defaults make it a list
+    return {**spec, "securityContext": context, "containers": containers}
 
 
 def _own_names(value: Json, message: str) -> Iterator[str]:

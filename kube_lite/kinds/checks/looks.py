@@ -5,7 +5,7 @@ what may not change, for both or for neither. Its answers list each time what is
 Source: the causes that a real server lists; the functions ``Validate*Update`` of each API group.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from kube_lite.api.errors import Cause
@@ -75,6 +75,13 @@ FREE_FINALIZERS = frozenset(
 def names_finalizers_freely(gvk: GroupVersionKind) -> bool:
     """Whether finalizers of a kind may have any name."""
     return gvk.group in FREE_FINALIZERS or (gvk.group, gvk.kind) == ("", "Event")
+
+
+def without_generated_name(gvk: GroupVersionKind, causes: Sequence[Cause]) -> Sequence[Cause]:
+    """What is wrong with a change: those who never look at metadata as a whole do not see this field."""
+    if LOOKS.get((gvk.group, gvk.kind), Looks()).whole:
+        return causes
+    return [cause for cause in causes if cause.field != "metadata.generateName"]
 
 
 def look_again(gvk: GroupVersionKind, new: Json, old: Json) -> Iterator[Cause]:

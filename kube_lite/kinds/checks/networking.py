@@ -143,9 +143,9 @@ def _check_service_backend(service: Json, path: str) -> Iterator[Cause]:
 def check_ingress_class(ingress_class: Json) -> Iterator[Cause]:
     """An IngressClass."""
     spec = ingress_class.get("spec") or {}
-    yield from check_domain_prefixed_path("spec.controller", spec.get("controller") or "")
     if len(spec.get("controller") or "") > CONTROLLER_MAX:
         yield too_long("spec.controller", CONTROLLER_MAX)
+    yield from check_domain_prefixed_path("spec.controller", spec.get("controller") or "")
     parameters, here = spec.get("parameters"), "spec.parameters"
     if parameters is None:
         return
@@ -165,7 +165,7 @@ def check_ingress_class(ingress_class: Json) -> Iterator[Cause]:
 def check_ingress_class_update(new: Json, old: Json) -> Iterator[Cause]:
     """Another controller is another class."""
     fields = [(obj.get("spec") or {}).get("controller") for obj in (new, old)]
-    yield from immutable("spec.controller", fields[0], fields[1])
+    yield from immutable("spec.controller", fields[0] or "", fields[1] or "")
 
 
 def check_network_policy(policy: Json) -> Iterator[Cause]:
@@ -267,9 +267,10 @@ def check_ip_address(ip_address: Json) -> Iterator[Cause]:
 
 def check_ip_address_update(new: Json, old: Json) -> Iterator[Cause]:
     """An address does not pass from one to another."""
-    parent = (new.get("spec") or {}).get("parentRef") or {}
+    parent = (new.get("spec") or {}).get("parentRef")
     if parent != (old.get("spec") or {}).get("parentRef"):
-        yield invalid("spec.parentRef", go_struct(parent, "networking.v1.ParentReference"), IMMUTABLE)
+        shown = NULL if parent is None else go_struct(parent, "networking.v1.ParentReference")
+        yield invalid("spec.parentRef", shown, IMMUTABLE)
 
 
 def check_service_cidr(service_cidr: Json) -> Iterator[Cause]:
@@ -294,7 +295,9 @@ def check_service_cidr_update(new: Json, old: Json) -> Iterator[Cause]:
     """Ranges stay; one of the other family may join."""
     cidrs, before = ((one.get("spec") or {}).get("cidrs") or [] for one in (new, old))
     if len(cidrs) != len(before) and (len(before), len(cidrs)) != (1, 2):
-        yield invalid("spec.cidrs", cidrs, IMMUTABLE)
+        yield invalid("spec.cidrs", cidrs or NULL, IMMUTABLE)
         return
     for position, (text, former) in enumerate(zip(cidrs, before, strict=False)):
         yield from immutable(f"spec.cidrs[{position}]", text, former)
+    if len(cidrs) != len(before):
+        yield from check_service_cidr(new)

@@ -60,8 +60,6 @@ def check_service(service: Json) -> Iterator[Cause]:
     yield from _check_service_ports(ports)
     yield from check_labels(spec.get("selector") or {}, "spec.selector")
     yield from _check_affinity(spec)
-    if kind != "ExternalName":
-        yield from _check_addresses(spec, ips, headless)
     for position, ip in enumerate(spec.get("externalIPs") or ()):
         here = f"spec.externalIPs[{position}]"
         yield from list(check_ip(here, ip)) or check_reachable(ip, here)
@@ -72,6 +70,14 @@ def check_service(service: Json) -> Iterator[Cause]:
     yield from _check_repeated_ports(ports, kind)
     yield from _check_load_balancer(spec, annotations, kind)
     yield from _check_policies(spec, kind)
+
+
+def check_own_addresses(service: Json) -> list[Cause]:
+    """What is wrong with the addresses and families of a Service, where its type has such."""
+    spec = service.get("spec") or {}
+    if spec.get("type") == "ExternalName":
+        return []
+    return list(_check_addresses(spec, spec.get("clusterIPs") or [], is_headless(spec)))
 
 
 def is_headless(spec: Json) -> bool:
