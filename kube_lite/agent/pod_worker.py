@@ -22,7 +22,6 @@ from kube_lite.api.identity import Json
 from kube_lite.api.times import format_duration, parse_time
 
 from .containers import IMAGE_LABEL, sandbox_spec
-from .csi import LOOK_SECONDS, NotAttached
 from .devices import NotPrepared, prepare_devices
 from .health import Health
 from .host import Host
@@ -31,7 +30,6 @@ from .known import Known, statuses
 from .last_words import read_last_words
 from .launch import Launch, LaunchFailed, launch
 from .lifecycle import HookFailed
-from .payloads import VolumeFailed
 from .plan import (
     POD,
     CreateSandbox,
@@ -50,9 +48,9 @@ from .plan import (
     members,
     plan_pod,
 )
+from .pod_volumes import PodVolumes
 from .probes import Target
 from .resources import PODS, pod_words
-from .restart import Restarts
 from .status import ImageWords, Problem, View, pod_status
 
 log = logging.getLogger(__name__)
@@ -79,9 +77,7 @@ class PodWorker:
         self._in_api = True
         self._known = Known()
         self._health = Health(host, self.uid, self._condemn)
-        self._volume_retries = Restarts(0.5, 120.0)
-        self._volumes_stale = False
-        self._refresh_at: float | None = None
+        self._volumes = PodVolumes(host)
         self._failure: Problem | None = None
         self._was_over = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
         self._before = _statuses_by_id(pod)
@@ -95,7 +91,7 @@ class PodWorker:
         self._known.adopt(sandboxes, containers)
         self._known.find_lost(self.pod)
         if self._known.sandbox is not None and not self._was_over:
-            self._known.volumes_ready = self._volumes_stale = True
+            self._known.volumes_ready = self._volumes.is_stale = True
 
     def update(self, pod: Json) -> bool:
         """The API has this version of the pod now; True if it makes a difference to this node."""
@@ -103,7 +99,7 @@ class PodWorker:
         keys = ("deletionTimestamp", "deletionGracePeriodSeconds", "labels", "annotations")
         changed = [key for key in keys if old["metadata"].get(key) != pod["metadata"].get(key)]
         if "labels" in changed or "annotations" in changed:
-            self._volumes_stale = True
+            self._volumes.is_stale = True
         gates = pod["spec"].get("readinessGates")
         return (
             bool(changed)
@@ -117,7 +113,7 @@ class PodWorker:
 
     def refresh(self) -> None:
         """A config map or secret that it refers to has changed."""
-        self._volumes_stale = True
+        self._volumes.is_stale = True
         self._known.waits.pop(POD, None)
         for name, problem in self._known.problems.items():
             if problem.reason == "CreateContainerConfigError":
@@ -167,8 +163,9 @@ class PodWorker:
             self._note_backing_off(plan)
             self._report(plan, facts)
             if not plan.steps:
-                await self._freshen()
-                return _earliest(plan.again_at, self._deadline(), self._refresh_at)
+                if self._known.ending is None and self._known.volumes_ready:
+                    await self._volumes.freshen(self.pod, self._addresses())
+                return _earliest(plan.again_at, self._deadline(), self._volumes.refresh_at)
             for step in plan.steps:
                 await self._perform(step)
             if self.gone:
@@ -263,39 +260,13 @@ class PodWorker:
                 await self._remove()
 
     async def _prepare_volumes(self) -> None:
-        try:
-            surroundings = self._host.surroundings(self._addresses())
-            self._refresh_at = await self._host.volumes.prepare(self.pod, surroundings)
-        except VolumeFailed as failure:
-            now = self._host.clock.now()
-            wait = LOOK_SECONDS
-            if not isinstance(failure, NotAttached):
-                self._volume_retries.note(POD, ended_at=now, now=now)
-                wait = self._volume_retries.delay(POD, now)
-            self._known.waits[POD] = now + wait
-            if str(failure):
-                self._tell("Warning", "FailedMount", str(failure))
-        else:
+        again_at, told = await self._volumes.prepare(self.pod, self._addresses())
+        if again_at is None:
             self._known.volumes_ready = True
-            self._volumes_stale = False
-
-    async def _freshen(self) -> None:
-        """Bring the files of running containers up to date, if something they show has changed."""
-        now = self._host.clock.now()
-        due = self._refresh_at is not None and now >= self._refresh_at
-        if (
-            self._known.ending is not None
-            or not self._known.volumes_ready
-            or not (self._volumes_stale or due)
-        ):
             return
-        self._volumes_stale = False
-        try:
-            surroundings = self._host.surroundings(self._addresses())
-            self._refresh_at = await self._host.volumes.prepare(self.pod, surroundings)
-        except VolumeFailed as failure:
-            self._refresh_at = now + RETRY
-            log.warning("volumes not refreshed", extra={"pod": pod_words(self.pod), "why": str(failure)})
+        self._known.waits[POD] = again_at
+        if told:
+            self._tell("Warning", "FailedMount", told)
 
     async def _create_sandbox(self, attempt: int) -> None:
         if self._known.sandbox is not None:
@@ -321,7 +292,7 @@ class PodWorker:
             self._tell("Warning", "FailedCreatePodSandBox", text)
             return
         if "status.podIP" in str(self.pod["spec"].get("volumes")):
-            self._volumes_stale = True  # the address was not known when the files were written
+            self._volumes.is_stale = True  # the address was not known when the files were written
 
     def _member(self, name: str) -> Member:
         return next(member for member in members(self.pod) if member.name == name)
