@@ -155,7 +155,7 @@ async def _apply(attempt: Attempt, webhook: "Webhook", row: Resource, verdict: "
 
     name = go_quote(webhook.name)
     try:
-        operations = jsonpatch.parse(verdict.patch)
+        operations = jsonpatch.parse(verdict.patch, is_checked=False)
     except ApiError as error:
         raise internal(error.message) from error
     if not operations:

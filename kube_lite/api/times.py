@@ -26,12 +26,17 @@ def format_time(moment: float) -> str:
 
 @lru_cache(maxsize=64)
 def _second(second: int) -> str:
-    return _utc(second).strftime("%Y-%m-%dT%H:%M:%SZ")  # much is written within the same second
+    return _in_utc(_utc(second), "seconds")  # much is written within the same second
 
 
 def format_micro_time(moment: float) -> str:
     """Seconds since the epoch → ``2024-05-01T12:00:00.000000Z``."""
-    return _utc(moment).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return _in_utc(_utc(moment), "microseconds")
+
+
+def _in_utc(moment: datetime, precision: str) -> str:
+    """A moment of UTC; unlike ``strftime`` with four digits for every year."""
+    return moment.isoformat(timespec=precision).replace("+00:00", "Z")
 
 
 def parse_time(text: str) -> float:
@@ -70,7 +75,7 @@ def canonical_time(text: str) -> str:
     """A moment as ``metav1.Time`` prints it again: UTC, whole seconds."""
     if len(text) == 20 and text[-1] == "Z" and MOMENT.fullmatch(text):
         return text
-    return parse_moment(text).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _in_utc(parse_moment(text).astimezone(UTC), "seconds")
 
 
 def canonical_micro_time(text: str) -> str:
@@ -82,7 +87,7 @@ def canonical_micro_time(text: str) -> str:
     found = MOMENT.fullmatch(text)
     if found is None or len(found[7] or "") != MICRO_DIGITS:
         raise ValueError(time_error(text, MICRO_LAYOUT))
-    return parse_moment(text).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return _in_utc(parse_moment(text).astimezone(UTC), "microseconds")
 
 
 def time_error(text: str, layout: str) -> str:

@@ -89,7 +89,8 @@ def negotiate(
     if not accept or accept == JSON:
         return PLAIN
     is_custom = PROTOBUF in accept and row is not None and not speaks_protobuf(row)
-    return _negotiate(accept, is_custom, route, has_cbor)
+    has_table = row is None or "get" in row.verbs or "list" in row.verbs
+    return _negotiate(accept, is_custom, has_table, route, has_cbor)
 
 
 def refuse_unless(accept: str, media_type: str) -> None:
@@ -106,7 +107,7 @@ def speaks_protobuf(row: Resource) -> bool:
 
 
 @lru_cache(maxsize=256)  # clients send the same few headers for all their life
-def _negotiate(accept: str, is_custom: bool, route: Route, has_cbor: bool) -> Form:
+def _negotiate(accept: str, is_custom: bool, has_table: bool, route: Route, has_cbor: bool) -> Form:
     clauses = _clauses(accept)
     known = (*KNOWN, CBOR) if has_cbor else KNOWN
     routed = known
@@ -120,7 +121,9 @@ def _negotiate(accept: str, is_custom: bool, route: Route, has_cbor: bool) -> Fo
         for media_type in known:
             if clause.media_type in (media_type, "application/*", "*/*"):
                 form = _form(media_type, clause.parameters)
-                if form is not None and not (is_custom and form == IN_PROTOBUF):
+                if form is None or (is_custom and form == IN_PROTOBUF):
+                    continue
+                if form.kind != "Table" or has_table:
                     return form
     raise NotAcceptable(f"only the following media types are accepted: {', '.join(known)}")
 

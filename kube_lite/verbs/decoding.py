@@ -5,10 +5,13 @@ Reading makes a new object that shares nothing with the body.
 Source: the order of refusals in ``apiserver/pkg/endpoints/handlers/create.go`` and the codec it calls.
 """
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from kube_lite.api import fielderrors as field_errors
-from kube_lite.api.codecs import Decoded, decode_object, json_type
+from kube_lite.api.codecs import JSON, Decoded, decode_object, json_type, media_type
+from kube_lite.api.codecs.json import in_order
 from kube_lite.api.errors import BadRequest, invalid
 from kube_lite.api.identity import GroupVersion, GroupVersionKind, Json, parse_api_version
 from kube_lite.api.meta import copy
@@ -57,7 +60,22 @@ def read_body(
                 raise _unrecognized(gvk.kind, why, raw)
     value: Json = decoded.value
     check_kind(parts, value, gvk)
-    return interpret(value, gvk, schema, options, decoded.repeated, decoded.refusal)
+    arrange: Arrange | None = None
+    if (
+        decoded.repeated
+        and isinstance(body, bytes)
+        and media_type(content_type) == JSON
+        and not is_custom(parts, gvk)  # whose unknown fields are found when all has been read
+    ):
+        arrange = partial(in_order, body)
+    return interpret(value, gvk, schema, options, decoded.repeated, decoded.refusal, arrange=arrange)
+
+
+Arrange = Callable[[Sequence[str], Sequence[str]], tuple[str, ...]]
+
+
+def _one_after_the_other(repeated: Sequence[str], unknown: Sequence[str]) -> tuple[str, ...]:
+    return (*repeated, *unknown)
 
 
 def interpret(
@@ -69,11 +87,13 @@ def interpret(
     refusal: tuple[str, ...] = (),
     *,
     old: Json | None = None,
+    arrange: "Arrange | None" = None,
 ) -> Body:
     """A decoded body as an object of the schema; unknown fields are dropped, told or refused.
 
     Args:
         old: the version that is there, if the value was made of it and may share parts with it.
+        arrange: in which order repeated and unknown fields are told of; None for one after the other.
 
     Raises:
         BadRequest: a value has a wrong type, or strict validation finds something.
@@ -93,8 +113,10 @@ def interpret(
     if gives_up_owners:
         value["metadata"]["managedFields"] = []
     if options.validation == "Strict" and (refusal or unknown):
-        raise unreadable(gvk, gvk.kind, strict_error(refusal + unknown))
-    return Body(value, repeated + unknown if options.validation == "Warn" else ())
+        raise unreadable(gvk, gvk.kind, strict_error((arrange or _one_after_the_other)(refusal, unknown)))
+    if options.validation != "Warn":
+        return Body(value)
+    return Body(value, (arrange or _one_after_the_other)(repeated, unknown))
 
 
 def _gives_up_owners(value: Json) -> bool:

@@ -81,6 +81,7 @@ async def test_pods_on_such_a_node_run_and_end_and_its_lease_stays_fresh(tmp_pat
                 return bool((await it.get(PODS, "web"))["status"]["phase"] == "Running")
 
             await it.until(runs)
+
             async def is_held() -> bool:
                 return await it.find(LEASES, "n1", "kube-node-lease") is not None
 

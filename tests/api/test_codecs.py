@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kube_lite.api.codecs import DecodeError, decode, decode_object
-from kube_lite.api.codecs.json import Scanner
+from kube_lite.api.codecs.json import Scanner, in_order
 from kube_lite.api.codecs.json import decode as decode_json
 from kube_lite.api.codecs.yaml import encode as encode_yaml
 from kube_lite.api.errors import BadRequest, UnsupportedMediaType
@@ -177,3 +177,17 @@ def test_what_is_nested_too_deep_to_be_written_is_not_read(shape: str, depth: in
     }[shape]
     with pytest.raises(DecodeError):
         decode_json(body.encode())
+
+
+def test_repeated_and_unknown_fields_are_told_in_the_order_of_the_document() -> None:
+    body = b'{"a":{"x":1,"n":1,"n":2},"z":{"y":1,"y":2},"l":[{"u":1,"n":3,"n":4}],"a":{"n":5}}'
+    repeated = [f'duplicate field "{path}"' for path in ("a", "a.n", "z.y", "l[0].n")]
+    unknown = [f'unknown field "{path}"' for path in ("z", "a.x", "l[0].u")]
+    assert in_order(body, repeated, unknown) == (
+        'unknown field "a.x"',
+        'duplicate field "a.n"',
+        'unknown field "z"',
+        'unknown field "l[0].u"',
+        'duplicate field "l[0].n"',
+        'duplicate field "a"',
+    )

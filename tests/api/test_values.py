@@ -16,6 +16,7 @@ from kube_lite.api.times import (
     canonical_micro_time,
     canonical_time,
     format_duration,
+    format_micro_time,
     format_time,
     parse_duration,
     parse_time,
@@ -98,7 +99,7 @@ def test_amounts_are_rounded_away_from_zero() -> None:
 
 def test_times_are_read_in_any_zone_and_written_in_utc() -> None:
     assert canonical_time("2020-01-01T02:00:00+02:00") == "2020-01-01T00:00:00Z"
-    assert canonical_micro_time("2020-01-01T00:00:00Z") == "2020-01-01T00:00:00.000000Z"
+    assert canonical_micro_time("2020-01-01T02:00:00.000001+02:00") == "2020-01-01T00:00:00.000001Z"
     assert format_time(parse_time("2020-02-29T12:30:01Z")) == "2020-02-29T12:30:01Z"
 
 
@@ -184,3 +185,9 @@ def test_a_field_path_leads_to_its_value() -> None:
     obj = {"spec": {"containers": [{"env": {"a.b": 1}}]}}
     assert lookup(obj, *parse_path("spec.containers[0].env['a.b']")) == 1
     assert lookup(obj, "spec", "containers", 3, default="none") == "none"
+
+
+def test_years_have_four_digits() -> None:
+    assert format_time(-62135596798) == "0001-01-01T00:00:02Z"
+    assert format_micro_time(-62135596798) == "0001-01-01T00:00:02.000000Z"
+    assert canonical_micro_time("0001-01-01T01:00:02.000000+01:00") == "0001-01-01T00:00:02.000000Z"

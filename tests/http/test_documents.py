@@ -123,6 +123,17 @@ async def test_some_documents_are_less_particular(site: Site, path: str, accept:
         assert (response.status, bool(await response.read())) == (code, code == 200)
 
 
+async def test_nobody_makes_a_table_of_what_is_never_stored(site: Site) -> None:
+    http = await site.session()
+    review = {"spec": {"nonResourceAttributes": {"path": "/", "verb": "get"}}}
+    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    async with http.post(path, json=review, headers={"Accept": TABLE}) as response:
+        told = (await response.json())["message"]
+        assert (response.status, told) == (406, f"only the following media types are accepted: {SPOKEN}")
+    async with http.post(path, json=review, headers={"Accept": f"{TABLE},application/json"}) as response:
+        assert (await response.json())["status"] == {"allowed": True}
+
+
 async def test_components_say_how_they_are(site: Site) -> None:
     listed, _ = await get(site, "/api/v1/componentstatuses")
     health = {item["metadata"]["name"]: item["conditions"][0]["status"] for item in listed["items"]}

@@ -8,6 +8,7 @@ counts differ does a slow reader look for the paths. Likewise only bytes that ``
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -150,6 +151,39 @@ def _collect(value: Any, path: str, paths: list[str]) -> None:
     elif isinstance(value, list):
         for position, below in enumerate(value):
             _collect(below, f"{path}[{position}]", paths)
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """An object as it is written, with all that it says twice."""
+
+
+def in_order(body: bytes, repeated: Sequence[str], unknown: Sequence[str]) -> tuple[str, ...]:
+    """What is said of repeated and of unknown fields, in the order of the document.
+
+    What is below an unknown field is not read, so nothing is said of it.
+    """
+    told: dict[str, None] = {}
+    _tell(json.loads(_text(body), object_pairs_hook=_Pairs), "", (set(repeated), set(unknown)), told)
+    return tuple(told)
+
+
+def _tell(value: Any, path: str, known: tuple[set[str], set[str]], told: dict[str, None]) -> None:
+    repeated, unknown = known
+    if isinstance(value, _Pairs):
+        seen: set[str] = set()
+        for key, below in value:
+            here = f"{path}.{key}" if path else key
+            text = f'unknown field "{here}"'
+            if text in unknown:
+                told[text] = None
+                continue
+            if key in seen and (text := f'duplicate field "{here}"') in repeated:
+                told[text] = None
+            seen.add(key)
+            _tell(below, here, known, told)
+    elif isinstance(value, list):
+        for position, below in enumerate(value):
+            _tell(below, f"{path}[{position}]", known, told)
 
 
 class _Wrong(Exception):
