@@ -3,7 +3,8 @@
 from kube_lite.api.errors import BadRequest
 from kube_lite.api.identity import Json
 from kube_lite.api.resource import Resource
-from kube_lite.api.schema.prune import TypeMismatch, read_object
+from kube_lite.api.schema.mismatch import TypeMismatch
+from kube_lite.api.schema.prune import read_object
 
 from .chain import Attempt
 

@@ -15,7 +15,7 @@ from kube_lite.api.patch.scale import PATH, SCALE_VERSION, owners_after_scale, o
 from kube_lite.api.patch.typed import Type
 from kube_lite.api.resource import Resource
 from kube_lite.api.schema.load import OBJECT_META, Schema
-from kube_lite.api.schema.prune import TypeMismatch
+from kube_lite.api.schema.mismatch import TypeMismatch
 from kube_lite.registry.stored import Stored
 
 from . import metadata as meta

@@ -16,7 +16,8 @@ from kube_lite.api.errors import BadRequest, invalid
 from kube_lite.api.identity import GroupVersion, GroupVersionKind, Json, parse_api_version
 from kube_lite.api.meta import copy
 from kube_lite.api.schema.load import Schema
-from kube_lite.api.schema.prune import TypeMismatch, read_next, read_object, strict_error, unreadable
+from kube_lite.api.schema.mismatch import TypeMismatch
+from kube_lite.api.schema.prune import read_next, read_object, strict_error, unreadable
 
 from .options import WriteOptions
 from .parts import Parts

@@ -27,7 +27,8 @@ from kube_lite.api.errors import (
 from kube_lite.api.identity import GroupVersionKind, Json, ObjectKey, parse_api_version
 from kube_lite.api.patch import jsonpatch, merge, refused, strategic
 from kube_lite.api.schema.load import Schema
-from kube_lite.api.schema.prune import TypeMismatch, read_object, strict_error
+from kube_lite.api.schema.mismatch import TypeMismatch
+from kube_lite.api.schema.prune import read_object, strict_error
 
 from . import metadata as meta
 from .applying import Applying

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from kube_lite.api.schema.prune import TypeMismatch, read_next, read_object
+from kube_lite.api.schema.mismatch import TypeMismatch
+from kube_lite.api.schema.prune import read_next, read_object
 from kube_lite.kinds.schemas import definitions
 
 CORE = "io.k8s.api.core.v1."
@@ -97,8 +98,12 @@ def test_a_null_in_a_map_of_structs_is_an_empty_one() -> None:
 def test_amounts_times_and_bytes_have_their_canonical_form() -> None:
     quota = read({"spec": {"hard": {"cpu": 2, "memory": "1024Ki"}}}, CORE + "ResourceQuota").value
     assert quota["spec"]["hard"] == {"cpu": "2", "memory": "1Mi"}
-    lease = read({"spec": {"renewTime": "2020-01-01T00:00:00Z"}}, "io.k8s.api.coordination.v1.Lease").value
+    lease = read(
+        {"spec": {"renewTime": "2020-01-01T02:00:00.000000+02:00"}}, "io.k8s.api.coordination.v1.Lease"
+    ).value
     assert lease["spec"]["renewTime"] == "2020-01-01T00:00:00.000000Z"
+    with pytest.raises(TypeMismatch, match=r'cannot parse "Z" as "\.000000"'):
+        read({"spec": {"renewTime": "2020-01-01T00:00:00Z"}}, "io.k8s.api.coordination.v1.Lease")
     assert read({"data": {"a": "eA\n=="}}, CORE + "Secret").value["data"] == {"a": "eA=="}
     with pytest.raises(TypeMismatch, match="illegal base64 data at input byte 1"):
         read({"data": {"a": "e!=="}}, CORE + "Secret")

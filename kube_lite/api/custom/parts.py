@@ -14,7 +14,8 @@ from kube_lite.api.identity import Json
 from kube_lite.api.metadata_rules import check_metadata
 from kube_lite.api.names import check_label, check_label_1035, check_path_segment
 from kube_lite.api.schema.load import Schema
-from kube_lite.api.schema.prune import TypeMismatch, read_object
+from kube_lite.api.schema.mismatch import TypeMismatch
+from kube_lite.api.schema.prune import read_object
 
 from .values import as_go
 

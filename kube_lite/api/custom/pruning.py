@@ -16,7 +16,7 @@ from kube_lite.api.fielderrors import invalid
 from kube_lite.api.fieldpath import child
 from kube_lite.api.identity import Json
 from kube_lite.api.schema.load import Schema
-from kube_lite.api.schema.prune import Path, TypeMismatch, spell_path
+from kube_lite.api.schema.mismatch import Path, TypeMismatch, spell_path
 
 from .parts import read_metadata
 

@@ -9,7 +9,8 @@ from kube_lite.api.codecs import json_type
 from kube_lite.api.identity import Json
 from kube_lite.api.numbers import copy_as_written
 from kube_lite.api.schema.load import CustomSchema
-from kube_lite.api.schema.prune import Read, TypeMismatch, read_object
+from kube_lite.api.schema.mismatch import TypeMismatch
+from kube_lite.api.schema.prune import Read, read_object
 
 from .pruning import prune
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from .prune import Path, TypeMismatch, field_path
+from .mismatch import Path, TypeMismatch, field_path
 
 NEITHER = "boolean or JSON schema expected"
 Read = Callable[[Any, Path, list[Path]], Any]

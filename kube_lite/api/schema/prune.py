@@ -11,11 +11,10 @@ Source: ``sigs.k8s.io/json``, ``apimachinery/pkg/runtime/serializer/json``.
 """
 
 import binascii
-import pathlib
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterator
-from functools import cache, lru_cache
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from kube_lite.api.codecs import json_type
@@ -27,27 +26,11 @@ from kube_lite.api.quantity import WRONG_FORM, canonical_quantity
 from kube_lite.api.times import canonical_micro_time, canonical_time
 
 from .load import INT_OR_STRING, MICRO_TIME, QUANTITY, TIME, CustomSchema, Schema
+from .mismatch import Path, TypeMismatch, mismatch, spell_path
 from .shapes import shape_of
-
-Path = tuple[Any, str | int | tuple[str]] | None
-"""Where a value is: the path of what holds it, and its field, its index, or, in a tuple, its key there."""
-
-RESOURCE_LIST = "v1.ResourceList"
 
 _INT_RANGE = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
 _LINE_END = re.compile(r"[\r\n]")
-
-
-class TypeMismatch(ValueError):
-    """A value is not of the type of its field.
-
-    The message is that of Go's JSON decoder; ``restored`` is what the reference says instead where an object
-    that it has in memory already is converted, which is so for strategic merge patches.
-    """
-
-    def __init__(self, message: str, restored: str = "") -> None:
-        super().__init__(message)
-        self.restored = restored or message
 
 
 class Read(NamedTuple):
@@ -261,7 +244,7 @@ def _struct_reader(schema: Schema, owner: str) -> _Reader:
     def read(value: Any, path: Path, unknown: list[Path]) -> Any:
         nonlocal struct
         if type(value) is not dict:
-            raise _mismatch(value, schema, path, owner)
+            raise mismatch(value, schema, path, owner)
         if struct is None:
             struct = _struct(schema)
         return struct.read(value, path, unknown)
@@ -280,7 +263,7 @@ def _map_reader(schema: Schema, owner: str) -> _Reader:
 
     def read(value: Any, path: Path, unknown: list[Path]) -> Any:
         if type(value) is not dict:
-            raise _mismatch(value, schema, path, owner)
+            raise mismatch(value, schema, path, owner)
         if set(map(type, value.values())) == only:
             return value.copy()
         found = {}
@@ -308,7 +291,7 @@ def _list_reader(schema: Schema, owner: str) -> _Reader:
 
     def read(value: Any, path: Path, unknown: list[Path]) -> Any:
         if type(value) is not list:
-            raise _mismatch(value, schema, path, owner)
+            raise mismatch(value, schema, path, owner)
         if set(map(type, value)) == only:
             return value.copy()
         found = []
@@ -336,7 +319,7 @@ def _null_value(schema: Schema) -> Any:
 def _scalar_reader(schema: Schema, owner: str, wanted: type) -> _Reader:
     def read(value: Any, path: Path, unknown: list[Path]) -> Any:
         if type(value) is not wanted:
-            raise _mismatch(value, schema, path, owner)
+            raise mismatch(value, schema, path, owner)
         return value
 
     return read
@@ -348,7 +331,7 @@ def _integer_reader(schema: Schema, owner: str) -> _Reader:
     def read(value: Any, path: Path, unknown: list[Path]) -> Any:
         if type(value) is int and least <= value <= most:
             return value
-        raise _mismatch(value, schema, path, owner, is_number=type(value) in (int, float))
+        raise mismatch(value, schema, path, owner, is_number=type(value) in (int, float))
 
     return read
 
@@ -356,7 +339,7 @@ def _integer_reader(schema: Schema, owner: str) -> _Reader:
 def _number_reader(schema: Schema, owner: str) -> _Reader:
     def read(value: Any, path: Path, unknown: list[Path]) -> Any:
         if type(value) not in (int, float):
-            raise _mismatch(value, schema, path, owner)
+            raise mismatch(value, schema, path, owner)
         return copy_as_written(value)
 
     return read
@@ -365,7 +348,7 @@ def _number_reader(schema: Schema, owner: str) -> _Reader:
 def _bytes_reader(schema: Schema, owner: str) -> _Reader:
     def read(value: Any, path: Path, unknown: list[Path]) -> Any:
         if type(value) is not str:
-            raise _mismatch(value, schema, path, owner)
+            raise mismatch(value, schema, path, owner)
         return canonical_base64(value)
 
     return read
@@ -389,7 +372,7 @@ def _int_or_string_reader(schema: Schema, owner: str) -> _Reader:
     def read(value: Any, path: Path, unknown: list[Path]) -> Any:
         if type(value) is str or (type(value) is int and least <= value <= most):
             return value
-        raise _mismatch(value, schema, path, owner, is_number=type(value) in (int, float))
+        raise mismatch(value, schema, path, owner, is_number=type(value) in (int, float))
 
     return read
 
@@ -432,134 +415,3 @@ def canonical_base64(text: str) -> str:
         why = f"illegal base64 data at input byte {place}"
         raise TypeMismatch(why, f"error decoding from json: {why}") from error
     return b64encode(raw).decode()
-
-
-def go_type(schema: Schema) -> str:
-    """A type as Go prints it: ``[]v1.Container``, ``map[string]string``, ``int32``."""
-    if schema.name == INT_OR_STRING:
-        return "int32"
-    if schema.type == "array":
-        return "[]" + (go_type(schema.items) if schema.items is not None else "interface {}")
-    if schema.type == "object" and schema.additional is not None:
-        return "map[string]" + go_type(schema.additional)
-    if schema.type == "object" or (schema.name and not schema.type):
-        return ".".join(schema.name.split(".")[-2:])
-    if schema.format == "byte":
-        return "[]uint8"
-    if schema.type == "integer":
-        return schema.format or "int64"
-    return {"boolean": "bool", "number": "float64"}.get(schema.type, "string")
-
-
-def _mismatch(value: Any, schema: Schema, path: Path, owner: str, *, is_number: bool = False) -> TypeMismatch:
-    what = f"number {value}" if is_number else json_type(value)
-    field, kind = field_path(owner, path), _named(owner, path, go_type(schema))
-    message = f"json: cannot unmarshal {what} into Go struct field {field} of type {kind}"
-    return TypeMismatch(message, _restored(value, schema, kind))
-
-
-def _named(owner: str, path: Path, kind: str) -> str:
-    """The type with the name it has in Go, where it has one of its own: ``v1.ServiceType`` for ``string``."""
-    while path is not None and type(path[1]) is not str:
-        path = path[0]
-    name = _names().get((owner, path[1] if path else ""))
-    if name is None:
-        return kind
-    if name == RESOURCE_LIST:
-        return name if kind.startswith("map") else kind
-    return kind.removesuffix("string").removesuffix("int32") + name
-
-
-@cache
-def _names() -> dict[tuple[str, object], str]:
-    """(struct, field) → the name of its type, or of its items' type, for fields that are plain in documents.
-
-    ``go_names.txt`` has a line per struct. Source: the published types of k8s.io/api, by their names only.
-    """
-    found: dict[tuple[str, object], str] = {}
-    for line in pathlib.Path(__file__).with_name("go_names.txt").read_text().splitlines():
-        struct, *fields = line.split(" ")
-        found.update(((struct, name), kind) for name, _, kind in (entry.partition(":") for entry in fields))
-    return found
-
-
-def field_path(owner: str, path: Path) -> str:
-    """``PodSpec.spec.containers``: the names of the fields on the way, without keys of maps and indices."""
-    names: list[str] = []
-    while path is not None:
-        path, key = path
-        if type(key) is str:
-            names.append(key)
-    names.reverse()
-    return ".".join((owner, *_with_embedded(names)))
-
-
-def _with_embedded(names: list[str]) -> Iterator[str]:
-    """The names with those of structs between that Go embeds, and documents do not show."""
-    before = ""
-    for name in names:
-        between = _EMBEDDED.get(before)
-        if between is not None and name in between[0]:
-            yield between[1]
-        yield name
-        before = name
-
-
-_VOLUMES = frozenset([
-    "hostPath", "emptyDir", "gcePersistentDisk", "awsElasticBlockStore", "gitRepo", "secret", "nfs", "iscsi",
-    "glusterfs", "persistentVolumeClaim", "rbd", "flexVolume", "cinder", "cephfs", "flocker", "downwardAPI",
-    "fc", "azureFile", "configMap", "vsphereVolume", "quobyte", "azureDisk", "photonPersistentDisk",
-    "projected", "portworxVolume", "scaleIO", "storageos", "csi", "ephemeral", "image", "local",
-])  # fmt: skip
-_CONTAINER = frozenset([
-    "name", "image", "command", "args", "workingDir", "ports", "envFrom", "env", "resources", "resizePolicy",
-    "restartPolicy", "restartPolicyRules", "volumeMounts", "volumeDevices", "livenessProbe", "readinessProbe",
-    "startupProbe", "lifecycle", "terminationMessagePath", "terminationMessagePolicy", "imagePullPolicy",
-    "securityContext", "stdin", "stdinOnce", "tty",
-])  # fmt: skip
-_HANDLERS = (frozenset(["exec", "httpGet", "tcpSocket", "grpc"]), "ProbeHandler")
-_REFERENCE = (frozenset(["name"]), "LocalObjectReference")
-_EMBEDDED: dict[str, tuple[frozenset[str], str]] = {
-    "volumes": (_VOLUMES, "VolumeSource"),
-    "rules": (frozenset(["http"]), "IngressRuleValue"),
-    "spec": (_VOLUMES, "PersistentVolumeSource"),
-    "inlineVolumeSpec": (_VOLUMES, "PersistentVolumeSource"),
-    "ephemeralContainers": (_CONTAINER, "EphemeralContainerCommon"),
-    **dict.fromkeys(("livenessProbe", "readinessProbe", "startupProbe"), _HANDLERS),
-    **dict.fromkeys(
-        ("configMap", "configMapKeyRef", "secretKeyRef", "configMapRef", "secretRef", "secret"), _REFERENCE
-    ),
-}
-"""Field → fields in it that stand in an embedded struct, and its name. Source: the published types."""
-
-
-def _restored(value: Any, schema: Schema, named: str) -> str:
-    """What the converter says: ``cannot restore slice from map``, ``unrecognized type: int32``.
-
-    Go can make texts of whole numbers and whole numbers of others, so it refuses these in other words.
-    Source: ``apimachinery/pkg/runtime/converter.go``.
-    """
-    kinds = {dict: "map", list: "slice", str: "string", bool: "bool", int: "int64", float: "float64"}
-    kind = kinds.get(type(value), "interface")
-    if schema.type == "array":
-        return f"cannot restore slice from {kind}"
-    if schema.additional is not None:
-        return f"cannot restore map from {kind}"
-    if schema.type == "object":
-        return f"cannot restore struct from: {kind}"
-    if schema.name == INT_OR_STRING:
-        what = f"number {value}" if kind == "float64" else json_type(value)
-        return f"json: cannot unmarshal {what} into Go value of type int32"
-    wanted = go_type(schema)
-    if (kind, wanted) == ("int64", "string") or (kind == "float64" and wanted.startswith("int")):
-        return f"cannot convert {kind} to {named}"
-    return f"unrecognized type: {wanted}"
-
-
-def spell_path(path: Path) -> str:
-    """``spec.containers[0].image``."""
-    parts: list[str] = []
-    while path is not None:
-        path, key = path
-        parts.append(f"[{key}]" if isinstance(key, int) else f".{key[0] if isinstance(key, tuple) else key}")
-    return "".join(reversed(parts)).removeprefix(".")

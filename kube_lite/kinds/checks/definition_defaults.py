@@ -19,7 +19,7 @@ from kube_lite.api.fielderrors import invalid
 from kube_lite.api.identity import Json
 from kube_lite.api.meta import copy
 from kube_lite.api.schema.load import Schema
-from kube_lite.api.schema.prune import TypeMismatch
+from kube_lite.api.schema.mismatch import TypeMismatch
 from kube_lite.kinds.schemas import definitions
 
 EMBEDDED = "x-kubernetes-embedded-resource"

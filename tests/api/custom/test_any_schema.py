@@ -15,7 +15,8 @@ from kube_lite.api.custom.structure import custom_schema
 from kube_lite.api.custom.validation import validate, validate_update
 from kube_lite.api.errors import Cause
 from kube_lite.api.identity import Json
-from kube_lite.api.schema.prune import TypeMismatch, read_object
+from kube_lite.api.schema.mismatch import TypeMismatch
+from kube_lite.api.schema.prune import read_object
 from kube_lite.kinds.checks.definitions import check_definition, check_definition_update
 from kube_lite.kinds.schemas import definitions
 

@@ -7,7 +7,8 @@ import pytest
 from kube_lite.api.custom.pruning import prune
 from kube_lite.api.custom.structure import custom_schema
 from kube_lite.api.schema.load import OBJECT_META, CustomSchema
-from kube_lite.api.schema.prune import TypeMismatch, read_object
+from kube_lite.api.schema.mismatch import TypeMismatch
+from kube_lite.api.schema.prune import read_object
 from kube_lite.kinds.schemas import definitions
 
 KEEP = "x-kubernetes-preserve-unknown-fields"
