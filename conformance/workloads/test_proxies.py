@@ -46,7 +46,7 @@ def test_pods_and_services_answer_behind_the_api_server(web: Kubectl) -> None:
     assert web("get", "--raw", f"{namespace}/pods/{pod}:8080/proxy/").startswith(pod)
     eventually(lambda: "web-" in web("get", "--raw", f"{namespace}/services/web:80/proxy/a?b=c"))
     told = web.run("get", "--raw", f"{namespace}/services/none/proxy/").stderr
-    assert 'endpoints "none" not found' in told
+    assert 'services "none" not found' in told
     told = web.run("get", "--raw", f"{namespace}/pods/{pod}:9/proxy/").stderr
     assert "error trying to reach service" in told
 

@@ -65,6 +65,12 @@ class Strategy:
         ``now`` is in seconds since the epoch.
         """
 
+    def drop_retired(self, obj: Json, old: Json | None) -> None:
+        """Drop what this version only reads and an older one may write. ``old``: what is there, if anything.
+
+        Called after ``prepare_for_create`` and ``prepare_for_update`` with the version of the request.
+        """
+
     def validate(self, obj: Json) -> Sequence[Cause]:
         """What is wrong with a new object, beyond what its schema says; every cause, in field order."""
         return ()

@@ -1,10 +1,14 @@
 """Endpoints and EndpointSlice: which addresses are behind a service."""
 
+from collections.abc import Container
+
 from kube_lite.api.identity import Json
 from kube_lite.api.strategy import AGE, NAME
 
 from .base import Described, Kind, Row, age_of
 from .cells import NONE, listed
+
+HOST = "kubernetes.io/hostname"
 
 
 class EndpointsStrategy(Kind):
@@ -61,6 +65,18 @@ class EndpointSliceStrategy(Kind):
         changed = _meaning(obj) != _meaning(old)
         obj["metadata"]["generation"] = generation + 1 if changed else generation
 
+    def drop_retired(self, obj: Json, old: Json | None) -> None:
+        """Topology is kept while endpoints do not change; a node that was known by it is kept as such.
+
+        Source: ``dropTopologyOnV1`` in kubernetes/pkg/registry/discovery/endpointslice/strategy.go.
+        """
+        endpoints = obj.get("endpoints") or ()
+        before = (old.get("endpoints") or ()) if old is not None else ()
+        if endpoints == before:
+            return
+        known = {each["deprecatedTopology"].get(HOST) for each in before if each.get("deprecatedTopology")}
+        obj["endpoints"] = [_without_topology(each, known) for each in endpoints]
+
     def cells(self, obj: Json, now: float) -> list[object]:
         """The first few ports and addresses."""
         endpoints = [
@@ -74,6 +90,15 @@ class EndpointSliceStrategy(Kind):
             listed(endpoints),
             age_of(obj, now),
         ]
+
+
+def _without_topology(endpoint: Json, known: Container[str]) -> Json:
+    """The endpoint without a topology; with the node of it, if one of ``known``."""
+    if "deprecatedTopology" not in endpoint:
+        return endpoint
+    bare = {field: value for field, value in endpoint.items() if field != "deprecatedTopology"}
+    host = (endpoint["deprecatedTopology"] or {}).get(HOST)
+    return {**bare, "nodeName": host} if "nodeName" not in bare and host in known else bare
 
 
 def _meaning(obj: Json) -> Json:

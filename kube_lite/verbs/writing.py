@@ -116,6 +116,7 @@ class Writing:
         if not key.name:
             strategy.default(obj)  # some defaults follow from the name
         strategy.prepare_for_create(obj)
+        strategy.drop_retired(obj, None)
         spec = self._complete(resource, obj, None)
         self._refuse(resource, obj, strategy.validate(obj))
         await parts.admission.validate(attempt)
@@ -191,6 +192,7 @@ class Writing:
         if strategy.has_status and resource.subresource("status") is not None:
             _keep_status(obj, old)
         strategy.prepare_for_update(obj, old)
+        strategy.drop_retired(obj, old)
         await parts.admission.mutate(attempt)
         check_grants(parts.authorizer, attempt, request.name)
         obj = attempt.obj

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import pytest
 
@@ -100,7 +101,8 @@ async def test_pods_are_made_and_placed_and_namespaces_emptied_of_custom_resourc
                 await client.delete(PODS, pod["metadata"]["name"], namespace="shop", grace_seconds=0)
             await client.delete(NAMESPACES, "shop")
             for pod in (await client.list(PODS, namespace="shop")).items:
-                await client.delete(PODS, pod["metadata"]["name"], namespace="shop", grace_seconds=0)
+                with suppress(NotFound):  # the namespace's end may have been quicker
+                    await client.delete(PODS, pod["metadata"]["name"], namespace="shop", grace_seconds=0)
             await until(is_gone)
 
 

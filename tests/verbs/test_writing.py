@@ -273,3 +273,21 @@ def test_a_wrong_uid_names_the_place_where_the_reference_keeps_the_object(
     resource = kinds.builtin().by_gvr(GroupVersionResource(group, version, plural))
     assert resource is not None
     assert f"Key: {path}," in wrong_uid(resource, ObjectKey("x", "a"), "u1", "u2")
+
+
+async def test_the_topology_of_endpoints_is_read_only_but_for_a_node_known_by_it(api: Api) -> None:
+    def endpoint(address: str) -> Json:
+        return {"addresses": [address], "deprecatedTopology": {"kubernetes.io/hostname": "n1"}}
+
+    slices = GroupVersionResource("discovery.k8s.io", "v1", "endpointslices")
+    row = api.pipeline.registry.by_gvr(slices)
+    assert row is not None
+    written = {"metadata": {"name": "a"}, "addressType": "IPv4", "endpoints": [endpoint("10.0.0.1")]}
+    made = await api.client.create(slices, written, namespace="default")
+    assert made["endpoints"] == [{"addresses": ["10.0.0.1"], "conditions": {}}]
+    there = {"endpoints": [endpoint("10.0.0.1")]}  # as an older version may have left it
+    same, other = {"endpoints": [endpoint("10.0.0.1")]}, {"endpoints": [endpoint("10.0.0.2")]}
+    row.strategy.drop_retired(same, there)
+    row.strategy.drop_retired(other, there)
+    assert same == there
+    assert other == {"endpoints": [{"addresses": ["10.0.0.2"], "nodeName": "n1"}]}

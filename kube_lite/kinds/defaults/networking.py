@@ -23,9 +23,7 @@ def default_ingress_class(ingress_class: Json) -> None:
 
 
 def default_endpoint_slice(endpoint_slice: Json) -> None:
-    """Ports are TCP and have a name, if an empty one; topology is what it was called before it had fields."""
-    for endpoint in endpoint_slice.get("endpoints") or ():
-        endpoint.pop("deprecatedTopology", None)
+    """Ports are TCP and have a name, if an empty one."""
     for port in endpoint_slice.get("ports") or ():
         port.setdefault("name", "")
         port.setdefault("protocol", "TCP")

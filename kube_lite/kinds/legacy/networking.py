@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 from kube_lite.api.identity import Json
 
+from ..endpoints import HOST
 from .parts import changed, renamed
 
-ZONE, HOST = "topology.kubernetes.io/zone", "kubernetes.io/hostname"
+ZONE = "topology.kubernetes.io/zone"
 
 
 def default_ingress(ingress: Json) -> None:
