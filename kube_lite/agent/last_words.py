@@ -5,6 +5,7 @@ Source: ``getTerminationMessage`` in kubernetes/pkg/kubelet/kuberuntime.
 
 from pathlib import Path
 
+from kube_lite_runtime.logs import parse_line
 from kube_lite_runtime.types import ContainerState
 
 from kube_lite.api.identity import Json
@@ -26,7 +27,7 @@ async def read_last_words(host: Host, uid: str, state: ContainerState, container
 
 def _read(message_file: Path, log_file: Path | None) -> str:
     message = _beginning(message_file)
-    return message if message or log_file is None else _end_of_log(log_file)
+    return message if message or log_file is None else end_of_log(log_file)
 
 
 def _beginning(path: Path) -> str:
@@ -37,12 +38,13 @@ def _beginning(path: Path) -> str:
         return ""
 
 
-def _end_of_log(path: Path) -> str:
-    """The last lines of a CRI log without their heads."""
+def end_of_log(path: Path) -> str:
+    """The last lines of a CRI log without their heads; what did not end with a newline does not get one."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - 4 * MAX_LOG_BYTES))
-            lines = file.read().decode(errors="replace").splitlines()[-MAX_LOG_LINES:]
+            lines = [parse_line(line) for line in file.read().splitlines()[-MAX_LOG_LINES:]]
     except OSError:
         return ""
-    return "".join(f"{line.split(' ', 3)[-1]}\n" for line in lines)[-MAX_LOG_BYTES:]
+    content = b"".join(line.content for line in lines if line is not None)
+    return content[-MAX_LOG_BYTES:].decode(errors="replace")

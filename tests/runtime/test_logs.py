@@ -136,7 +136,7 @@ def test_a_long_line_is_written_in_parts(tmp_path: Path) -> None:
     os.close(writer)
     assert not stream.pump(lambda: None)
     parts = [("P", long[:LINE_BYTES]), ("P", long[:LINE_BYTES]), ("F", long[:5])]
-    assert lines_of(path) == [("F", b"short"), *parts, ("F", b"end")]
+    assert lines_of(path) == [("F", b"short"), *parts, ("P", b"end")]  # no newline came after it
 
 
 def test_a_line_that_ends_where_a_part_ends_is_not_followed_by_an_empty_one(tmp_path: Path) -> None:

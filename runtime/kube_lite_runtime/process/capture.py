@@ -107,9 +107,9 @@ class Stream:
         return True
 
     def finish(self, before_close: Callable[[], object]) -> None:
-        """Write the last, unended line, tell those who are attached, and close."""
+        """Write the last, unended line, to which no newline belongs; tell those who are attached; close."""
         if self._rest:
-            self._log.write([(self._full, self._rest)])
+            self._log.write([(self._part, self._rest)])
             self._rest = b""
         for writer in self._readers:
             os.close(writer)
